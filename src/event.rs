@@ -1,0 +1,292 @@
+//! What travels in the queue: versioned messages of ids and hints, never transcripts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
+use crate::room::RoomFact;
+use crate::time::Timestamp;
+
+/// The three stages of work, in this order, each with its own queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Event to settled conversation.
+    Finalize,
+    /// Conversation to memory.
+    Remember,
+    /// Result to every subscriber.
+    Deliver,
+}
+
+impl Stage {
+    /// All of them, in the order a call passes them.
+    pub const ALL: [Self; 3] = [Self::Finalize, Self::Remember, Self::Deliver];
+
+    /// The name on the wire, in queue names and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finalize => "finalize",
+            Self::Remember => "remember",
+            Self::Deliver => "deliver",
+        }
+    }
+
+    /// Reads what [`Stage::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+/// What kind of event it is. All but [`EventKind::Recorded`] finalize.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The platform says that the call is over.
+    Finished,
+    /// A later analysis, or a corrected transcript, of a call.
+    Analyzed,
+    /// LiveKit says that the room is over.
+    RoomFinished,
+    /// A fact about a room that is only written down.
+    Recorded(RoomFact),
+    /// We look a second time at a call that we settled without the platform's word.
+    Recheck,
+}
+
+/// The room that an event names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRef {
+    /// LiveKit's session id, which no two rooms share.
+    pub sid: Option<String>,
+    /// The room's name, which may be used again.
+    pub name: String,
+    /// When the room was opened.
+    pub created_at: Option<Timestamp>,
+    /// `conversation_id` in the room's metadata.
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// One authenticated event, reduced to what finalizing needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEvent {
+    /// The source that it came through.
+    pub source: String,
+    /// Its id, from signed bytes only.
+    pub event_id: EventId,
+    /// What it says.
+    pub kind: EventKind,
+    /// When it happened, by the platform's word.
+    pub occurred_at: Option<Timestamp>,
+    /// When we took it.
+    pub received_at: Timestamp,
+    /// The conversation, where the event names it.
+    pub conversation_id: Option<ConversationId>,
+    /// The room, where the event names one.
+    pub room: Option<RoomRef>,
+    /// The agent, where the event names it.
+    pub agent_id: Option<AgentId>,
+}
+
+impl CallEvent {
+    /// When it happened for all we know: `min(occurred_at, received_at)`, so that a clock that runs
+    /// ahead can't hold a call back.
+    pub fn happened_at(&self) -> Timestamp {
+        self.occurred_at
+            .map_or(self.received_at, |at| at.min(self.received_at))
+    }
+}
+
+/// What a message asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", content = "work", rename_all = "lowercase")]
+pub enum Work {
+    /// Settle the call of this event.
+    Finalize(CallEvent),
+    /// Remember what this conversation says about its caller.
+    Remember(ConversationKey),
+    /// Tell everybody who subscribed.
+    Deliver(ConversationKey),
+}
+
+/// A message in the queue. Version 1; later versions are further variants of [`Envelope`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The work id, which makes a second copy recognisable: `<stage>:<what>:<revision>`.
+    pub id: String,
+    /// What to do.
+    pub work: Work,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    v: u32,
+    id: String,
+    #[serde(flatten)]
+    work: Work,
+}
+
+/// The body is not a message that this version understands.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAMessage {
+    /// Not JSON of the shape.
+    #[error("the message is not of the form that this version reads")]
+    Shape(#[source] serde_json::Error),
+    /// A later version's.
+    #[error("the message is of version {0}; this version reads 1")]
+    Version(u32),
+}
+
+impl Message {
+    /// The message that finalizes an event's call.
+    pub fn finalize(event: CallEvent) -> Self {
+        let id = format!("finalize:{}:{}", event.source, event.event_id);
+        Self {
+            id,
+            work: Work::Finalize(event),
+        }
+    }
+
+    /// The message that remembers a conversation in its present revision.
+    pub fn remember(key: ConversationKey, revision: i64) -> Self {
+        let id = format!("remember:{}:{}:{revision}", key.owner.as_str(), key.id);
+        Self {
+            id,
+            work: Work::Remember(key),
+        }
+    }
+
+    /// The message that delivers a conversation in its present revision.
+    pub fn deliver(key: ConversationKey, revision: i64) -> Self {
+        let id = format!("deliver:{}:{}:{revision}", key.owner.as_str(), key.id);
+        Self {
+            id,
+            work: Work::Deliver(key),
+        }
+    }
+
+    /// The second look at a settled conversation.
+    pub fn recheck(key: &ConversationKey, source: &str, number: u32, now: Timestamp) -> Self {
+        let Ok(event_id) = EventId::new(&crate::secret::sha256_hex(
+            format!("recheck {} {} {number}", key.owner.as_str(), key.id).as_bytes(),
+        )) else {
+            unreachable!("64 hex digits are an id")
+        };
+        Self::finalize(CallEvent {
+            source: source.to_owned(),
+            event_id,
+            kind: EventKind::Recheck,
+            occurred_at: Some(now),
+            received_at: now,
+            conversation_id: Some(key.id.clone()),
+            room: None,
+            agent_id: None,
+        })
+    }
+
+    /// The stage that it is for.
+    pub fn stage(&self) -> Stage {
+        match self.work {
+            Work::Finalize(_) => Stage::Finalize,
+            Work::Remember(_) => Stage::Remember,
+            Work::Deliver(_) => Stage::Deliver,
+        }
+    }
+
+    /// The body that travels.
+    pub fn encode(&self) -> String {
+        let envelope = Envelope {
+            v: 1,
+            id: self.id.clone(),
+            work: self.work.clone(),
+        };
+        #[expect(
+            clippy::expect_used,
+            reason = "the types have no map with keys that JSON refuses"
+        )]
+        serde_json::to_string(&envelope).expect("messages are plain data")
+    }
+
+    /// Reads what [`Message::encode`] wrote.
+    pub fn decode(body: &str) -> Result<Self, NotAMessage> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let Version { v } = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
+        if v != 1 {
+            return Err(NotAMessage::Version(v));
+        }
+        let envelope: Envelope = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
+        Ok(Self {
+            id: envelope.id,
+            work: envelope.work,
+        })
+    }
+}
+
+/// Who owns the conversations of a source whose platform gives ids that are unique everywhere.
+pub fn owner_of(platform: &str, source: &str, ids_are_global: bool) -> Owner {
+    if ids_are_global {
+        Owner::platform(platform)
+    } else {
+        Owner::source(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> CallEvent {
+        CallEvent {
+            source: "acme".to_owned(),
+            event_id: EventId::new("EV_1").unwrap(),
+            kind: EventKind::Finished,
+            occurred_at: Some(Timestamp::from_secs(10)),
+            received_at: Timestamp::from_secs(12),
+            conversation_id: Some(ConversationId::new("conv_1").unwrap()),
+            room: None,
+            agent_id: None,
+        }
+    }
+
+    #[test]
+    fn a_message_survives_the_queue() {
+        let key = ConversationKey {
+            owner: Owner::platform("speechify"),
+            id: ConversationId::new("conv_1").unwrap(),
+        };
+        for message in [
+            Message::finalize(event()),
+            Message::remember(key.clone(), 3),
+            Message::deliver(key.clone(), 3),
+            Message::recheck(&key, "acme", 1, Timestamp::from_secs(1)),
+        ] {
+            assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn the_body_of_version_1_stays_readable() {
+        let body = r#"{"v":1,"id":"finalize:acme:EV_1","stage":"finalize","work":{"source":"acme",
+            "event_id":"EV_1","kind":"finished","occurred_at":"1970-01-01T00:00:10.000Z",
+            "received_at":"1970-01-01T00:00:12.000Z","conversation_id":"conv_1","room":null,
+            "agent_id":null}}"#;
+        assert_eq!(Message::decode(body).unwrap(), Message::finalize(event()));
+        assert!(matches!(
+            Message::decode(r#"{"v":2}"#),
+            Err(NotAMessage::Version(2))
+        ));
+        assert!(matches!(Message::decode("[]"), Err(NotAMessage::Shape(_))));
+    }
+
+    #[test]
+    fn a_clock_that_runs_ahead_holds_nothing_back() {
+        let ahead = CallEvent {
+            occurred_at: Some(Timestamp::from_secs(99)),
+            ..event()
+        };
+        assert_eq!(ahead.happened_at(), ahead.received_at);
+        assert_eq!(event().happened_at(), Timestamp::from_secs(10));
+    }
+}

@@ -1,0 +1,1 @@
+//! `aftercall extract`: transcripts in, observations out, one JSON object a line.

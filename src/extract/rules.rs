@@ -1,0 +1,1 @@
+//! The built-in extractor: linear-time rules, no network, English first.

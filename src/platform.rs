@@ -1,0 +1,176 @@
+//! The platforms that calls come from: what they send, what they are asked, and the records both
+//! become. One file a platform; wire formats from `platforms.md`, section by section.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+
+use crate::conversation::{Conversation, Message};
+use crate::end_reason::PlatformReason;
+use crate::event::CallEvent;
+use crate::id::{ConversationId, Owner};
+use crate::signature::Refusal;
+use crate::time::Timestamp;
+
+/// One HTTP delivery, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its raw body: the bytes that were signed.
+    pub body: &'a [u8],
+}
+
+/// What an authentic body means to us.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Classified {
+    /// A call's event, to be queued.
+    Event(Box<CallEvent>),
+    /// Of a kind that no stage needs; the reason names the kind.
+    Ignored(String),
+    /// Authentic, but unreadable: to be parked. The reason carries nothing of the body.
+    Unreadable(String),
+}
+
+/// The half of a platform that sends: signature and meaning of its webhooks.
+pub trait Webhooks: Send + Sync {
+    /// The platform's name in settings.
+    fn platform(&self) -> &'static str;
+
+    /// Whether the delivery carries the platform's signature header at all: only then is a refused
+    /// one worth keeping in quarantine.
+    fn is_signed(&self, headers: &HeaderMap) -> bool;
+
+    /// Whether the delivery was signed with one of the source's secrets, over exactly these bytes.
+    fn verify(&self, delivery: Delivery<'_>, now: Timestamp) -> Result<(), Refusal>;
+
+    /// What an authentic body means. Never panics, whatever the bytes are.
+    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified;
+}
+
+/// A conversation as its platform knows it now, mapped to the canonical model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetched {
+    /// The call. Its `end_reason*` fields are empty: they are settled from `reason`.
+    pub conversation: Conversation,
+    /// Every message, in order.
+    pub messages: Vec<Message>,
+    /// Why it ended, in the platform's word.
+    pub reason: Option<PlatformReason>,
+}
+
+/// A row of a platform's list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The call, as far as a list row tells.
+    pub conversation: Conversation,
+    /// Why it ended, in the platform's word.
+    pub reason: Option<PlatformReason>,
+}
+
+/// What part of a platform's list is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Only calls of this caller.
+    pub caller_identity: Option<String>,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+}
+
+/// One page of a platform's list, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListPage {
+    /// The rows.
+    pub rows: Vec<Listed>,
+    /// Where the next page begins; none on the last.
+    pub next: Option<String>,
+}
+
+/// The platform's API did not answer with what was asked. No variant carries a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// 404: not there, or not yet.
+    #[error("the platform does not know this conversation (404)")]
+    NotFound,
+    /// 401 or 403: our token is wrong. Opens the source's circuit.
+    #[error("the platform refuses our API token ({status}); check api.token of the source")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 429, or 503 with `Retry-After`: the whole source pauses.
+    #[error("the platform asks us to slow down ({status})")]
+    SlowDown {
+        /// The HTTP status.
+        status: u16,
+        /// What it asks for, at most 15 minutes.
+        after: Option<Duration>,
+    },
+    /// 5xx, a time-out, or no connection.
+    #[error("the platform's API failed: {0}")]
+    Unavailable(String),
+    /// 200 with something that is not a conversation.
+    #[error("the platform's answer can't be read: {0}")]
+    Malformed(String),
+}
+
+impl FetchError {
+    /// A code that groups letters of the same cause.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "platform_not_found",
+            Self::Refused { .. } => "platform_refused",
+            Self::SlowDown { .. } => "platform_slow_down",
+            Self::Unavailable(_) => "platform_unavailable",
+            Self::Malformed(_) => "platform_malformed",
+        }
+    }
+}
+
+/// The half of a platform that answers: its conversation API.
+#[async_trait]
+pub trait Api: Send + Sync {
+    /// The platform's name in settings.
+    fn platform(&self) -> &'static str;
+
+    /// The conversation and all pages of its messages.
+    async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError>;
+
+    /// One page of the list, newest first by creation.
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError>;
+
+    /// Whether the text has the form of one of the platform's conversation ids.
+    fn is_conversation_id(&self, text: &str) -> bool;
+}
+
+/// One configured account: what it sends, and whose API answers for it.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name, which is the last part of its webhook path.
+    pub name: String,
+    /// Its webhooks; none for platforms that send none.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// The API that knows its conversations; without one, the events alone make them.
+    pub api: Option<Arc<dyn Api>>,
+    /// Who vouches for its conversations' ids.
+    pub owner: Owner,
+    /// The largest body taken, in bytes.
+    pub max_body: usize,
+    /// The zone of its calls.
+    pub zone: jiff::tz::TimeZone,
+    /// The region of its numbers, as `US`.
+    pub region: String,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+pub mod livekit;
+pub mod speechify;

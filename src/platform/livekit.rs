@@ -1,0 +1,1 @@
+//! LiveKit server webhooks (`platforms.md` §1).

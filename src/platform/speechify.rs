@@ -1,0 +1,1 @@
+//! Speechify Voice Agents: webhooks and conversation API (`platforms.md` §4).

@@ -1,0 +1,1 @@
+//! Authentic bytes to a durable event.

@@ -1,0 +1,153 @@
+//! A secret that can't be printed, and the key that seals bodies at rest.
+
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::signature::hmac_sha256;
+
+/// A password, key or token. `Debug` says `[secret]`; there is no `Display` and no `Serialize`.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+/// The text was empty, and an empty secret would verify what anybody signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret must not be empty")]
+pub struct EmptySecret;
+
+impl Secret {
+    /// Wraps a secret. An empty one is refused: an empty HMAC key verifies every forgery.
+    pub fn new(text: impl Into<String>) -> Result<Self, EmptySecret> {
+        let text = text.into();
+        if text.trim().is_empty() {
+            Err(EmptySecret)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+
+    /// The secret itself, for the one call that needs it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Seals what must be kept but not read: AES-256-GCM under `AFTERCALL_SECRET_KEY`.
+///
+/// A sealed text is `v1:<hex of 12-byte nonce, ciphertext and 16-byte tag>`.
+#[derive(Clone)]
+pub struct SealKey {
+    current: [u8; 32],
+    previous: Option<[u8; 32]>,
+}
+
+/// The text was not sealed under this key or the previous one, or was changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sealed under another key, or changed since")]
+pub struct Unsealable;
+
+impl SealKey {
+    /// A key of 32 bytes, and the one before it, which still opens what it sealed.
+    pub fn new(current: [u8; 32], previous: Option<[u8; 32]>) -> Self {
+        Self { current, previous }
+    }
+
+    /// Seals `plain`. The nonce must be fresh random bytes for every call.
+    pub fn seal(&self, plain: &[u8], nonce: [u8; NONCE_LEN]) -> String {
+        let mut sealed = plain.to_vec();
+        #[expect(
+            clippy::expect_used,
+            reason = "AES-256-GCM refuses only texts over 64 GiB"
+        )]
+        cipher(&self.current)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::empty(),
+                &mut sealed,
+            )
+            .expect("bodies are bounded far below 64 GiB");
+        format!("v1:{}{}", hex::encode(nonce), hex::encode(sealed))
+    }
+
+    /// Opens what [`SealKey::seal`] made.
+    pub fn open(&self, sealed: &str) -> Result<Vec<u8>, Unsealable> {
+        let bytes = sealed
+            .strip_prefix("v1:")
+            .and_then(|hexed| hex::decode(hexed).ok())
+            .filter(|bytes| bytes.len() >= NONCE_LEN)
+            .ok_or(Unsealable)?;
+        let (nonce, body) = bytes.split_at(NONCE_LEN);
+        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| Unsealable)?;
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|key| {
+                let mut body = body.to_vec();
+                let plain = cipher(key)
+                    .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut body)
+                    .ok()?;
+                Some(plain.to_vec())
+            })
+            .ok_or(Unsealable)
+    }
+
+    /// A hash that only holders of the key can make, in hex: for barriers that must not name whom they bar.
+    pub fn keyed_hash(&self, purpose: &str, text: &str) -> String {
+        hex::encode(hmac_sha256(
+            &self.current,
+            &[purpose.as_bytes(), b"\0", text.as_bytes()],
+        ))
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> LessSafeKey {
+    #[expect(clippy::expect_used, reason = "AES-256 takes every key of 32 bytes")]
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("the key is 32 bytes"))
+}
+
+/// SHA-256 in lower-case hex: how tokens are stored, and what names a body without an id.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        let secret = Secret::new("planted").unwrap();
+        assert_eq!(format!("{secret:?}"), "[secret]");
+        assert_eq!(format!("{:?}", SealKey::new([7; 32], None)), "[secret]");
+        assert_eq!(Secret::new("  ").unwrap_err(), EmptySecret);
+    }
+
+    #[test]
+    fn a_sealed_body_opens_under_its_key_and_the_next() {
+        let old = SealKey::new([1; 32], None);
+        let new = SealKey::new([2; 32], Some([1; 32]));
+        let sealed = old.seal(b"what was said", [9; 12]);
+        assert!(!sealed.contains("said"));
+        assert_eq!(old.open(&sealed).unwrap(), b"what was said");
+        assert_eq!(new.open(&sealed).unwrap(), b"what was said");
+        assert_eq!(SealKey::new([2; 32], None).open(&sealed), Err(Unsealable));
+        let mut changed = sealed.clone();
+        let last = changed.pop().unwrap();
+        changed.push(if last == '0' { '1' } else { '0' });
+        assert_eq!(old.open(&changed), Err(Unsealable));
+    }
+}

@@ -1,0 +1,89 @@
+//! Signature schemes: bytes and secrets in, a verdict with its reason out. Nothing here reads a clock.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::time::Timestamp;
+
+/// Why a delivery was refused, in words that an operator can act on and that carry no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The header is not there.
+    #[error("header {0} is missing")]
+    Missing(&'static str),
+    /// The header can't be read.
+    #[error("header {0} is malformed: {1}")]
+    Malformed(&'static str, String),
+    /// Signed too long ago.
+    #[error("signed {age_s} s ago, {tolerance_s} s are allowed")]
+    TooOld {
+        /// How old.
+        age_s: i64,
+        /// How old it may be.
+        tolerance_s: i64,
+    },
+    /// Signed in the future.
+    #[error("signed {ahead_s} s in the future, {tolerance_s} s are allowed")]
+    TooNew {
+        /// How far ahead.
+        ahead_s: i64,
+        /// How far it may be.
+        tolerance_s: i64,
+    },
+    /// No secret matches.
+    #[error("the signature matches none of the {tried} configured secrets")]
+    Mismatch {
+        /// How many were tried.
+        tried: usize,
+    },
+    /// The token's issuer is not a configured key.
+    #[error("no secret is configured for the key that signed")]
+    UnknownKey,
+    /// The body is not the one that was signed.
+    #[error("the body differs from the signed one")]
+    BodyAltered,
+    /// The scheme is fixed, and this is another.
+    #[error("the algorithm is {0}, which is not allowed")]
+    Algorithm(String),
+}
+
+/// How far a signature's time may lie from ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Into the past.
+    pub past: std::time::Duration,
+    /// Into the future; never more than five minutes.
+    pub future: std::time::Duration,
+}
+
+impl Tolerance {
+    /// Judges the time of a signature. Both edges are still allowed.
+    pub fn check(self, signed_at: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+        let age_s = now.as_secs() - signed_at.as_secs();
+        let past = i64::try_from(self.past.as_secs()).unwrap_or(i64::MAX);
+        let future = i64::try_from(self.future.as_secs()).unwrap_or(i64::MAX);
+        if age_s > past {
+            return Err(Refusal::TooOld {
+                age_s,
+                tolerance_s: past,
+            });
+        }
+        if -age_s > future {
+            return Err(Refusal::TooNew {
+                ahead_s: -age_s,
+                tolerance_s: future,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// HMAC-SHA256 over the parts, one after the other.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}

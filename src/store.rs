@@ -1,0 +1,189 @@
+//! Records, in SQLite or PostgreSQL: one enum, one SQL text, one file a table group.
+//!
+//! Reads and writes are functions on a [`Conn`]. A write runs inside a transaction that [`Db::write`]
+//! opens and commits; on SQLite many of them share one commit (see `sqlite`).
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::SqliteConnection;
+
+mod migrate;
+mod sqlite;
+
+pub mod audit;
+pub mod barriers;
+pub mod conversations;
+pub mod dead_letters;
+pub mod events;
+pub mod memories;
+pub mod outbox;
+pub mod quarantine;
+pub mod results;
+pub mod timeline;
+pub mod tokens;
+
+/// The database did not do what it was asked. Says nothing of the values that were sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database answered with an error, or not at all.
+    #[error("the database failed: {0}")]
+    Sql(#[source] sqlx::Error),
+    /// A stored value can't be read back.
+    #[error("the stored {0} can't be read")]
+    Corrupt(&'static str),
+    /// The schema is not the one this version needs.
+    #[error("{0}")]
+    Migration(String),
+    /// The writer has stopped: the process is ending.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // sqlx names the column that does not decode; the value itself must not travel further.
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("row"),
+            error => Self::Sql(error),
+        }
+    }
+}
+
+/// What a store function answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A connection of either database, inside a transaction where one is open.
+#[derive(Debug)]
+pub enum Conn<'c> {
+    /// SQLite's.
+    Sqlite(&'c mut SqliteConnection),
+    /// PostgreSQL's.
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs one sqlx expression on whichever connection is open. The SQL must mean the same on both.
+macro_rules! on {
+    ($conn:expr, $c:ident => $body:expr) => {
+        match $conn {
+            $crate::store::Conn::Sqlite($c) => {
+                let $c = &mut **$c;
+                $body
+            }
+            $crate::store::Conn::Postgres($c) => {
+                let $c = &mut **$c;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// The database: an enum, because the set is closed and ours.
+#[derive(Clone)]
+pub enum Db {
+    /// One file, one process.
+    Sqlite(sqlite::Sqlite),
+    /// A server, any number of processes.
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Opens the database that a URL names. SQLite is created and migrated; PostgreSQL is neither,
+    /// and need not be reachable yet.
+    pub async fn open(url: &str, host: &crate::host::Host) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            return Ok(Self::Sqlite(sqlite::Sqlite::open(path, host).await?));
+        }
+        let options = url.parse().map_err(Error::Sql)?;
+        Ok(Self::Postgres(
+            PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(std::time::Duration::from_secs(3))
+                .connect_lazy_with(options),
+        ))
+    }
+
+    /// Creates or upgrades the schema, under a lock where several processes could.
+    pub async fn migrate(&self) -> Result<()> {
+        migrate::run(self).await
+    }
+
+    /// The migrations that this version needs and the database lacks.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>> {
+        migrate::pending(self).await
+    }
+
+    /// Runs a job on a connection that is not in a transaction. SQLite's can't write.
+    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T>> + Send,
+        T: Send,
+    {
+        match self {
+            Self::Sqlite(sqlite) => {
+                let mut conn = sqlite.reader().await?;
+                job(Conn::Sqlite(&mut conn)).await
+            }
+            Self::Postgres(pool) => {
+                let mut conn = pool.acquire().await?;
+                job(Conn::Postgres(&mut conn)).await
+            }
+        }
+    }
+
+    /// Runs a job in a transaction of its own, and returns once that is committed. An error rolls
+    /// the job back, and nobody else's.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(job).await,
+            Self::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                let value = job(Conn::Postgres(&mut tx)).await?;
+                tx.commit().await?;
+                Ok(value)
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.read(|mut conn| {
+            Box::pin(async move {
+                on!(&mut conn, c => { sqlx::query("SELECT 1").execute(c).await?; });
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The name that users know it by.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+/// Holds everybody else off `key` until the transaction ends. SQLite's writer is alone anyway.
+pub async fn lock(conn: &mut Conn<'_>, key: &str) -> Result<()> {
+    if let Conn::Postgres(c) = conn {
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(key)
+            .execute(&mut **c)
+            .await?;
+    }
+    Ok(())
+}

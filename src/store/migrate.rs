@@ -1,0 +1,42 @@
+//! The schema and its versions: the shared text first, then what only one database knows.
+
+use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::sqlite::SqliteConnection;
+
+use super::{Db, Error, Result};
+
+static SHARED: Migrator = sqlx::migrate!("./migrations");
+
+pub(super) async fn sqlite(conn: &mut SqliteConnection) -> Result<()> {
+    SHARED.run(conn).await.map_err(explain)
+}
+
+pub(super) async fn run(db: &Db) -> Result<()> {
+    match db {
+        // Migrated when it was opened.
+        Db::Sqlite(_) => Ok(()),
+        // sqlx takes an advisory lock while it migrates.
+        Db::Postgres(pool) => SHARED.run(pool).await.map_err(explain),
+    }
+}
+
+pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
+    let Db::Postgres(pool) = db else {
+        return Ok(Vec::new());
+    };
+    let mut conn = pool.acquire().await?;
+    let applied = match conn.list_applied_migrations("_sqlx_migrations").await {
+        Ok(applied) => applied,
+        Err(sqlx::migrate::MigrateError::Execute(_)) => Vec::new(),
+        Err(error) => return Err(explain(error)),
+    };
+    Ok(SHARED
+        .iter()
+        .filter(|wanted| applied.iter().all(|done| done.version != wanted.version))
+        .map(|wanted| format!("{:04} {}", wanted.version, wanted.description))
+        .collect())
+}
+
+fn explain(error: sqlx::migrate::MigrateError) -> Error {
+    Error::Migration(format!("the database can't be migrated: {error}"))
+}

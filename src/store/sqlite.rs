@@ -1,0 +1,149 @@
+//! SQLite: one task owns the only writing connection and lets many writes share a commit.
+//!
+//! A job runs in a SAVEPOINT of its own, so that one failure does not undo its neighbours; the
+//! callers hear of success only after the commit, which is on disk (`synchronous=FULL`).
+
+use std::any::Any;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection as _, Executor as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Conn, Error, Result};
+use crate::host::Host;
+
+/// Writes that share a commit at the most.
+const GROUP: usize = 256;
+
+/// Writes that may wait for the writer; more wait in their callers.
+const WAITING: usize = 4096;
+
+type Value = Box<dyn Any + Send>;
+type Job = Box<dyn for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<Value>> + Send>;
+
+struct Write {
+    job: Job,
+    done: oneshot::Sender<Result<Value>>,
+}
+
+/// An open SQLite file.
+#[derive(Clone)]
+pub struct Sqlite {
+    readers: SqlitePool,
+    writes: mpsc::Sender<Write>,
+}
+
+impl Sqlite {
+    /// Opens the file, creating it and its folder, and starts the writer.
+    pub(super) async fn open(path: &str, host: &Host) -> Result<Self> {
+        if let Some(folder) = Path::new(path)
+            .parent()
+            .filter(|f| !f.as_os_str().is_empty())
+        {
+            tokio::fs::create_dir_all(folder)
+                .await
+                .map_err(|e| Error::Sql(e.into()))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            // From the first page on, so that no erased byte is ever left in the file.
+            .pragma("secure_delete", "ON")
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let options = quiet(options);
+        let mut writer = SqliteConnection::connect_with(&options).await?;
+        super::migrate::sqlite(&mut writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.clone().pragma("query_only", "ON"))
+            .await?;
+        let (writes, waiting) = mpsc::channel(WAITING);
+        host.spawn(run(writer, waiting));
+        Ok(Self { readers, writes })
+    }
+
+    pub(super) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    pub(super) async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (done, outcome) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let running = job(conn);
+            Box::pin(async move { Ok(Box::new(running.await?) as Value) })
+        });
+        self.writes
+            .send(Write { job, done })
+            .await
+            .map_err(|_| Error::Closed)?;
+        let value = outcome.await.map_err(|_| Error::Closed)??;
+        match value.downcast() {
+            Ok(value) => Ok(*value),
+            Err(_) => unreachable!("the job boxed a value of this type"),
+        }
+    }
+}
+
+/// No statement is ever logged: bound values are what callers said.
+fn quiet(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    use sqlx::ConnectOptions as _;
+    options.disable_statement_logging()
+}
+
+/// Runs until every [`Sqlite`] is dropped.
+async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Write>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while waiting.recv_many(&mut group, GROUP).await > 0 {
+        commit(&mut conn, &mut group).await;
+    }
+    drop(conn.close().await);
+}
+
+/// Commits a group, and tells each caller how its own write ended.
+async fn commit(conn: &mut SqliteConnection, group: &mut Vec<Write>) {
+    let mut finished = Vec::with_capacity(group.len());
+    let outcome = async {
+        conn.execute("BEGIN IMMEDIATE").await?;
+        for Write { job, done } in group.drain(..) {
+            if done.is_closed() {
+                continue;
+            }
+            conn.execute("SAVEPOINT job").await?;
+            let value = job(Conn::Sqlite(conn)).await;
+            if value.is_err() {
+                conn.execute("ROLLBACK TO job").await?;
+            }
+            conn.execute("RELEASE job").await?;
+            finished.push((done, value));
+        }
+        conn.execute("COMMIT").await?;
+        Ok::<_, sqlx::Error>(())
+    }
+    .await;
+    if let Err(error) = outcome {
+        // A full disk, or an I/O error: nothing of the group is there.
+        tracing::error!(error = %error, writes = finished.len(), "A commit failed");
+        drop(conn.execute("ROLLBACK").await);
+        for (done, value) in finished {
+            drop(done.send(value.and(Err(Error::Closed))));
+        }
+        return;
+    }
+    for (done, value) in finished {
+        // A caller that went away does not undo what it asked for.
+        drop(done.send(value));
+    }
+}

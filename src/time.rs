@@ -1,0 +1,142 @@
+//! A moment in Unix milliseconds, written in JSON as RFC 3339 in UTC with milliseconds and `Z`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A moment, to the millisecond: what the databases store and the API prints (product contract §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// The text was not an RFC 3339 date and time, or lies outside the years -9999 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RFC 3339 time such as 2026-01-31T09:30:00Z")]
+pub struct NotATime;
+
+impl Timestamp {
+    /// The moment so many milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The moment so many seconds after 1970-01-01T00:00:00Z.
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs.saturating_mul(1000))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment and so much later.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(millis(by)))
+    }
+
+    /// This moment and so much earlier.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(by)))
+    }
+
+    /// How long after `earlier` this is; nothing when it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The same moment in the calendar's own type, for zones and dates.
+    pub fn to_jiff(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        })
+    }
+
+    /// The moment a calendar's value names, cut to the millisecond.
+    pub fn from_jiff(at: jiff::Timestamp) -> Self {
+        Self(at.as_millisecond())
+    }
+}
+
+fn millis(by: Duration) -> i64 {
+    i64::try_from(by.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.to_jiff())
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        text.parse::<jiff::Timestamp>()
+            .map(Self::from_jiff)
+            .map_err(|_| NotATime)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_milliseconds_and_z() {
+        let at: Timestamp = "2025-10-14T13:00:02.4179+00:00".parse().unwrap();
+        assert_eq!(at.to_string(), "2025-10-14T13:00:02.417Z");
+        assert_eq!(
+            Timestamp::from_secs(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            "2025-10-14T15:00:02+02:00".parse(),
+            Ok(Timestamp::from_secs(1_760_446_802))
+        );
+    }
+
+    #[test]
+    fn says_what_is_no_time() {
+        for text in ["", "yesterday", "2025-10-14", "2025-10-14T13:00:02"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_never_negative() {
+        let early = Timestamp::from_millis(1_000);
+        assert_eq!(
+            early.since(early.plus(Duration::from_secs(1))),
+            Duration::ZERO
+        );
+        assert_eq!(
+            early.plus(Duration::from_secs(1)).since(early),
+            Duration::from_secs(1)
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! Take, bound, run with time-out, settle by verdict, stop.

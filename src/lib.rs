@@ -20,6 +20,7 @@ pub mod room;
 pub mod secret;
 pub mod signature;
 pub mod time;
+pub mod verdict;
 
 // the machine: time, randomness, tasks
 pub mod host;

@@ -14,4 +14,13 @@ impl CallerKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A key as it was stored.
+    pub(crate) fn stored(key: String) -> Option<Self> {
+        if key.is_empty() {
+            None
+        } else {
+            Some(Self(key))
+        }
+    }
 }

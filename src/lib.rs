@@ -32,6 +32,7 @@ pub mod queue;
 pub mod store;
 
 // flow: the way of a call, one file a step
+pub mod circuit;
 pub mod deliver;
 pub mod finalize;
 pub mod flow;

@@ -25,7 +25,7 @@ const MAX_TAKES: u32 = 20;
 const MAX_HISTORY: usize = 50;
 
 /// The queue in a database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SqlQueue {
     db: Db,
     host: Host,

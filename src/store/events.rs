@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::conversations::{from_json, to_json};
 use super::{Conn, Error, Result, on};
 use crate::event::{CallEvent, EventKind};
-use crate::id::{ConversationKey, EventId};
+use crate::id::{ConversationKey, EventId, Owner};
 use crate::room::{RoomFact, Told};
 use crate::time::Timestamp;
 
@@ -83,24 +83,35 @@ pub async fn prune(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result
     Ok(marks + facts)
 }
 
-/// Writes down what an event told of a room. `room` is the room's session id, else its name.
+/// The room that facts are told of.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomKey<'a> {
+    /// Who vouches for the conversation held in it.
+    pub owner: &'a Owner,
+    /// Its session id, which no two rooms share.
+    pub sid: Option<&'a str>,
+    /// Its name, which may be used again.
+    pub name: &'a str,
+}
+
+/// Writes down what an event told of a room.
 pub async fn add_fact(
     conn: &mut Conn<'_>,
     source: &str,
-    room: &str,
-    room_name: &str,
+    room: RoomKey<'_>,
     told: &Told,
 ) -> Result<()> {
     let fact = to_json(&told.fact)?;
     on!(conn, c => {
         sqlx::query(
-            "INSERT INTO room_facts (source, event_id, room, room_name, at, fact) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source, event_id) DO NOTHING",
+            "INSERT INTO room_facts (source, event_id, owner, room_sid, room_name, at, fact) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (source, event_id) DO NOTHING",
         )
         .bind(source)
         .bind(told.event_id.as_str())
-        .bind(room)
-        .bind(room_name)
+        .bind(room.owner.as_str())
+        .bind(room.sid.unwrap_or_default())
+        .bind(room.name)
         .bind(told.at.as_millis())
         .bind(fact)
         .execute(c)
@@ -116,17 +127,25 @@ struct FactRow {
     fact: String,
 }
 
-/// Everything that was told of a room, oldest first; at most 1,000 facts.
-pub async fn facts(conn: &mut Conn<'_>, source: &str, room: &str) -> Result<Vec<Told>> {
-    let rows: Vec<FactRow> = on!(conn, c => {
-        sqlx::query_as(
-            "SELECT event_id, at, fact FROM room_facts WHERE source = $1 AND room = $2 \
-             ORDER BY at, event_id LIMIT 1000",
-        )
-        .bind(source)
-        .bind(room)
-        .fetch_all(c)
-        .await?
+/// Everything that was told of a room, oldest first; at most 1,000 facts. Without a session id the
+/// room is known by its name alone, and only facts from `since` on can be of this call.
+pub async fn facts(conn: &mut Conn<'_>, room: RoomKey<'_>, since: Timestamp) -> Result<Vec<Told>> {
+    const BY_SID: &str = "SELECT event_id, at, fact FROM room_facts \
+         WHERE owner = $1 AND room_sid = $2 ORDER BY at, event_id LIMIT 1000";
+    const BY_NAME: &str = "SELECT event_id, at, fact FROM room_facts \
+         WHERE owner = $1 AND room_name = $2 AND at >= $3 ORDER BY at, event_id LIMIT 1000";
+    let rows: Vec<FactRow> = on!(conn, c => match room.sid {
+        Some(sid) => {
+            sqlx::query_as(BY_SID).bind(room.owner.as_str()).bind(sid).fetch_all(c).await?
+        }
+        None => {
+            sqlx::query_as(BY_NAME)
+                .bind(room.owner.as_str())
+                .bind(room.name)
+                .bind(since.as_millis())
+                .fetch_all(c)
+                .await?
+        }
     });
     rows.into_iter()
         .map(|row| {

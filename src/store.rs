@@ -41,6 +41,28 @@ pub enum Error {
     Closed,
 }
 
+impl Error {
+    /// Whether the database is away, so that the same request may work later.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Sql(sqlx::Error::Database(error)) => {
+                // PostgreSQL's class 57P: it is shutting down, or starting.
+                error.code().is_some_and(|code| code.starts_with("57P"))
+            }
+            Self::Sql(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            Self::Corrupt(_) | Self::Migration(_) => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         // sqlx names the column that does not decode; the value itself must not travel further.

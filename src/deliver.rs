@@ -17,8 +17,13 @@ use crate::verdict::Verdict;
 
 /// Fields that no CRM is told of: how a reason is known is recorded, not sent (product contract
 /// §6), counts are of the store, and which source was first is ours to know.
-const UNTOLD: [&str; 5] =
-    ["end_reason_source", "end_reason_raw", "message_count", "source", "platform_fields"];
+const UNTOLD: [&str; 5] = [
+    "end_reason_source",
+    "end_reason_raw",
+    "message_count",
+    "source",
+    "platform_fields",
+];
 
 /// Tells the result of a conversation, or what has changed of it since it was told.
 pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) -> Verdict {
@@ -39,8 +44,14 @@ async fn tell(
     now: Timestamp,
     attempt: u32,
 ) -> Result<()> {
-    lock(conn, &format!("conversation {} {}", key.owner.as_str(), key.id)).await?;
-    let Some(mut record) = conversations::get(conn, key).await? else { return Ok(()) };
+    lock(
+        conn,
+        &format!("conversation {} {}", key.owner.as_str(), key.id),
+    )
+    .await?;
+    let Some(mut record) = conversations::get(conn, key).await? else {
+        return Ok(());
+    };
     let values = told_values(&record.conversation);
     let (kind, changed) = match &record.announced {
         None => ("conversation.completed", Vec::new()),
@@ -102,7 +113,9 @@ fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> Re
 
 /// A hash of each value that CRMs see, by field.
 fn told_values(call: &Conversation) -> Map<String, Value> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(call) else { return Map::new() };
+    let Ok(Value::Object(fields)) = serde_json::to_value(call) else {
+        return Map::new();
+    };
     fields
         .into_iter()
         .filter(|(name, _)| !UNTOLD.contains(&name.as_str()))

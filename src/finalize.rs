@@ -50,11 +50,20 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
     let due_at = due_at(flow, source, event).await?;
     let now = flow.host.now();
     if now < due_at {
-        let why = Failure::platform("grace", "the platform has its time to say why the call ended");
-        return Err(Verdict::Wait { after: due_at.since(now), why });
+        let why = Failure::platform(
+            "grace",
+            "the platform has its time to say why the call ended",
+        );
+        return Err(Verdict::Wait {
+            after: due_at.since(now),
+            why,
+        });
     }
     let id = resolve::conversation_of(flow, source, event, delivery).await?;
-    let key = ConversationKey { owner: source.owner.clone(), id };
+    let key = ConversationKey {
+        owner: source.owner.clone(),
+        id,
+    };
     if is_barred(flow, &key).await? {
         return mark_erased(flow, event, key).await;
     }
@@ -70,7 +79,9 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
 async fn is_done(flow: &Flow, event: &CallEvent) -> Result<bool, Verdict> {
     let (source, event_id) = (event.source.clone(), event.event_id.clone());
     flow.db
-        .read(|mut conn| Box::pin(async move { events::is_done(&mut conn, &source, &event_id).await }))
+        .read(|mut conn| {
+            Box::pin(async move { events::is_done(&mut conn, &source, &event_id).await })
+        })
         .await
         .map_err(|error| store_failed(&error))
 }
@@ -96,9 +107,9 @@ async fn is_barred(flow: &Flow, key: &ConversationKey) -> Result<bool, Verdict> 
     let barred = flow
         .db
         .read(|mut conn| {
-            Box::pin(async move {
-                barriers::get(&mut conn, barriers::Kind::Conversation, &hash).await
-            })
+            Box::pin(
+                async move { barriers::get(&mut conn, barriers::Kind::Conversation, &hash).await },
+            )
         })
         .await
         .map_err(|error| store_failed(&error))?;
@@ -154,12 +165,14 @@ pub(crate) fn fetch_failed(
     let now = flow.host.now();
     let why = Failure::platform(error.code(), error);
     match error {
-        FetchError::Refused { .. } => {
-            Verdict::Wait { after: admitted.with(|circuit| circuit.refused(now)), why }
-        }
-        FetchError::SlowDown { after, .. } => {
-            Verdict::Wait { after: admitted.with(|circuit| circuit.slowed(*after, now)), why }
-        }
+        FetchError::Refused { .. } => Verdict::Wait {
+            after: admitted.with(|circuit| circuit.refused(now)),
+            why,
+        },
+        FetchError::SlowDown { after, .. } => Verdict::Wait {
+            after: admitted.with(|circuit| circuit.slowed(*after, now)),
+            why,
+        },
         FetchError::NotFound | FetchError::Unavailable(_) | FetchError::Malformed(_) => {
             match retry::FINALIZE.after(attempt, flow.host.dice.fraction()) {
                 Some(after) => Verdict::Retry { after, why },
@@ -171,7 +184,10 @@ pub(crate) fn fetch_failed(
 
 /// The platform does not yet call the call over: it is asked again, and not for ever.
 fn not_over(flow: &Flow, due_at: Timestamp) -> Verdict {
-    let why = Failure::platform("not_over", "the platform does not say that the call is over");
+    let why = Failure::platform(
+        "not_over",
+        "the platform does not say that the call is over",
+    );
     match retry::not_over(flow.host.now().since(due_at), flow.finalize.max_wait) {
         Some(after) => Verdict::Wait { after, why },
         None => Verdict::Park { why },

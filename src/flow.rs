@@ -104,8 +104,16 @@ impl Sources {
     /// Which of two names stands first in the settings. A call that came through both sources is
     /// shown under that one, whichever event was faster.
     pub fn first<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
-        let place = |name: &str| self.by_name.get(name).map_or(usize::MAX, |gated| gated.place);
-        if place(other) < place(one) { other } else { one }
+        let place = |name: &str| {
+            self.by_name
+                .get(name)
+                .map_or(usize::MAX, |gated| gated.place)
+        };
+        if place(other) < place(one) {
+            other
+        } else {
+            one
+        }
     }
 
     /// Every source.

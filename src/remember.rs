@@ -29,7 +29,10 @@ use crate::verdict::{Failure, Verdict};
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     /// Extracted: whose memory it feeds, by whom, out of what, and what was found.
-    Remembered { extraction: Extraction, observations: Vec<Observation> },
+    Remembered {
+        extraction: Extraction,
+        observations: Vec<Observation>,
+    },
     /// Not extracted, and why.
     Skipped(String),
     /// Tried, and given up.
@@ -85,7 +88,9 @@ async fn attempt(
         .await
         .map_err(|error| store_failed(&error))?;
     // Deleted meanwhile: nothing is left to remember.
-    let Some((record, messages)) = found else { return Ok(()) };
+    let Some((record, messages)) = found else {
+        return Ok(());
+    };
     let outcome = match extract(flow, &record, &messages).await {
         Ok(outcome) => outcome,
         Err(why) => {
@@ -93,7 +98,13 @@ async fn attempt(
             if let Some(after) = again {
                 return Err(Verdict::Retry { after, why });
             }
-            write(flow, record, Outcome::Failed(why.code.clone()), delivery.attempt).await?;
+            write(
+                flow,
+                record,
+                Outcome::Failed(why.code.clone()),
+                delivery.attempt,
+            )
+            .await?;
             return Err(Verdict::Park { why });
         }
     };
@@ -105,7 +116,9 @@ async fn extract(
     record: &Record,
     messages: &[Message],
 ) -> std::result::Result<Outcome, Failure> {
-    let Some(extractor) = &flow.extractor else { return Ok(Outcome::Off) };
+    let Some(extractor) = &flow.extractor else {
+        return Ok(Outcome::Off);
+    };
     let call = &record.conversation;
     if let Some(reason) = why_skipped(call, messages, record.caller_key.as_ref()) {
         return Ok(Outcome::Skipped(reason.to_string()));
@@ -116,7 +129,12 @@ async fn extract(
     let source = flow.sources.get(&call.source);
     let zone = source.map_or(&flow.zone, |source| &source.zone);
     let region = source.map_or(flow.region.as_str(), |source| source.region.as_str());
-    let transcript = Transcript { conversation: call, messages, zone, region };
+    let transcript = Transcript {
+        conversation: call,
+        messages,
+        zone,
+        region,
+    };
     let found = extractor
         .extract(transcript)
         .await
@@ -124,7 +142,10 @@ async fn extract(
     let observations = ground(found, messages).0;
     Ok(Outcome::Remembered {
         extraction: Extraction {
-            subject: Subject { agent_id: call.agent_id.to_string(), caller },
+            subject: Subject {
+                agent_id: call.agent_id.to_string(),
+                caller,
+            },
             extractor: extractor.version().to_owned(),
             rank: extractor.rank(),
             input_hash: input_hash(call, messages),
@@ -135,7 +156,12 @@ async fn extract(
 
 /// What an extraction was made from: the words, who said them when, and to whom.
 fn input_hash(call: &Conversation, messages: &[Message]) -> String {
-    let input = json!([call.agent_id, call.caller_identity, call.happened_at(), messages]);
+    let input = json!([
+        call.agent_id,
+        call.caller_identity,
+        call.happened_at(),
+        messages
+    ]);
     sha256_hex(input.to_string().as_bytes())
 }
 
@@ -148,7 +174,15 @@ async fn write(
     let now = flow.host.now();
     flow.db
         .write(move |mut conn| {
-            Box::pin(async move { Writing { record, now, attempt }.run(&mut conn, outcome).await })
+            Box::pin(async move {
+                Writing {
+                    record,
+                    now,
+                    attempt,
+                }
+                .run(&mut conn, outcome)
+                .await
+            })
         })
         .await
         .map_err(|error| store_failed(&error))?;
@@ -172,14 +206,19 @@ impl Writing {
         }
         lock_all(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
-        let Some(mut current) = conversations::get(conn, &key).await? else { return Ok(()) };
+        let Some(mut current) = conversations::get(conn, &key).await? else {
+            return Ok(());
+        };
         if current.revision != self.record.revision {
             return Ok(());
         }
         let stands = before.as_ref().is_some_and(|old| stands(old, &outcome));
         if !stands {
             match &outcome {
-                Outcome::Remembered { extraction, observations } => {
+                Outcome::Remembered {
+                    extraction,
+                    observations,
+                } => {
                     memories::replace_extraction(conn, &key, extraction, observations, self.now)
                         .await?;
                 }
@@ -187,8 +226,14 @@ impl Writing {
                 Outcome::Failed(_) | Outcome::Off => {}
             }
             for subject in &subjects {
-                refold(conn, subject, &key, &current.conversation.caller_identity, self.now)
-                    .await?;
+                refold(
+                    conn,
+                    subject,
+                    &key,
+                    &current.conversation.caller_identity,
+                    self.now,
+                )
+                .await?;
             }
         }
         current.memory_status = Some(outcome.status().to_owned());
@@ -276,12 +321,21 @@ pub(crate) async fn refold(
         "closed": changed.closed,
     });
     let mut kinds = vec!["memory.changed"];
-    if changed.touches_consent() {
+    let touched = [&changed.added, &changed.changed, &changed.closed]
+        .into_iter()
+        .flatten();
+    if touched
+        .into_iter()
+        .any(|fact| fact.slot.as_str().starts_with("consent."))
+    {
         kinds.push("consent.changed");
     }
     for kind in kinds {
         let event = ResultEvent {
-            id: of_content("evt_", &[kind, key.owner.as_str(), key.id.as_str(), &data.to_string()]),
+            id: of_content(
+                "evt_",
+                &[kind, key.owner.as_str(), key.id.as_str(), &data.to_string()],
+            ),
             kind: kind.to_owned(),
             agent_id: subject.agent_id.clone(),
             key: key.clone(),

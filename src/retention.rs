@@ -21,7 +21,8 @@ const BATCH: i64 = 500;
 pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
     let now = flow.host.now();
     let before = |age: Duration| (!age.is_zero()).then(|| now.minus(age));
-    let (events_before, letters_before) = (before(retention.events), before(retention.dead_letters));
+    let (events_before, letters_before) =
+        (before(retention.events), before(retention.dead_letters));
     let quarantine_before = before(retention.quarantine);
     let deleted = flow
         .db
@@ -62,9 +63,7 @@ pub async fn delete_conversation(flow: &Flow, key: ConversationKey) -> Result<De
     let now = flow.host.now();
     let deleted = flow
         .db
-        .write(move |mut conn| {
-            Box::pin(async move { delete(&mut conn, &key, &hash, now).await })
-        })
+        .write(move |mut conn| Box::pin(async move { delete(&mut conn, &key, &hash, now).await }))
         .await?;
     flow.queue.wake();
     Ok(deleted)
@@ -76,12 +75,20 @@ async fn delete(
     hash: &str,
     now: Timestamp,
 ) -> Result<Deleted> {
-    lock(conn, &format!("conversation {} {}", key.owner.as_str(), key.id)).await?;
+    lock(
+        conn,
+        &format!("conversation {} {}", key.owner.as_str(), key.id),
+    )
+    .await?;
     let record = conversations::get(conn, key).await?;
     let extraction = memories::extraction(conn, key).await?;
     if let Some(extraction) = &extraction {
         let subject = &extraction.subject;
-        lock(conn, &format!("caller {}\0{}", subject.agent_id, subject.caller.as_str())).await?;
+        lock(
+            conn,
+            &format!("caller {}\0{}", subject.agent_id, subject.caller.as_str()),
+        )
+        .await?;
     }
     barriers::raise(conn, Kind::Conversation, hash, now).await?;
     let found = conversations::delete(conn, key).await?;
@@ -93,5 +100,9 @@ async fn delete(
         let identity = &record.conversation.caller_identity;
         refold(conn, &extraction.subject, key, identity, now).await?;
     }
-    Ok(Deleted { found, dead_letters, results })
+    Ok(Deleted {
+        found,
+        dead_letters,
+        results,
+    })
 }

@@ -13,7 +13,7 @@ use crate::event::{Message, Stage, Work};
 use crate::flow::Flow;
 use crate::queue::{Delivery, LEASE};
 use crate::retry;
-use crate::store::{conversations, outbox};
+use crate::store::{self, conversations, outbox};
 use crate::verdict::{Failure, Verdict};
 use crate::{deliver, finalize, remember, retention};
 
@@ -51,7 +51,9 @@ pub fn start(flow: &Arc<Flow>, retention: Retention) {
 async fn work(flow: Arc<Flow>, stage: Stage) {
     let places = Arc::new(Semaphore::new(places(stage)));
     while !flow.host.stop.is_cancelled() {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let free = places.available_permits() + 1;
         let taken = match flow.queue.take(stage, free).await {
             Ok(taken) => taken,
@@ -63,7 +65,9 @@ async fn work(flow: Arc<Flow>, stage: Stage) {
         };
         drop(place);
         for delivery in taken {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let flow = Arc::clone(&flow);
             flow.host.clone().spawn(async move {
                 run(&flow, delivery).await;
@@ -83,9 +87,19 @@ pub async fn run(flow: &Flow, delivery: Delivery) {
         Verdict::Wait { why, .. } => ("wait", why.code.as_str()),
         Verdict::Park { why } => ("park", why.code.as_str()),
     };
-    tracing::debug!(stage = stage.as_str(), attempt = delivery.attempt, outcome, code, "Worked");
+    tracing::debug!(
+        stage = stage.as_str(),
+        attempt = delivery.attempt,
+        outcome,
+        code,
+        "Worked"
+    );
     if outcome == "park" {
-        tracing::error!(stage = stage.as_str(), code, "A message was given up: it is a dead letter");
+        tracing::error!(
+            stage = stage.as_str(),
+            code,
+            "A message was given up: it is a dead letter"
+        );
     }
     metrics::counter!("aftercall_verdicts_total", "stage" => stage.as_str(), "verdict" => outcome)
         .increment(1);
@@ -107,8 +121,16 @@ async fn judge(flow: &Flow, delivery: &Delivery) -> Verdict {
     match timeout(STAGE_PATIENCE, AssertUnwindSafe(staged).catch_unwind()).await {
         Ok(Ok(verdict)) => verdict,
         // The panic's text could carry what a caller said: it is not repeated.
-        Ok(Err(_)) => again(flow, delivery, Failure::ours("panicked", "the stage panicked")),
-        Err(_) => again(flow, delivery, Failure::ours("timed_out", "the stage took too long")),
+        Ok(Err(_)) => again(
+            flow,
+            delivery,
+            Failure::ours("panicked", "the stage panicked"),
+        ),
+        Err(_) => again(
+            flow,
+            delivery,
+            Failure::ours("timed_out", "the stage took too long"),
+        ),
     }
 }
 
@@ -122,30 +144,44 @@ fn again(flow: &Flow, delivery: &Delivery, why: Failure) -> Verdict {
 /// Puts calls that are due for another look into the queue (product contract §6, "Second look").
 async fn look_again(flow: Arc<Flow>) {
     while flow.host.pause(LOOK_EVERY).await {
-        let now = flow.host.now();
-        let queued = flow
-            .db
-            .write(move |mut conn| {
-                Box::pin(async move {
-                    let due = conversations::due_rechecks(&mut conn, now, 200).await?;
-                    for mut record in due.iter().cloned() {
-                        let number = u32::try_from(record.rechecks).unwrap_or(u32::MAX);
-                        let source = record.conversation.source.clone();
-                        let look = Message::recheck(&record.key(), &source, number, now);
-                        outbox::put(&mut conn, &look, now, now).await?;
-                        record.recheck_at = None;
-                        conversations::save(&mut conn, &record).await?;
-                    }
-                    Ok(due.len())
-                })
-            })
-            .await;
-        match queued {
+        match queue_looks(&flow).await {
             Ok(0) => {}
             Ok(_) => flow.queue.wake(),
             Err(error) => tracing::warn!(error = %error, "Second looks could not be queued"),
         }
     }
+}
+
+async fn queue_looks(flow: &Flow) -> store::Result<usize> {
+    const BATCH: i64 = 200;
+    let now = flow.host.now();
+    // Most seconds have nothing due, and nothing to do must not cost a commit.
+    let due = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move { conversations::due_rechecks(&mut conn, now, 1).await })
+        })
+        .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                let due = conversations::due_rechecks(&mut conn, now, BATCH).await?;
+                let queued = due.len();
+                for mut record in due {
+                    let number = u32::try_from(record.rechecks).unwrap_or(u32::MAX);
+                    let source = record.conversation.source.clone();
+                    let look = Message::recheck(&record.key(), &source, number, now);
+                    outbox::put(&mut conn, &look, now, now).await?;
+                    record.recheck_at = None;
+                    conversations::save(&mut conn, &record).await?;
+                }
+                Ok(queued)
+            })
+        })
+        .await
 }
 
 async fn sweep(flow: Arc<Flow>, retention: Retention) {

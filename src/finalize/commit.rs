@@ -24,7 +24,10 @@ use super::room;
 
 /// Names a conversation in a barrier without naming it.
 pub(crate) fn barrier_hash(seal: &SealKey, key: &ConversationKey) -> String {
-    seal.keyed_hash("conversation", &format!("{}\0{}", key.owner.as_str(), key.id))
+    seal.keyed_hash(
+        "conversation",
+        &format!("{}\0{}", key.owner.as_str(), key.id),
+    )
 }
 
 /// All that the transaction needs, by value: it may run on the writer's task.
@@ -77,18 +80,27 @@ pub(super) async fn commit(
 
 impl Settling {
     async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
-        lock(conn, &format!("conversation {} {}", self.key.owner.as_str(), self.key.id)).await?;
+        lock(
+            conn,
+            &format!("conversation {} {}", self.key.owner.as_str(), self.key.id),
+        )
+        .await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
             return Ok(());
         }
-        if barriers::get(conn, Kind::Conversation, &self.barrier).await?.is_some() {
+        if barriers::get(conn, Kind::Conversation, &self.barrier)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         let stored = conversations::get(conn, &self.key).await?;
         self.keep_newest(conn, stored.as_ref()).await?;
         let settled = self.settle(conn, stored.as_ref()).await?;
         let record = self.record(stored.as_ref(), settled)?;
-        let changed = stored.as_ref().is_none_or(|old| old.content_hash != record.content_hash);
+        let changed = stored
+            .as_ref()
+            .is_none_or(|old| old.content_hash != record.content_hash);
         conversations::save(conn, &record).await?;
         if changed {
             conversations::replace_messages(conn, &self.key, &self.fetched.messages).await?;
@@ -135,9 +147,9 @@ impl Settling {
         Ok(settle(&before, &evidence, self.finalize.fallback_since))
     }
 
-    fn record(&mut self, stored: Option<&Record>, settled: Settled) -> Result<Record> {
+    fn record(&self, stored: Option<&Record>, settled: Settled) -> Result<Record> {
+        let mut call = self.fetched.conversation.clone();
         let messages = &self.fetched.messages;
-        let call = &mut self.fetched.conversation;
         let (reason, by) = settled.reason.unzip();
         call.end_reason = reason;
         call.end_reason_source = by;
@@ -148,16 +160,19 @@ impl Settling {
             call.platform = self.source.platform().to_owned();
         }
         call.source = match stored {
-            Some(old) => self.sources.first(&old.conversation.source, &self.source.name).to_owned(),
+            Some(old) => self
+                .sources
+                .first(&old.conversation.source, &self.source.name)
+                .to_owned(),
             None => self.source.name.clone(),
         };
-        let content_hash = content_hash(call, messages)?;
+        let content_hash = content_hash(&call, messages)?;
         let same = stored.filter(|old| old.content_hash == content_hash);
-        let looks = self.looks(call, stored);
+        let (recheck_at, rechecks) = self.looks(&call, stored);
         Ok(Record {
             owner: self.key.owner.clone(),
             caller_key: CallerKey::of(&call.platform, &call.caller_identity),
-            conversation: call.clone(),
+            conversation: call,
             updated_at: same.map_or(self.now, |old| old.updated_at),
             revision: match (same, stored) {
                 (Some(old), _) => old.revision,
@@ -169,8 +184,8 @@ impl Settling {
             announced: stored.and_then(|old| old.announced.clone()),
             memory_status: stored.and_then(|old| old.memory_status.clone()),
             memory_reason: stored.and_then(|old| old.memory_reason.clone()),
-            recheck_at: looks.0,
-            rechecks: looks.1,
+            recheck_at,
+            rechecks,
         })
     }
 
@@ -199,8 +214,14 @@ impl Settling {
         }
         let waits = &self.finalize.recheck;
         let nth = usize::try_from(done).unwrap_or(usize::MAX);
-        let before = nth.checked_sub(1).and_then(|n| waits.get(n)).copied().unwrap_or_default();
-        let next = waits.get(nth).map(|at| self.now.plus(at.saturating_sub(before)));
+        let before = nth
+            .checked_sub(1)
+            .and_then(|n| waits.get(n))
+            .copied()
+            .unwrap_or_default();
+        let next = waits
+            .get(nth)
+            .map(|at| self.now.plus(at.saturating_sub(before)));
         (next, done)
     }
 
@@ -224,15 +245,21 @@ impl Settling {
         let mut spent = 0;
         for (n, failed) in self.history.iter().enumerate() {
             spent += u32::from(failed.spent);
-            let name = if failed.spent { "attempt_failed" } else { "waited" };
+            let name = if failed.spent {
+                "attempt_failed"
+            } else {
+                "waited"
+            };
             let mut step = step(name, failed.at, spent.max(1), failed.code.clone());
             step.key = format!("{name}:{id}:{n:03}");
             steps.push(step);
         }
         let messages = format!("{} messages", record.conversation.message_count);
         steps.push(step("fetched", self.fetched_at, self.attempt, messages));
-        let reason = match (&record.conversation.end_reason, record.conversation.end_reason_source)
-        {
+        let reason = match (
+            &record.conversation.end_reason,
+            record.conversation.end_reason_source,
+        ) {
             (Some(reason), Some(by)) => format!("{reason} ({})", by.as_str()),
             _ => "no reason".to_owned(),
         };
@@ -246,10 +273,14 @@ impl Settling {
 
 /// What a stored call's platform had said.
 fn stored_word(settled: &Settled) -> Option<PlatformReason> {
-    let reason = settled.reason.clone().and_then(|(reason, by)| {
-        (by == EndReasonSource::Platform).then_some(reason)
-    });
-    settled.raw.clone().map(|raw| PlatformReason { reason, raw })
+    let reason = settled
+        .reason
+        .clone()
+        .and_then(|(reason, by)| (by == EndReasonSource::Platform).then_some(reason));
+    settled
+        .raw
+        .clone()
+        .map(|raw| PlatformReason { reason, raw })
 }
 
 /// The room that an earlier event named stays known when a later fetch names none.

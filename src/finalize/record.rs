@@ -16,7 +16,9 @@ pub(super) async fn record(
     event: &CallEvent,
     fact: &RoomFact,
 ) -> Result<(), Verdict> {
-    let Some(room) = event.room.clone() else { return Ok(()) };
+    let Some(room) = event.room.clone() else {
+        return Ok(());
+    };
     let told = Told {
         event_id: event.event_id.clone(),
         at: event.happened_at(),
@@ -29,7 +31,11 @@ pub(super) async fn record(
                 if !events::mark_done(&mut conn, &event, None, now).await? {
                     return Ok(());
                 }
-                let key = RoomKey { owner: &owner, sid: room.sid.as_deref(), name: &room.name };
+                let key = RoomKey {
+                    owner: &owner,
+                    sid: room.sid.as_deref(),
+                    name: &room.name,
+                };
                 events::add_fact(&mut conn, &event.source, key, &told).await?;
                 let held = conversations::in_room(&mut conn, &owner, key.sid, key.name).await?;
                 for late in held {

@@ -22,14 +22,23 @@ pub(super) async fn story_of(
     source: &Source,
     event: &CallEvent,
 ) -> Result<RoomStory, Verdict> {
-    let Some(room) = event.room.clone() else { return Ok(RoomStory::default()) };
+    let Some(room) = event.room.clone() else {
+        return Ok(RoomStory::default());
+    };
     let owner = source.owner.clone();
-    let since = room.created_at.unwrap_or(Timestamp::from_secs(0)).minus(BEFORE_CREATION);
+    let since = room
+        .created_at
+        .unwrap_or(Timestamp::from_secs(0))
+        .minus(BEFORE_CREATION);
     let told = flow
         .db
         .read(move |mut conn| {
             Box::pin(async move {
-                let key = RoomKey { owner: &owner, sid: room.sid.as_deref(), name: &room.name };
+                let key = RoomKey {
+                    owner: &owner,
+                    sid: room.sid.as_deref(),
+                    name: &room.name,
+                };
                 events::facts(&mut conn, key, since).await
             })
         })
@@ -44,10 +53,16 @@ pub(super) async fn facts_of(
     source: &Source,
     call: &Conversation,
 ) -> StoreResult<Vec<Told>> {
-    let Some(name) = call.room_name.value() else { return Ok(Vec::new()) };
+    let Some(name) = call.room_name.value() else {
+        return Ok(Vec::new());
+    };
     let key = RoomKey {
         owner: &source.owner,
-        sid: call.room_sid.value().map(String::as_str).filter(|sid| !sid.is_empty()),
+        sid: call
+            .room_sid
+            .value()
+            .map(String::as_str)
+            .filter(|sid| !sid.is_empty()),
         name,
     };
     events::facts(conn, key, call.created_at.minus(BEFORE_CREATION)).await
@@ -58,8 +73,13 @@ pub(super) fn place_in(call: &mut Conversation, room: &RoomRef) {
     if call.room_name.value().is_none_or(String::is_empty) {
         call.room_name = Presence::Value(room.name.clone());
     }
-    let same_room = call.room_name.value().is_some_and(|name| *name == room.name);
-    if same_room && call.room_sid.value().is_none_or(String::is_empty) && let Some(sid) = &room.sid
+    let same_room = call
+        .room_name
+        .value()
+        .is_some_and(|name| *name == room.name);
+    if same_room
+        && call.room_sid.value().is_none_or(String::is_empty)
+        && let Some(sid) = &room.sid
     {
         call.room_sid = Presence::Value(sid.clone());
     }
@@ -92,16 +112,26 @@ pub(super) async fn conversation_of(
     event: &CallEvent,
 ) -> Result<Fetched, Verdict> {
     let (Some(room), Some(id)) = (&event.room, room_id(event)) else {
-        let why = Failure::poison("no_room", "the event names no room, and the source has no API");
+        let why = Failure::poison(
+            "no_room",
+            "the event names no room, and the source has no API",
+        );
         return Err(Verdict::Park { why });
     };
     let story = story_of(flow, source, event).await?;
-    let agent = [story.agent.as_deref(), event.agent_id.as_ref().map(AgentId::as_str)]
-        .into_iter()
-        .flatten()
-        .chain([source.agent.as_deref(), story.trunk_number.as_deref()].into_iter().flatten())
-        .chain([source.name.as_str()])
-        .find_map(|name| AgentId::new(name).ok());
+    let agent = [
+        story.agent.as_deref(),
+        event.agent_id.as_ref().map(AgentId::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(
+        [source.agent.as_deref(), story.trunk_number.as_deref()]
+            .into_iter()
+            .flatten(),
+    )
+    .chain([source.name.as_str()])
+    .find_map(|name| AgentId::new(name).ok());
     let (Ok(id), Some(agent_id)) = (crate::id::ConversationId::new(&id), agent) else {
         let why = Failure::poison("no_room", "the event's room has no usable id");
         return Err(Verdict::Park { why });
@@ -112,7 +142,11 @@ pub(super) async fn conversation_of(
         room_name: Presence::Value(room.name.clone()),
         room_sid: room.sid.clone().map_or(Presence::Absent, Presence::Value),
         status: Status::Completed,
-        transport: if story.is_phone { Transport::Phone } else { Transport::Web },
+        transport: if story.is_phone {
+            Transport::Phone
+        } else {
+            Transport::Web
+        },
         started_at: story.started_at,
         ended_at: Some(ended_at),
         duration_ms: story
@@ -123,10 +157,17 @@ pub(super) async fn conversation_of(
         metadata: Map::new(),
         ..Conversation::blank(id, agent_id, created_at)
     };
-    Ok(Fetched { conversation, messages: Vec::new(), reason: None })
+    Ok(Fetched {
+        conversation,
+        messages: Vec::new(),
+        reason: None,
+    })
 }
 
 /// The id of a conversation that only its room knows: the session id (product contract §6).
 pub(super) fn room_id(event: &CallEvent) -> Option<String> {
-    event.room.as_ref().map(|room| room.sid.clone().unwrap_or_else(|| room.name.clone()))
+    event
+        .room
+        .as_ref()
+        .map(|room| room.sid.clone().unwrap_or_else(|| room.name.clone()))
 }

@@ -42,6 +42,10 @@ pub struct Flow {
     pub finalize: config::Finalize,
     /// What finds what to remember; none when memory is off.
     pub extractor: Option<Arc<dyn Extractor>>,
+    /// The zone of calls whose source is gone from the settings.
+    pub zone: jiff::tz::TimeZone,
+    /// The region of their numbers.
+    pub region: String,
 }
 
 impl std::fmt::Debug for Flow {
@@ -61,6 +65,7 @@ pub struct Sources {
 #[derive(Debug)]
 struct Gated {
     source: Source,
+    place: usize,
     circuit: Arc<Mutex<Circuit>>,
     places: Arc<Semaphore>,
 }
@@ -77,8 +82,10 @@ impl Sources {
     pub fn new(sources: Vec<Source>) -> Self {
         let by_name = sources
             .into_iter()
-            .map(|source| {
+            .enumerate()
+            .map(|(place, source)| {
                 let gated = Gated {
+                    place,
                     circuit: Arc::default(),
                     places: Arc::new(Semaphore::new(REQUESTS_A_SOURCE)),
                     source,
@@ -92,6 +99,21 @@ impl Sources {
     /// The source of a name.
     pub fn get(&self, name: &str) -> Option<&Source> {
         self.by_name.get(name).map(|gated| &gated.source)
+    }
+
+    /// Which of two names stands first in the settings. A call that came through both sources is
+    /// shown under that one, whichever event was faster.
+    pub fn first<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
+        let place = |name: &str| {
+            self.by_name
+                .get(name)
+                .map_or(usize::MAX, |gated| gated.place)
+        };
+        if place(other) < place(one) {
+            other
+        } else {
+            one
+        }
     }
 
     /// Every source.

@@ -11,7 +11,7 @@ use crate::secret::{Secret, sha256_hex};
 use crate::time::Timestamp;
 
 /// What a token may do (product contract §8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// Read conversations, without what is sensitive.
     #[serde(rename = "conversations:read")]
@@ -115,8 +115,7 @@ pub fn hash(token: &str) -> String {
     sha256_hex(token.as_bytes())
 }
 
-const COLUMNS: &str =
-    "id, name, scopes, agents, expires_at, last_used_at, revoked_at, created_at";
+const COLUMNS: &str = "id, name, scopes, agents, expires_at, last_used_at, revoked_at, created_at";
 
 #[derive(FromRow)]
 struct Row {

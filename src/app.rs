@@ -95,17 +95,30 @@ impl App {
             ));
         }
         let embedded = config.database.url.expose().starts_with("sqlite://");
-        let lock = if embedded { Some(lock_folder(&config.data_dir)?) } else { None };
+        let lock = if embedded {
+            Some(lock_folder(&config.data_dir)?)
+        } else {
+            None
+        };
         let db = Db::open(config.database.url.expose(), &host).await?;
         wait_for_schema(&db, &host).await?;
-        let (key, previous) = (config.secret_key.as_ref(), config.previous_secret_key.as_ref());
+        let (key, previous) = (
+            config.secret_key.as_ref(),
+            config.previous_secret_key.as_ref(),
+        );
         let seal = if embedded {
             keys::seal_key(key, previous, &config.data_dir, host.dice)?
         } else {
             keys::shared_seal_key(key, previous, &db, host.dice).await?
         };
         let token_file = embedded.then(|| config.data_dir.join("admin-token"));
-        admin_token::ensure(&db, &host, config.admin_token.as_ref(), token_file.as_deref()).await?;
+        admin_token::ensure(
+            &db,
+            &host,
+            config.admin_token.as_ref(),
+            token_file.as_deref(),
+        )
+        .await?;
         let client =
             platform::http_client().map_err(|error| StartError::Client(error.to_string()))?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
@@ -129,7 +142,11 @@ impl App {
             region: config.memory.region.clone(),
             host,
         };
-        Ok(Arc::new(Self { config, flow: Arc::new(flow), _lock: lock }))
+        Ok(Arc::new(Self {
+            config,
+            flow: Arc::new(flow),
+            _lock: lock,
+        }))
     }
 
     /// Creates or upgrades the database, and makes the key that its processes share.
@@ -152,7 +169,10 @@ impl App {
                     let found = "its API refuses our token; check api.token".to_owned();
                     readiness.checks.insert(format!("source {name}"), found);
                 }
-                readiness.checks.entry("queue".to_owned()).or_insert_with(|| OK.to_owned());
+                readiness
+                    .checks
+                    .entry("queue".to_owned())
+                    .or_insert_with(|| OK.to_owned());
                 readiness
             })
         })
@@ -221,7 +241,8 @@ impl Running {
             api: roles.contains(&Role::Api),
         };
         let router = http::router(Arc::new(api), served);
-        flow.host.spawn(http::serve(listener, router, flow.host.stop.clone()));
+        flow.host
+            .spawn(http::serve(listener, router, flow.host.stop.clone()));
         if roles.contains(&Role::Worker) {
             worker::start(flow, app.config.retention.clone());
         }

@@ -25,9 +25,14 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
     let now = flow.host.now();
     for stage in Stage::ALL {
         let depth = flow.queue.depth(stage).await?;
-        let age = depth.oldest_at.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let age = depth
+            .oldest_at
+            .map_or(Duration::ZERO, |oldest| now.since(oldest));
         let name = stage.as_str();
-        set(metrics::gauge!("aftercall_queue_messages", "stage" => name), depth.messages);
+        set(
+            metrics::gauge!("aftercall_queue_messages", "stage" => name),
+            depth.messages,
+        );
         metrics::gauge!("aftercall_queue_oldest_age_seconds", "stage" => name)
             .set(age.as_secs_f64());
     }
@@ -47,7 +52,10 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floats; counts stay far below 2^52"
+)]
 fn set(gauge: metrics::Gauge, value: i64) {
     gauge.set(value as f64);
 }

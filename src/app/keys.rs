@@ -23,11 +23,17 @@ pub(super) fn seal_key(
     let previous = previous.map(|key| read_key(key.expose(), "AFTERCALL_SECRET_KEY_PREVIOUS"));
     let previous = previous.transpose()?;
     if let Some(given) = given {
-        return Ok(SealKey::new(read_key(given.expose(), "AFTERCALL_SECRET_KEY")?, previous));
+        return Ok(SealKey::new(
+            read_key(given.expose(), "AFTERCALL_SECRET_KEY")?,
+            previous,
+        ));
     }
     let file = folder.join("secret-key");
     let text = read_or_make(&file, || STANDARD.encode(dice.bytes::<32>()))?;
-    Ok(SealKey::new(read_key(&text, &file.display().to_string())?, previous))
+    Ok(SealKey::new(
+        read_key(&text, &file.display().to_string())?,
+        previous,
+    ))
 }
 
 fn read_key(text: &str, name: &str) -> Result<[u8; 32], StartError> {
@@ -49,7 +55,10 @@ pub(super) async fn shared_seal_key(
     let previous = previous.map(|key| read_key(key.expose(), "AFTERCALL_SECRET_KEY_PREVIOUS"));
     let previous = previous.transpose()?;
     if let Some(given) = given {
-        return Ok(SealKey::new(read_key(given.expose(), "AFTERCALL_SECRET_KEY")?, previous));
+        return Ok(SealKey::new(
+            read_key(given.expose(), "AFTERCALL_SECRET_KEY")?,
+            previous,
+        ));
     }
     let fresh = STANDARD.encode(dice.bytes::<32>());
     let text = db
@@ -57,7 +66,10 @@ pub(super) async fn shared_seal_key(
             Box::pin(async move { meta::put_once(&mut conn, "secret_key", &fresh).await })
         })
         .await?;
-    Ok(SealKey::new(read_key(&text, "the key in the database")?, previous))
+    Ok(SealKey::new(
+        read_key(&text, "the key in the database")?,
+        previous,
+    ))
 }
 
 fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, StartError> {
@@ -73,7 +85,12 @@ fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, St
     let aside = file.with_extension("new");
     let write = || {
         let mut options = std::fs::OpenOptions::new();
-        let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        let mut open = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&aside)?;
         writeln!(open, "{text}")?;
         open.sync_all()?;
         std::fs::rename(&aside, file)
@@ -95,7 +112,9 @@ mod tests {
         let sealed = first.seal(b"x", [1; 12]);
         let again = seal_key(None, None, folder.path(), Dice).unwrap();
         assert_eq!(again.open(&sealed).unwrap(), b"x");
-        let mode = std::fs::metadata(folder.path().join("secret-key")).unwrap().permissions();
+        let mode = std::fs::metadata(folder.path().join("secret-key"))
+            .unwrap()
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
 
@@ -104,7 +123,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let short = Secret::new("c2hvcnQ=").unwrap();
         let error = seal_key(Some(&short), None, folder.path(), Dice).unwrap_err();
-        assert!(error.to_string().contains("AFTERCALL_SECRET_KEY"), "{error}");
+        assert!(
+            error.to_string().contains("AFTERCALL_SECRET_KEY"),
+            "{error}"
+        );
         assert!(!error.to_string().contains("c2hvcnQ"), "{error}");
     }
 }

@@ -18,6 +18,7 @@ pub mod conversations;
 pub mod dead_letters;
 pub mod events;
 pub mod memories;
+pub mod meta;
 pub mod outbox;
 pub mod quarantine;
 pub mod results;

@@ -10,6 +10,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -80,6 +82,16 @@ pub fn router(api: Arc<Api>, roles: Roles) -> Router {
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn_with_state(Arc::clone(&api), request::observe))
         .with_state(api)
+}
+
+/// Serves until `stop` is cancelled, and then finishes what has begun.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(error = %error, "HTTP is no longer served");
+    }
 }
 
 /// Every route of every role, as an OpenAPI document.

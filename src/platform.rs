@@ -12,6 +12,7 @@ use crate::end_reason::PlatformReason;
 use crate::event::CallEvent;
 use crate::id::{ConversationId, Owner};
 use crate::signature::Refusal;
+use crate::signature::explain::Check;
 use crate::time::Timestamp;
 
 /// One HTTP delivery, as it came.
@@ -45,6 +46,9 @@ pub trait Webhooks: Send + Sync {
 
     /// Whether the delivery was signed with one of the source's secrets, over exactly these bytes.
     fn verify(&self, delivery: Delivery<'_>, now: Timestamp) -> Result<(), Refusal>;
+
+    /// The same step by step, for the person who wants to know which part fails.
+    fn explain(&self, delivery: Delivery<'_>, now: Timestamp) -> Vec<Check>;
 
     /// What an authentic body means. Never panics, whatever the bytes are.
     fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified;
@@ -156,12 +160,25 @@ pub struct Source {
     pub api: Option<Arc<dyn Api>>,
     /// Who vouches for its conversations' ids.
     pub owner: Owner,
+    /// The agent of calls whose platform names none.
+    pub agent: Option<String>,
     /// The largest body taken, in bytes.
     pub max_body: usize,
     /// The zone of its calls.
     pub zone: jiff::tz::TimeZone,
     /// The region of its numbers, as `US`.
     pub region: String,
+}
+
+impl Source {
+    /// The platform whose records its conversations are: the API's, else the sender's.
+    pub fn platform(&self) -> &'static str {
+        match (&self.api, &self.webhooks) {
+            (Some(api), _) => api.platform(),
+            (None, Some(webhooks)) => webhooks.platform(),
+            (None, None) => "",
+        }
+    }
 }
 
 impl std::fmt::Debug for Source {

@@ -37,6 +37,9 @@ pub enum Error {
     /// The schema is not the one this version needs.
     #[error("{0}")]
     Migration(String),
+    /// The job itself panicked. What it said could carry what a caller said: it is not repeated.
+    #[error("a database job panicked")]
+    Panicked,
     /// The writer has stopped: the process is ending.
     #[error("the database is closed")]
     Closed,

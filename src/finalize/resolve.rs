@@ -3,7 +3,7 @@
 use crate::event::{CallEvent, RoomRef};
 use crate::flow::{Flow, store_failed};
 use crate::id::ConversationId;
-use crate::platform::livekit::room_name::{Choice, caller_candidates, choose};
+use crate::platform::livekit::room_name::{Choice, callers, choose};
 use crate::platform::{Api, ListQuery, Listed, Source};
 use crate::queue::Delivery;
 use crate::retry;
@@ -86,7 +86,7 @@ async fn listed(
 ) -> Result<Vec<Listed>, Verdict> {
     let oldest = held_in.created_at.map(|at| at.minus(OLDER_THAN_ROOM));
     let mut rows: Vec<Listed> = Vec::new();
-    for caller in caller_candidates(&held_in.name) {
+    for caller in callers(&held_in.name) {
         let mut query = ListQuery { caller_identity: Some(caller), cursor: None };
         for _ in 0..MAX_PAGES {
             let admitted = flow.sources.admit(&source.name, &flow.host)?;

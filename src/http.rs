@@ -9,7 +9,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -80,6 +83,18 @@ pub fn router(api: Arc<Api>, roles: Roles) -> Router {
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn_with_state(Arc::clone(&api), request::observe))
         .with_state(api)
+}
+
+/// Serves until `stop`, then ends once every request in flight is answered.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    // Answers are small and written at once: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(error = %error, "The HTTP server ended by itself");
+    }
 }
 
 /// Every route of every role, as an OpenAPI document.

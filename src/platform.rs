@@ -250,6 +250,7 @@ pub fn build(
                     None => Owner::platform(source.platform.as_str()),
                 },
                 api,
+                agent: source.agent.clone(),
                 max_body: source.webhook.max_body,
                 zone: source
                     .timezone

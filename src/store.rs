@@ -62,7 +62,7 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Corrupt(_) | Self::Migration(_) => false,
+            Self::Corrupt(_) | Self::Migration(_) | Self::Panicked => false,
         }
     }
 }

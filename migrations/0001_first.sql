@@ -40,13 +40,15 @@ CREATE INDEX events_done ON events (done_at);
 CREATE TABLE room_facts (
     source    TEXT   NOT NULL,
     event_id  TEXT   NOT NULL,
-    room      TEXT   NOT NULL,                 -- the room's sid, else its name
+    owner     TEXT   NOT NULL,                 -- who vouches for the conversation held in the room
+    room_sid  TEXT   NOT NULL,                 -- empty where the event names none
     room_name TEXT   NOT NULL,
     at        BIGINT NOT NULL,
     fact      TEXT   NOT NULL,
     PRIMARY KEY (source, event_id)
 );
-CREATE INDEX room_facts_room ON room_facts (source, room, at);
+CREATE INDEX room_facts_sid ON room_facts (owner, room_sid, at);
+CREATE INDEX room_facts_name ON room_facts (owner, room_name, at);
 CREATE INDEX room_facts_age ON room_facts (at);
 
 CREATE TABLE conversations (

@@ -1,1 +1,139 @@
-//! Result to every subscriber.
+//! Result to every subscriber. What has been told is kept beside the conversation, so that a
+//! message more or less changes nothing: `conversation.completed` once, and then only differences.
+
+use serde_json::{Map, Value, json};
+
+use crate::conversation::Conversation;
+use crate::flow::{Flow, store_failed};
+use crate::id::{ConversationKey, of_content};
+use crate::queue::Delivery;
+use crate::secret::sha256_hex;
+use crate::store::conversations::{self, Record};
+use crate::store::results::{self, ResultEvent};
+use crate::store::timeline::{self, Step};
+use crate::store::{Conn, Result, lock};
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+/// Fields that no CRM is told of: how a reason is known is recorded, not sent (product contract
+/// §6), counts are of the store, and which source was first is ours to know.
+const UNTOLD: [&str; 5] = [
+    "end_reason_source",
+    "end_reason_raw",
+    "message_count",
+    "source",
+    "platform_fields",
+];
+
+/// Tells the result of a conversation, or what has changed of it since it was told.
+pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) -> Verdict {
+    let (key, now, attempt) = (key.clone(), flow.host.now(), delivery.attempt);
+    let told = flow
+        .db
+        .write(move |mut conn| Box::pin(async move { tell(&mut conn, &key, now, attempt).await }))
+        .await;
+    match told {
+        Ok(()) => Verdict::Done,
+        Err(error) => store_failed(&error),
+    }
+}
+
+async fn tell(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+    now: Timestamp,
+    attempt: u32,
+) -> Result<()> {
+    lock(
+        conn,
+        &format!("conversation {} {}", key.owner.as_str(), key.id),
+    )
+    .await?;
+    let Some(mut record) = conversations::get(conn, key).await? else {
+        return Ok(());
+    };
+    let values = told_values(&record.conversation);
+    let (kind, changed) = match &record.announced {
+        None => ("conversation.completed", Vec::new()),
+        Some(before) => {
+            let changed = differences(before, &values);
+            if changed.is_empty() {
+                return Ok(());
+            }
+            ("conversation.updated", changed)
+        }
+    };
+    let event = result(&record, kind, &changed, now);
+    results::add(conn, &event).await?;
+    let step = Step {
+        key: format!("delivered:{}", event.id),
+        at: now,
+        step: "delivered".to_owned(),
+        attempt: i64::from(attempt),
+        detail: kind.to_owned(),
+    };
+    timeline::add(conn, key, &step).await?;
+    record.announced = Some(values);
+    conversations::save(conn, &record).await
+}
+
+fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {
+    let call = &record.conversation;
+    let path = format!("/v1/conversations/{}", call.id);
+    let mut data = json!({
+        "id": call.id,
+        "agent_id": call.agent_id,
+        "caller_identity": call.caller_identity,
+        "status": call.status,
+        "end_reason": call.end_reason,
+        "end_reason_source": call.end_reason_source,
+        "links": {
+            "conversation": path,
+            "messages": format!("{path}/messages"),
+            "memories": format!("{path}/memories"),
+        },
+    });
+    let revision = record.revision.to_string();
+    let owner = record.owner.as_str();
+    let id = if kind == "conversation.completed" {
+        of_content("evt_", &[kind, owner, call.id.as_str()])
+    } else {
+        data["changed"] = json!(changed);
+        of_content("evt_", &[kind, owner, call.id.as_str(), &revision])
+    };
+    ResultEvent {
+        id,
+        kind: kind.to_owned(),
+        agent_id: call.agent_id.to_string(),
+        key: record.key(),
+        data,
+        created_at: now,
+    }
+}
+
+/// A hash of each value that CRMs see, by field.
+fn told_values(call: &Conversation) -> Map<String, Value> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(call) else {
+        return Map::new();
+    };
+    fields
+        .into_iter()
+        .filter(|(name, _)| !UNTOLD.contains(&name.as_str()))
+        .map(|(name, value)| {
+            let hash = sha256_hex(value.to_string().as_bytes());
+            (name, Value::from(&hash[..16]))
+        })
+        .collect()
+}
+
+fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let mut names: Vec<String> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|name| before.get(*name) != after.get(*name))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

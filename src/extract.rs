@@ -1,12 +1,15 @@
-//! From a transcript to observations: what every extractor is, and the built-in rules.
+//! From a transcript to observations: what every extractor is, and the gate that all pass through.
 
 use async_trait::async_trait;
 
 use crate::conversation::{Conversation, Message};
 use crate::memory::observation::{Observation, Rank};
 
+mod ground;
 pub mod lines;
 pub mod rules;
+
+pub use ground::ground;
 
 /// What an extractor is given: a call, its redacted transcript, and where it took place.
 #[derive(Clone, Debug)]

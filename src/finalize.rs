@@ -1,1 +1,195 @@
-//! Event to settled conversation.
+//! Event to settled conversation: wait for the grace, fetch, settle why it ended, write it down.
+//!
+//! Every effect is in one transaction with the mark that the event is done, so that redelivery,
+//! reordering and two workers at once end in the same state.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::event::{CallEvent, EventKind};
+use crate::flow::{Flow, store_failed, unknown_source};
+use crate::id::{ConversationId, ConversationKey};
+use crate::memory::redact::redact;
+use crate::platform::{FetchError, Fetched, Source};
+use crate::queue::Delivery;
+use crate::retry;
+use crate::store::{barriers, events};
+use crate::time::Timestamp;
+use crate::verdict::{Failure, Verdict};
+
+mod commit;
+mod record;
+mod resolve;
+mod room;
+
+pub(crate) use commit::barrier_hash;
+
+/// The longest that one fetch, with all its pages, may take.
+const FETCH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Settles the call of an event.
+pub async fn finalize(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Verdict {
+    match attempt(flow, event, delivery).await {
+        Ok(()) => Verdict::Done,
+        Err(verdict) => verdict,
+    }
+}
+
+async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<(), Verdict> {
+    let Some(source) = flow.sources.get(&event.source) else {
+        return Err(unknown_source(&event.source));
+    };
+    if is_done(flow, event).await? {
+        metrics::counter!("aftercall_duplicates_absorbed_total").increment(1);
+        return Ok(());
+    }
+    if let EventKind::Recorded(fact) = &event.kind {
+        return record::record(flow, source, event, fact).await;
+    }
+    let due_at = due_at(flow, source, event).await?;
+    let now = flow.host.now();
+    if now < due_at {
+        let why = Failure::platform(
+            "grace",
+            "the platform has its time to say why the call ended",
+        );
+        return Err(Verdict::Wait {
+            after: due_at.since(now),
+            why,
+        });
+    }
+    let id = resolve::conversation_of(flow, source, event, delivery).await?;
+    let key = ConversationKey {
+        owner: source.owner.clone(),
+        id,
+    };
+    if is_barred(flow, &key).await? {
+        return mark_erased(flow, event, key).await;
+    }
+    let fetched_at = flow.host.now();
+    let mut fetched = fetch(flow, source, event, &key.id, delivery).await?;
+    if !fetched.conversation.status.is_terminal() {
+        return Err(not_over(flow, due_at));
+    }
+    redact(&mut fetched.messages);
+    commit::commit(flow, source, event, delivery, &key, fetched, fetched_at).await
+}
+
+async fn is_done(flow: &Flow, event: &CallEvent) -> Result<bool, Verdict> {
+    let (source, event_id) = (event.source.clone(), event.event_id.clone());
+    flow.db
+        .read(|mut conn| {
+            Box::pin(async move { events::is_done(&mut conn, &source, &event_id).await })
+        })
+        .await
+        .map_err(|error| store_failed(&error))
+}
+
+/// When the event may be acted on: after the grace, unless the caller's phone was seen hanging up.
+async fn due_at(flow: &Flow, source: &Source, event: &CallEvent) -> Result<Timestamp, Verdict> {
+    let after_grace = event.happened_at().plus(flow.finalize.grace);
+    Ok(match event.kind {
+        EventKind::Recheck | EventKind::Recorded(_) => event.happened_at(),
+        EventKind::Finished | EventKind::Analyzed => after_grace,
+        EventKind::RoomFinished => {
+            if room::story_of(flow, source, event).await?.sure {
+                event.happened_at()
+            } else {
+                after_grace
+            }
+        }
+    })
+}
+
+async fn is_barred(flow: &Flow, key: &ConversationKey) -> Result<bool, Verdict> {
+    let hash = barrier_hash(&flow.seal, key);
+    let barred = flow
+        .db
+        .read(|mut conn| {
+            Box::pin(
+                async move { barriers::get(&mut conn, barriers::Kind::Conversation, &hash).await },
+            )
+        })
+        .await
+        .map_err(|error| store_failed(&error))?;
+    Ok(barred.is_some())
+}
+
+/// A deleted call's event is done, and nothing else of it is kept.
+async fn mark_erased(flow: &Flow, event: &CallEvent, key: ConversationKey) -> Result<(), Verdict> {
+    let (event, now) = (event.clone(), flow.host.now());
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                events::mark_done(&mut conn, &event, Some(&key), now).await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))
+}
+
+async fn fetch(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    id: &ConversationId,
+    delivery: &Delivery,
+) -> Result<Fetched, Verdict> {
+    let Some(api) = &source.api else {
+        return room::conversation_of(flow, source, event).await;
+    };
+    let admitted = flow.sources.admit(&source.name, &flow.host)?;
+    let answer = match timeout(FETCH_PATIENCE, api.fetch(id)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(FetchError::Unavailable("no answer in time".to_owned())),
+    };
+    match answer {
+        Ok(fetched) => {
+            admitted.with(crate::circuit::Circuit::answered);
+            Ok(fetched)
+        }
+        Err(error) => Err(fetch_failed(flow, &admitted, &error, delivery.attempt)),
+    }
+}
+
+/// What becomes of an event whose conversation could not be fetched (product contract §6, "The
+/// platform's API fails").
+pub(crate) fn fetch_failed(
+    flow: &Flow,
+    admitted: &crate::flow::Admitted,
+    error: &FetchError,
+    attempt: u32,
+) -> Verdict {
+    let now = flow.host.now();
+    let why = Failure::platform(error.code(), error);
+    match error {
+        FetchError::Refused { .. } => Verdict::Wait {
+            after: admitted.with(|circuit| circuit.refused(now)),
+            why,
+        },
+        FetchError::SlowDown { after, .. } => Verdict::Wait {
+            after: admitted.with(|circuit| circuit.slowed(*after, now)),
+            why,
+        },
+        FetchError::NotFound | FetchError::Unavailable(_) | FetchError::Malformed(_) => {
+            match retry::FINALIZE.after(attempt, flow.host.dice.fraction()) {
+                Some(after) => Verdict::Retry { after, why },
+                None => Verdict::Park { why },
+            }
+        }
+    }
+}
+
+/// The platform does not yet call the call over: it is asked again, and not for ever.
+fn not_over(flow: &Flow, due_at: Timestamp) -> Verdict {
+    let why = Failure::platform(
+        "not_over",
+        "the platform does not say that the call is over",
+    );
+    match retry::not_over(flow.host.now().since(due_at), flow.finalize.max_wait) {
+        Some(after) => Verdict::Wait { after, why },
+        None => Verdict::Park { why },
+    }
+}

@@ -1,1 +1,197 @@
-//! What every stage may use.
+//! What every stage may use, and what the stages share: sources, their circuits, common failures.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::circuit::Circuit;
+use crate::config;
+use crate::extract::Extractor;
+use crate::host::Host;
+use crate::platform::Source;
+use crate::queue::Queue;
+use crate::secret::SealKey;
+use crate::store::{self, Db};
+use crate::verdict::{Failure, Verdict};
+
+/// Requests that one source's API is asked at once: a slow platform holds no more workers.
+const REQUESTS_A_SOURCE: usize = 8;
+
+/// How long work waits for a place among its source's requests.
+const CROWDED_WAIT: Duration = Duration::from_millis(250);
+
+/// How long work waits while the database is away.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+
+/// The edges and settings that the stages work with.
+#[derive(Clone)]
+pub struct Flow {
+    /// The records.
+    pub db: Db,
+    /// The work.
+    pub queue: Queue,
+    /// Time, randomness and tasks.
+    pub host: Host,
+    /// The sources, by name.
+    pub sources: Arc<Sources>,
+    /// The key for sealed bodies and barriers.
+    pub seal: SealKey,
+    /// `[finalize]`
+    pub finalize: config::Finalize,
+    /// What finds what to remember; none when memory is off.
+    pub extractor: Option<Arc<dyn Extractor>>,
+    /// The zone of calls whose source is gone from the settings.
+    pub zone: jiff::tz::TimeZone,
+    /// The region of their numbers.
+    pub region: String,
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flow")
+            .field("db", &self.db)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The configured sources, each with its API's circuit.
+#[derive(Debug, Default)]
+pub struct Sources {
+    by_name: HashMap<String, Gated>,
+}
+
+#[derive(Debug)]
+struct Gated {
+    source: Source,
+    place: usize,
+    circuit: Arc<Mutex<Circuit>>,
+    places: Arc<Semaphore>,
+}
+
+/// A source that may be asked now. Dropping it gives its place back.
+#[derive(Debug)]
+pub struct Admitted {
+    circuit: Arc<Mutex<Circuit>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Sources {
+    /// The sources, all circuits closed.
+    pub fn new(sources: Vec<Source>) -> Self {
+        let by_name = sources
+            .into_iter()
+            .enumerate()
+            .map(|(place, source)| {
+                let gated = Gated {
+                    place,
+                    circuit: Arc::default(),
+                    places: Arc::new(Semaphore::new(REQUESTS_A_SOURCE)),
+                    source,
+                };
+                (gated.source.name.clone(), gated)
+            })
+            .collect();
+        Self { by_name }
+    }
+
+    /// The source of a name.
+    pub fn get(&self, name: &str) -> Option<&Source> {
+        self.by_name.get(name).map(|gated| &gated.source)
+    }
+
+    /// Which of two names stands first in the settings. A call that came through both sources is
+    /// shown under that one, whichever event was faster.
+    pub fn first<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
+        let place = |name: &str| {
+            self.by_name
+                .get(name)
+                .map_or(usize::MAX, |gated| gated.place)
+        };
+        if place(other) < place(one) {
+            other
+        } else {
+            one
+        }
+    }
+
+    /// Every source.
+    pub fn all(&self) -> impl Iterator<Item = &Source> {
+        self.by_name.values().map(|gated| &gated.source)
+    }
+
+    /// A place among the source's requests, or how long to wait for one and why. Waiting is never
+    /// counted as an attempt, and never in the way of another source.
+    pub fn admit(&self, name: &str, host: &Host) -> Result<Admitted, Verdict> {
+        let Some(gated) = self.by_name.get(name) else {
+            return Err(unknown_source(name));
+        };
+        let place = Arc::clone(&gated.places)
+            .try_acquire_owned()
+            .map_err(|_| Verdict::Wait {
+                after: CROWDED_WAIT,
+                why: Failure::platform("source_busy", "the source's API is asked enough at once"),
+            })?;
+        let admitted = Admitted {
+            circuit: Arc::clone(&gated.circuit),
+            _place: place,
+        };
+        admitted
+            .with(|circuit| circuit.admit(host.now()))
+            .map_err(|after| Verdict::Wait {
+                after,
+                why: Failure::platform(
+                    "source_paused",
+                    "the source's API refuses us, or is to rest",
+                ),
+            })?;
+        Ok(admitted)
+    }
+
+    /// The names of sources whose API refuses our token.
+    pub fn open_circuits(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .by_name
+            .iter()
+            .filter(|(_, gated)| lock(&gated.circuit).is_open())
+            .map(|(name, _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Admitted {
+    /// Tells the circuit how the request went.
+    pub fn with<T>(&self, tell: impl FnOnce(&mut Circuit) -> T) -> T {
+        tell(&mut lock(&self.circuit))
+    }
+}
+
+fn lock(circuit: &Mutex<Circuit>) -> std::sync::MutexGuard<'_, Circuit> {
+    // A circuit is two plain numbers: whoever panicked left it whole.
+    circuit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The source is not in the settings any more.
+pub(crate) fn unknown_source(name: &str) -> Verdict {
+    let message = format!("no source named {name} is configured; add it again and replay");
+    Verdict::Park {
+        why: Failure::ours("unknown_source", message),
+    }
+}
+
+/// What becomes of work when the database fails: it waits, unspent, unless what is stored can't be
+/// read, which waiting does not mend.
+pub(crate) fn store_failed(error: &store::Error) -> Verdict {
+    match error {
+        store::Error::Corrupt(_) => Verdict::Park {
+            why: Failure::ours("corrupt_record", error),
+        },
+        _ => Verdict::Wait {
+            after: STORE_WAIT,
+            why: Failure::ours("database_unavailable", "the database can't be reached"),
+        },
+    }
+}

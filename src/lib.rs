@@ -20,6 +20,7 @@ pub mod room;
 pub mod secret;
 pub mod signature;
 pub mod time;
+pub mod verdict;
 
 // the machine: time, randomness, tasks
 pub mod host;
@@ -31,6 +32,7 @@ pub mod queue;
 pub mod store;
 
 // flow: the way of a call, one file a step
+pub mod circuit;
 pub mod deliver;
 pub mod finalize;
 pub mod flow;

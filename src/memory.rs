@@ -5,7 +5,11 @@
 //! replay changes nothing, order does not matter, and forgetting one call equals never having seen it.
 
 pub mod caller;
+pub mod changes;
+pub mod context;
 pub mod fold;
 pub mod observation;
 pub mod redact;
+pub mod skip;
 pub mod slot;
+pub mod spoken;

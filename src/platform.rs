@@ -156,12 +156,25 @@ pub struct Source {
     pub api: Option<Arc<dyn Api>>,
     /// Who vouches for its conversations' ids.
     pub owner: Owner,
+    /// The agent of calls whose platform names none.
+    pub agent: Option<String>,
     /// The largest body taken, in bytes.
     pub max_body: usize,
     /// The zone of its calls.
     pub zone: jiff::tz::TimeZone,
     /// The region of its numbers, as `US`.
     pub region: String,
+}
+
+impl Source {
+    /// The platform whose records its conversations are: the API's, else the sender's.
+    pub fn platform(&self) -> &'static str {
+        match (&self.api, &self.webhooks) {
+            (Some(api), _) => api.platform(),
+            (None, Some(webhooks)) => webhooks.platform(),
+            (None, None) => "",
+        }
+    }
 }
 
 impl std::fmt::Debug for Source {

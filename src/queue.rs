@@ -1,1 +1,99 @@
-//! The queue.
+//! The work queue: messages in, deliveries out, verdicts carried out. It knows no stage.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::event::{Message, Stage};
+use crate::host::Host;
+use crate::store::outbox::Depth;
+use crate::store::{self, Db};
+use crate::time::Timestamp;
+use crate::verdict::{Attempt, Verdict};
+
+mod sql;
+
+/// The queue did not take or give a message.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database that holds it failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What a queue function answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A message that was taken, until its verdict is carried out.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The attempts before it.
+    pub history: Vec<Attempt>,
+    /// When the message was made durable.
+    pub enqueued_at: Timestamp,
+    claim: String,
+}
+
+/// The queue, wherever it lives. The set is closed and ours: an enum.
+#[derive(Clone)]
+pub enum Queue {
+    /// In the database.
+    Sql(sql::SqlQueue),
+}
+
+impl Queue {
+    /// The queue in the database. `alone` says that no other process can hold a message of it.
+    pub async fn in_database(db: Db, host: Host, alone: bool) -> Result<Self> {
+        Ok(Self::Sql(sql::SqlQueue::open(db, host, alone).await?))
+    }
+
+    /// Makes a message durable; it can be taken from `due_at` on. Returns once it is.
+    pub async fn publish(&self, message: Message, due_at: Timestamp) -> Result<()> {
+        match self {
+            Self::Sql(queue) => queue.publish(message, due_at).await,
+        }
+    }
+
+    /// Tells takers that a transaction has put messages into the outbox.
+    pub fn wake(&self) {
+        match self {
+            Self::Sql(queue) => queue.wake(),
+        }
+    }
+
+    /// Takes up to `limit` due messages of a stage; waits until there is one. Empty when the
+    /// process should stop.
+    pub async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
+        match self {
+            Self::Sql(queue) => queue.take(stage, limit).await,
+        }
+    }
+
+    /// Carries out a verdict.
+    pub async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<()> {
+        match self {
+            Self::Sql(queue) => queue.settle(delivery, verdict).await,
+        }
+    }
+
+    /// How much waits at a stage.
+    pub async fn depth(&self, stage: Stage) -> Result<Depth> {
+        match self {
+            Self::Sql(queue) => queue.depth(stage).await,
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sql(_) => f.write_str("Queue::Sql"),
+        }
+    }
+}
+
+/// How long a message may be held. A stage ends by itself well before.
+pub const LEASE: Duration = Duration::from_secs(90);

@@ -1,1 +1,348 @@
-//! Conversation to memory.
+//! Conversation to memory: extract, ground, and fold what the caller's calls say together.
+//!
+//! A conversation's observations are replaced as a whole and memory is folded anew from all of the
+//! caller's, under the caller's lock: two calls that end together cannot lose each other's facts.
+
+use serde_json::json;
+
+use crate::conversation::{Conversation, Message};
+use crate::event::Message as Work;
+use crate::extract::{Transcript, ground};
+use crate::flow::{Flow, store_failed};
+use crate::id::{ConversationKey, of_content};
+use crate::memory::changes::changes;
+use crate::memory::fold::fold;
+use crate::memory::observation::Observation;
+use crate::memory::skip::why_skipped;
+use crate::queue::Delivery;
+use crate::retry;
+use crate::secret::sha256_hex;
+use crate::store::conversations::{self, Record};
+use crate::store::memories::{self, Extraction, Subject};
+use crate::store::results::{self, ResultEvent};
+use crate::store::timeline::{self, Step};
+use crate::store::{Conn, Result, lock, outbox};
+use crate::time::Timestamp;
+use crate::verdict::{Failure, Verdict};
+
+/// What became of remembering a call; the value on the wire.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    /// Extracted: whose memory it feeds, by whom, out of what, and what was found.
+    Remembered {
+        extraction: Extraction,
+        observations: Vec<Observation>,
+    },
+    /// Not extracted, and why.
+    Skipped(String),
+    /// Tried, and given up.
+    Failed(String),
+    /// Memory is switched off.
+    Off,
+}
+
+impl Outcome {
+    fn status(&self) -> &'static str {
+        match self {
+            Self::Remembered { .. } => "remembered",
+            Self::Skipped(_) => "skipped",
+            Self::Failed(_) => "failed",
+            Self::Off => "off",
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Skipped(why) | Self::Failed(why) => Some(why),
+            Self::Remembered { .. } | Self::Off => None,
+        }
+    }
+}
+
+/// Remembers what a conversation says about its caller. Done, skipped or given up, it queues the
+/// delivery in the same transaction.
+pub async fn remember(flow: &Flow, key: &ConversationKey, delivery: &Delivery) -> Verdict {
+    match attempt(flow, key, delivery).await {
+        Ok(()) => Verdict::Done,
+        Err(verdict) => verdict,
+    }
+}
+
+async fn attempt(
+    flow: &Flow,
+    key: &ConversationKey,
+    delivery: &Delivery,
+) -> std::result::Result<(), Verdict> {
+    let wanted = key.clone();
+    let found = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let Some(record) = conversations::get(&mut conn, &wanted).await? else {
+                    return Ok(None);
+                };
+                let messages = conversations::all_messages(&mut conn, &wanted).await?;
+                Ok(Some((record, messages)))
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))?;
+    // Deleted meanwhile: nothing is left to remember.
+    let Some((record, messages)) = found else {
+        return Ok(());
+    };
+    let outcome = match extract(flow, &record, &messages).await {
+        Ok(outcome) => outcome,
+        Err(why) => {
+            let again = retry::REMEMBER.after(delivery.attempt, flow.host.dice.fraction());
+            if let Some(after) = again {
+                return Err(Verdict::Retry { after, why });
+            }
+            write(
+                flow,
+                record,
+                Outcome::Failed(why.code.clone()),
+                delivery.attempt,
+            )
+            .await?;
+            return Err(Verdict::Park { why });
+        }
+    };
+    write(flow, record, outcome, delivery.attempt).await
+}
+
+async fn extract(
+    flow: &Flow,
+    record: &Record,
+    messages: &[Message],
+) -> std::result::Result<Outcome, Failure> {
+    let Some(extractor) = &flow.extractor else {
+        return Ok(Outcome::Off);
+    };
+    let call = &record.conversation;
+    if let Some(reason) = why_skipped(call, messages, record.caller_key.as_ref()) {
+        return Ok(Outcome::Skipped(reason.to_string()));
+    }
+    let Some(caller) = record.caller_key.clone() else {
+        return Ok(Outcome::Skipped("nobody".to_owned()));
+    };
+    let source = flow.sources.get(&call.source);
+    let zone = source.map_or(&flow.zone, |source| &source.zone);
+    let region = source.map_or(flow.region.as_str(), |source| source.region.as_str());
+    let transcript = Transcript {
+        conversation: call,
+        messages,
+        zone,
+        region,
+    };
+    let found = extractor
+        .extract(transcript)
+        .await
+        .map_err(|error| Failure::ours("extractor_unavailable", error))?;
+    let observations = ground(found, messages).0;
+    Ok(Outcome::Remembered {
+        extraction: Extraction {
+            subject: Subject {
+                agent_id: call.agent_id.to_string(),
+                caller,
+            },
+            extractor: extractor.version().to_owned(),
+            rank: extractor.rank(),
+            input_hash: input_hash(call, messages),
+        },
+        observations,
+    })
+}
+
+/// What an extraction was made from: the words, who said them when, and to whom.
+fn input_hash(call: &Conversation, messages: &[Message]) -> String {
+    let input = json!([
+        call.agent_id,
+        call.caller_identity,
+        call.happened_at(),
+        messages
+    ]);
+    sha256_hex(input.to_string().as_bytes())
+}
+
+async fn write(
+    flow: &Flow,
+    record: Record,
+    outcome: Outcome,
+    attempt: u32,
+) -> std::result::Result<(), Verdict> {
+    let now = flow.host.now();
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                Writing {
+                    record,
+                    now,
+                    attempt,
+                }
+                .run(&mut conn, outcome)
+                .await
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))?;
+    flow.queue.wake();
+    Ok(())
+}
+
+struct Writing {
+    record: Record,
+    now: Timestamp,
+    attempt: u32,
+}
+
+impl Writing {
+    async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<()> {
+        let key = self.record.key();
+        let before = memories::extraction(conn, &key).await?;
+        let mut subjects: Vec<Subject> = before.iter().map(|old| old.subject.clone()).collect();
+        if let Outcome::Remembered { extraction, .. } = &outcome {
+            subjects.push(extraction.subject.clone());
+        }
+        lock_all(conn, &mut subjects).await?;
+        // A later revision has its own message, and this one's words may be out of date.
+        let Some(mut current) = conversations::get(conn, &key).await? else {
+            return Ok(());
+        };
+        if current.revision != self.record.revision {
+            return Ok(());
+        }
+        let stands = before.as_ref().is_some_and(|old| stands(old, &outcome));
+        if !stands {
+            match &outcome {
+                Outcome::Remembered {
+                    extraction,
+                    observations,
+                } => {
+                    memories::replace_extraction(conn, &key, extraction, observations, self.now)
+                        .await?;
+                }
+                Outcome::Skipped(_) => memories::remove_extraction(conn, &key).await?,
+                Outcome::Failed(_) | Outcome::Off => {}
+            }
+            for subject in &subjects {
+                refold(
+                    conn,
+                    subject,
+                    &key,
+                    &current.conversation.caller_identity,
+                    self.now,
+                )
+                .await?;
+            }
+        }
+        current.memory_status = Some(outcome.status().to_owned());
+        current.memory_reason = outcome.reason().map(str::to_owned);
+        conversations::save(conn, &current).await?;
+        timeline::add(conn, &key, &self.step(&outcome, current.revision)).await?;
+        let next = Work::deliver(key, current.revision);
+        outbox::put(conn, &next, self.now, self.now).await?;
+        Ok(())
+    }
+
+    fn step(&self, outcome: &Outcome, revision: i64) -> Step {
+        let detail = match outcome {
+            Outcome::Remembered { observations, .. } => {
+                format!("{} observations", observations.len())
+            }
+            other => other.reason().unwrap_or_default().to_owned(),
+        };
+        let step = match outcome {
+            Outcome::Remembered { .. } => "remembered",
+            Outcome::Skipped(_) | Outcome::Off => "remember_skipped",
+            Outcome::Failed(_) => "remember_failed",
+        };
+        Step {
+            key: format!("remembered:{revision}"),
+            at: self.now,
+            step: step.to_owned(),
+            attempt: i64::from(self.attempt),
+            detail,
+        }
+    }
+}
+
+/// Whether what is held already stays: the same extraction of the same words, or a weightier one.
+fn stands(held: &Extraction, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Remembered { extraction, .. } => {
+            held.subject == extraction.subject
+                && (held.rank > extraction.rank
+                    || (held.extractor == extraction.extractor
+                        && held.input_hash == extraction.input_hash))
+        }
+        Outcome::Skipped(_) => false,
+        Outcome::Failed(_) | Outcome::Off => true,
+    }
+}
+
+/// Locks each subject once, in an order that no two workers can take crosswise.
+async fn lock_all(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()> {
+    let name = |s: &Subject| format!("caller {}\0{}", s.agent_id, s.caller.as_str());
+    subjects.sort_by_key(name);
+    subjects.dedup();
+    for subject in subjects {
+        lock(conn, &name(subject)).await?;
+    }
+    Ok(())
+}
+
+/// Folds a caller's memory anew and tells what changed.
+pub(crate) async fn refold(
+    conn: &mut Conn<'_>,
+    subject: &Subject,
+    key: &ConversationKey,
+    caller_identity: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let held = memories::facts(conn, subject).await?;
+    let seen = memories::observations(conn, subject).await?;
+    let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
+    let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
+    if before == facts {
+        return Ok(());
+    }
+    let changed = changes(&before, &facts);
+    memories::replace_facts(conn, subject, caller_identity, &held, &facts, now).await?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let data = json!({
+        "agent_id": subject.agent_id,
+        "caller_identity": caller_identity,
+        "conversation_id": key.id,
+        "added": changed.added,
+        "changed": changed.changed,
+        "closed": changed.closed,
+    });
+    let mut kinds = vec!["memory.changed"];
+    let touched = [&changed.added, &changed.changed, &changed.closed]
+        .into_iter()
+        .flatten();
+    if touched
+        .into_iter()
+        .any(|fact| fact.slot.as_str().starts_with("consent."))
+    {
+        kinds.push("consent.changed");
+    }
+    for kind in kinds {
+        let event = ResultEvent {
+            id: of_content(
+                "evt_",
+                &[kind, key.owner.as_str(), key.id.as_str(), &data.to_string()],
+            ),
+            kind: kind.to_owned(),
+            agent_id: subject.agent_id.clone(),
+            key: key.clone(),
+            data: data.clone(),
+            created_at: now,
+        };
+        results::add(conn, &event).await?;
+    }
+    Ok(())
+}

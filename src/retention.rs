@@ -1,1 +1,108 @@
-//! What has grown old.
+//! What has grown old, and what is to be forgotten.
+
+use std::time::Duration;
+
+use crate::config::Retention;
+use crate::finalize::barrier_hash;
+use crate::flow::Flow;
+use crate::id::ConversationKey;
+use crate::remember::refold;
+use crate::store::barriers::{self, Kind};
+use crate::store::{
+    Conn, Result, conversations, dead_letters, events, lock, memories, quarantine, results,
+    timeline,
+};
+use crate::time::Timestamp;
+
+/// Rows that one sweep deletes of one kind: a sweep never holds the writer for long.
+const BATCH: i64 = 500;
+
+/// Deletes one batch of what has outlived its time; says whether there may be more.
+pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
+    let now = flow.host.now();
+    let before = |age: Duration| (!age.is_zero()).then(|| now.minus(age));
+    let (events_before, letters_before) =
+        (before(retention.events), before(retention.dead_letters));
+    let quarantine_before = before(retention.quarantine);
+    let deleted = flow
+        .db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                let mut deleted = 0;
+                if let Some(before) = events_before {
+                    deleted += events::prune(&mut conn, before, BATCH).await?;
+                    deleted += results::prune(&mut conn, before, BATCH).await?;
+                }
+                if let Some(before) = letters_before {
+                    deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
+                }
+                if let Some(before) = quarantine_before {
+                    deleted += quarantine::prune(&mut conn, before, BATCH).await?;
+                }
+                Ok(deleted)
+            })
+        })
+        .await?;
+    Ok(deleted >= u64::try_from(BATCH).unwrap_or(u64::MAX))
+}
+
+/// What deleting a call took away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// Whether the call was there.
+    pub found: bool,
+    /// Letters of it that were deleted.
+    pub dead_letters: u64,
+    /// Results of it that were deleted.
+    pub results: u64,
+}
+
+/// Deletes a call and all that came from it, and keeps it from coming back.
+pub async fn delete_conversation(flow: &Flow, key: ConversationKey) -> Result<Deleted> {
+    let hash = barrier_hash(&flow.seal, &key);
+    let now = flow.host.now();
+    let deleted = flow
+        .db
+        .write(move |mut conn| Box::pin(async move { delete(&mut conn, &key, &hash, now).await }))
+        .await?;
+    flow.queue.wake();
+    Ok(deleted)
+}
+
+async fn delete(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Deleted> {
+    lock(
+        conn,
+        &format!("conversation {} {}", key.owner.as_str(), key.id),
+    )
+    .await?;
+    let record = conversations::get(conn, key).await?;
+    let extraction = memories::extraction(conn, key).await?;
+    if let Some(extraction) = &extraction {
+        let subject = &extraction.subject;
+        lock(
+            conn,
+            &format!("caller {}\0{}", subject.agent_id, subject.caller.as_str()),
+        )
+        .await?;
+    }
+    barriers::raise(conn, Kind::Conversation, hash, now).await?;
+    let found = conversations::delete(conn, key).await?;
+    timeline::delete(conn, key).await?;
+    memories::remove_extraction(conn, key).await?;
+    let results = results::delete_of(conn, key).await?;
+    let dead_letters = dead_letters::delete_of(conn, key.id.as_str()).await?;
+    if let (Some(extraction), Some(record)) = (extraction, record) {
+        let identity = &record.conversation.caller_identity;
+        refold(conn, &extraction.subject, key, identity, now).await?;
+    }
+    Ok(Deleted {
+        found,
+        dead_letters,
+        results,
+    })
+}

@@ -87,3 +87,19 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     }
     mac.finalize().into_bytes().into()
 }
+
+impl Refusal {
+    /// A stable code that groups refusals of the same cause.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing_header",
+            Self::Malformed(..) => "malformed_header",
+            Self::TooOld { .. } => "too_old",
+            Self::TooNew { .. } => "too_new",
+            Self::Mismatch { .. } => "wrong_signature",
+            Self::UnknownKey => "unknown_key",
+            Self::BodyAltered => "body_altered",
+            Self::Algorithm(_) => "wrong_algorithm",
+        }
+    }
+}

@@ -1,11 +1,16 @@
 //! Memory as a pure function of the set of a caller's observations (`memory.md` §7.5).
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::id::{ConversationId, MessageId};
-use crate::memory::observation::{Observation, Rank};
-use crate::memory::slot::Slot;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{ConversationId, MessageId, of_content};
+use crate::memory::observation::{Observation, Op, Rank};
+use crate::memory::slot::{Cardinality, Slot};
 use crate::time::Timestamp;
+
+mod line;
 
 /// An observation with the conversation that made it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,14 +39,15 @@ pub struct Evidence {
 /// A fact that memory holds, or held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    /// Stable over re-runs: a hash of agent, caller, slot and object (`memory_…`).
+    /// Stable over re-runs: a hash of agent, caller, slot and object (`memory_…`). A value that
+    /// replaces another has the same id and a later `valid_from`.
     pub id: String,
     /// Where it belongs.
     pub slot: Slot,
     /// Sets several facts of one slot apart.
     pub object_key: String,
     /// The normalised value.
-    pub value: serde_json::Value,
+    pub value: Value,
     /// The fact as one sentence in the third person.
     pub fact: String,
     /// 0 to 1.
@@ -60,7 +66,90 @@ pub struct Fact {
     pub extractor: String,
 }
 
-/// Folds a caller's observations into facts, current and past, in a fixed order.
-pub fn fold(_agent_id: &str, _caller: &str, _seen: &[Seen]) -> Vec<Fact> {
-    Vec::new()
+impl Fact {
+    /// Whether it holds now.
+    pub fn is_current(&self) -> bool {
+        self.valid_to.is_none()
+    }
 }
+
+/// Folds a caller's observations into facts, current and past, sorted by slot, object and time.
+///
+/// The result depends on the *set* alone: neither order nor repetition matters, and leaving out a
+/// conversation gives what would be had it never been seen. Time decides between values, with two
+/// exceptions: within one conversation a lower rank never overwrites a higher one, and no
+/// extractor overwrites what a person pinned.
+pub fn fold(agent_id: &str, caller: &str, seen: &[Seen]) -> Vec<Fact> {
+    let mut lines: BTreeMap<(String, String), Vec<&Seen>> = BTreeMap::new();
+    for one in distinct(seen) {
+        let said = &one.observation;
+        let key = (said.slot.as_str().to_owned(), object_key(said));
+        lines.entry(key).or_default().push(one);
+    }
+    lines
+        .into_iter()
+        .flat_map(|((slot, object), mut line)| {
+            line.sort_by(|a, b| order(a, b));
+            let id = of_content("memory_", &[agent_id, caller, &slot, &object]);
+            line::facts(&id, &object, line)
+        })
+        .collect()
+}
+
+/// One of each observation; of several copies the one with the highest rank, so that it does not
+/// matter which came first.
+fn distinct(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
+    let mut by_id: BTreeMap<String, &Seen> = BTreeMap::new();
+    for one in seen {
+        let id = one.observation.id(&one.conversation_id);
+        by_id
+            .entry(id)
+            .and_modify(|held| {
+                if strength(one) > strength(held) {
+                    *held = one;
+                }
+            })
+            .or_insert(one);
+    }
+    by_id.into_values()
+}
+
+/// A total order among copies of one observation.
+fn strength(one: &Seen) -> (Rank, String) {
+    let rest = serde_json::to_string(&one.observation).unwrap_or_default();
+    (one.rank, format!("{}\u{0}{rest}", one.extractor))
+}
+
+/// The order in which things were said. At the same instant a consent's grant comes before its
+/// revocation, so that the revocation wins.
+fn order(a: &Seen, b: &Seen) -> std::cmp::Ordering {
+    let (x, y) = (&a.observation, &b.observation);
+    let grant = |said: &Observation| !(said.slot.is_consent() && said.op == Op::Retract);
+    (x.said_at, &a.conversation_id)
+        .cmp(&(y.said_at, &b.conversation_id))
+        .then_with(|| x.seq.cmp(&y.seq))
+        .then_with(|| grant(x).cmp(&grant(y)))
+        .then_with(|| x.id(&a.conversation_id).cmp(&y.id(&b.conversation_id)))
+}
+
+/// What sets this fact apart from others of its slot.
+fn object_key(said: &Observation) -> String {
+    match said.slot.cardinality() {
+        Cardinality::One => String::new(),
+        Cardinality::PerObject => said.object_key.clone(),
+        Cardinality::Many if said.object_key.is_empty() => value_key(&said.value),
+        Cardinality::Many => said.object_key.clone(),
+    }
+}
+
+/// Two values are the same when their keys are: case and space do not matter.
+fn value_key(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,194 @@
-//! outbox
+//! The outbox: the queue's door inside a transaction, and without RabbitMQ the queue itself.
+
+use std::time::Duration;
+
+use sqlx::FromRow;
+
+use super::conversations::{from_json, to_json};
+use super::{Conn, Result, on};
+use crate::event::{Message, Stage};
+use crate::time::Timestamp;
+use crate::verdict::Attempt;
+
+/// A message that somebody has claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The message's id.
+    pub id: String,
+    /// Its body, still undecoded.
+    pub body: String,
+    /// Attempts that verdicts have spent.
+    pub attempts: u32,
+    /// How often it was taken since its last verdict: more than once means that a worker died.
+    pub takes: u32,
+    /// The attempts so far.
+    pub history: Vec<Attempt>,
+    /// When it was made durable.
+    pub created_at: Timestamp,
+}
+
+/// How much waits at a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// All messages of the stage.
+    pub messages: i64,
+    /// When the oldest of them was made durable.
+    pub oldest_at: Option<Timestamp>,
+}
+
+/// Puts a message in, due at `due_at`; says whether it was not there yet.
+pub async fn put(
+    conn: &mut Conn<'_>,
+    message: &Message,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let body = message.encode();
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "INSERT INTO outbox (id, stage, body, due_at, created_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&message.id)
+        .bind(message.stage().as_str())
+        .bind(body)
+        .bind(due_at.as_millis())
+        .bind(now.as_millis())
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    body: String,
+    attempts: i64,
+    takes: i64,
+    history: String,
+    created_at: i64,
+}
+
+/// Claims up to `limit` due messages of a stage, the longest due first.
+pub async fn claim(
+    conn: &mut Conn<'_>,
+    stage: Stage,
+    claim: &str,
+    now: Timestamp,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claimed>> {
+    // The one statement that the two databases word differently: PostgreSQL's claimers must step
+    // over each other's rows, SQLite's only writer has nobody to step over.
+    const SQLITE: &str = "UPDATE outbox SET claimed_until = $1, claim = $2, takes = takes + 1 \
+         WHERE id IN (SELECT id FROM outbox WHERE stage = $3 AND due_at <= $4 \
+         AND claimed_until <= $4 ORDER BY due_at LIMIT $5) \
+         RETURNING id, body, attempts, takes, history, created_at";
+    const POSTGRES: &str = "UPDATE outbox SET claimed_until = $1, claim = $2, takes = takes + 1 \
+         WHERE id IN (SELECT id FROM outbox WHERE stage = $3 AND due_at <= $4 \
+         AND claimed_until <= $4 ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
+         RETURNING id, body, attempts, takes, history, created_at";
+    let text = match conn {
+        Conn::Sqlite(_) => SQLITE,
+        Conn::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<Row> = on!(conn, c => {
+        sqlx::query_as(text)
+            .bind(now.plus(lease).as_millis())
+            .bind(claim)
+            .bind(stage.as_str())
+            .bind(now.as_millis())
+            .bind(limit)
+            .fetch_all(c)
+            .await?
+    });
+    rows.into_iter()
+        .map(|row| {
+            Ok(Claimed {
+                history: from_json(&row.history)?,
+                id: row.id,
+                body: row.body,
+                attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+                takes: u32::try_from(row.takes).unwrap_or(u32::MAX),
+                created_at: Timestamp::from_millis(row.created_at),
+            })
+        })
+        .collect()
+}
+
+/// When the next message of a stage that nobody holds is due.
+pub async fn next_due(conn: &mut Conn<'_>, stage: Stage) -> Result<Option<Timestamp>> {
+    let due: Option<i64> = on!(conn, c => {
+        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE stage = $1 AND claimed_until = 0")
+            .bind(stage.as_str())
+            .fetch_one(c)
+            .await?
+    });
+    Ok(due.map(Timestamp::from_millis))
+}
+
+/// Takes a message out; says whether it was still this claim's.
+pub async fn remove(conn: &mut Conn<'_>, id: &str, claim: &str) -> Result<bool> {
+    Ok(on!(conn, c => {
+        sqlx::query("DELETE FROM outbox WHERE id = $1 AND claim = $2")
+            .bind(id)
+            .bind(claim)
+            .execute(c)
+            .await?
+            .rows_affected()
+            == 1
+    }))
+}
+
+/// Puts a message back, due at `due_at`; says whether it was still this claim's.
+pub async fn put_back(
+    conn: &mut Conn<'_>,
+    id: &str,
+    claim: &str,
+    attempts: u32,
+    history: &[Attempt],
+    due_at: Timestamp,
+) -> Result<bool> {
+    let history = to_json(&history)?;
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "UPDATE outbox SET claimed_until = 0, claim = NULL, takes = 0, attempts = $1, \
+             history = $2, due_at = $3 WHERE id = $4 AND claim = $5",
+        )
+        .bind(i64::from(attempts))
+        .bind(history)
+        .bind(due_at.as_millis())
+        .bind(id)
+        .bind(claim)
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+/// Frees every claim. Only for a process that knows that it is alone.
+pub async fn free_all(conn: &mut Conn<'_>) -> Result<u64> {
+    Ok(on!(conn, c => {
+        sqlx::query("UPDATE outbox SET claimed_until = 0, claim = NULL WHERE claimed_until > 0")
+            .execute(c)
+            .await?
+            .rows_affected()
+    }))
+}
+
+/// How much waits at a stage.
+pub async fn depth(conn: &mut Conn<'_>, stage: Stage) -> Result<Depth> {
+    let (messages, oldest): (i64, Option<i64>) = on!(conn, c => {
+        sqlx::query_as("SELECT COUNT(*), MIN(created_at) FROM outbox WHERE stage = $1")
+            .bind(stage.as_str())
+            .fetch_one(c)
+            .await?
+    });
+    Ok(Depth {
+        messages,
+        oldest_at: oldest.map(Timestamp::from_millis),
+    })
+}

@@ -1,1 +1,172 @@
-//! results
+//! The feed of results: what `GET /v1/events` reads and CRMs are sent.
+
+use serde_json::Value;
+use sqlx::FromRow;
+
+use super::conversations::{from_json, to_json};
+use super::{Conn, Result, on};
+use crate::id::ConversationKey;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::time::Timestamp;
+
+/// A result, as CRMs get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultEvent {
+    /// Stable (`evt_…`): a hash of what it tells.
+    pub id: String,
+    /// As `conversation.completed`.
+    pub kind: String,
+    /// Whose agent it concerns.
+    pub agent_id: String,
+    /// The conversation that it came from.
+    pub key: ConversationKey,
+    /// `data` of the event.
+    pub data: Value,
+    /// When it was committed.
+    pub created_at: Timestamp,
+}
+
+/// Adds a result; says whether it was not there yet.
+///
+/// Writers queue for the end of the feed, and no two results share a time: the feed is read in the
+/// order of time, and a reader that has passed a place would never see what is committed before it.
+pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<bool> {
+    let body = to_json(&event.data)?;
+    super::lock(conn, "results").await?;
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "INSERT INTO results (id, type, agent_id, owner, conversation_id, body, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, \
+             (SELECT CASE WHEN COALESCE(MAX(created_at), 0) >= $7 THEN MAX(created_at) + 1 \
+             ELSE $7 END FROM results)) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&event.id)
+        .bind(&event.kind)
+        .bind(&event.agent_id)
+        .bind(event.key.owner.as_str())
+        .bind(event.key.id.as_str())
+        .bind(body)
+        .bind(event.created_at.as_millis())
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    #[sqlx(rename = "type")]
+    kind: String,
+    agent_id: String,
+    owner: String,
+    conversation_id: String,
+    body: String,
+    created_at: i64,
+}
+
+/// Which results are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of this type.
+    pub kind: Option<String>,
+    /// Only of these agents; empty is all.
+    pub agents: Vec<String>,
+}
+
+/// A page of the feed, oldest first.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<ResultEvent>> {
+    let (at, id) = page.after.as_ref().map_or((i64::MIN, ""), |cursor| {
+        (cursor.at.as_millis(), cursor.id.as_str())
+    });
+    let limit = i64::try_from(page.size)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = sqlx::QueryBuilder::new(
+            "SELECT id, type, agent_id, owner, conversation_id, body, created_at FROM results \
+             WHERE (created_at > ",
+        );
+        query.push_bind(at).push(" OR (created_at = ").push_bind(at);
+        query.push(" AND id > ").push_bind(id.to_owned()).push("))");
+        if let Some(kind) = &filter.kind {
+            query.push(" AND type = ").push_bind(kind.clone());
+        }
+        if !filter.agents.is_empty() {
+            query.push(" AND agent_id IN (");
+            let mut agents = query.separated(", ");
+            for agent in &filter.agents {
+                agents.push_bind(agent.clone());
+            }
+            query.push(")");
+        }
+        query.push(" ORDER BY created_at, id LIMIT ").push_bind(limit);
+        query.build_query_as().fetch_all(c).await?
+    });
+    let events = rows.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(events, page.size, |event| Cursor {
+        at: event.created_at,
+        id: event.id.clone(),
+    }))
+}
+
+/// Where an event stands in the feed, so that a reader can go on behind it.
+pub async fn place(conn: &mut Conn<'_>, id: &str) -> Result<Option<Cursor>> {
+    let at: Option<i64> = on!(conn, c => {
+        sqlx::query_scalar("SELECT created_at FROM results WHERE id = $1")
+            .bind(id)
+            .fetch_optional(c)
+            .await?
+    });
+    Ok(at.map(|at| Cursor {
+        at: Timestamp::from_millis(at),
+        id: id.to_owned(),
+    }))
+}
+
+fn read(row: Row) -> Result<ResultEvent> {
+    Ok(ResultEvent {
+        data: from_json(&row.body)?,
+        key: ConversationKey {
+            owner: crate::id::Owner::stored(row.owner),
+            id: crate::id::ConversationId::new(&row.conversation_id)
+                .map_err(|_| super::Error::Corrupt("conversation id"))?,
+        },
+        id: row.id,
+        kind: row.kind,
+        agent_id: row.agent_id,
+        created_at: Timestamp::from_millis(row.created_at),
+    })
+}
+
+/// Deletes the results of a conversation.
+pub async fn delete_of(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<u64> {
+    Ok(on!(conn, c => {
+        sqlx::query("DELETE FROM results WHERE owner = $1 AND conversation_id = $2")
+            .bind(key.owner.as_str())
+            .bind(key.id.as_str())
+            .execute(c)
+            .await?
+            .rows_affected()
+    }))
+}
+
+/// Deletes results from before `before`; at most `limit`.
+pub async fn prune(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "DELETE FROM results WHERE id IN \
+             (SELECT id FROM results WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+        )
+        .bind(before.as_millis())
+        .bind(limit)
+        .execute(c)
+        .await?
+        .rows_affected()
+    }))
+}

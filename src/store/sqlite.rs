@@ -33,7 +33,7 @@ struct Write {
 }
 
 /// An open SQLite file.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     readers: SqlitePool,
     writes: mpsc::Sender<Write>,

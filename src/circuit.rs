@@ -1,0 +1,124 @@
+//! A source's circuit: when its API refuses us or asks us to slow down, its work waits unspent.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Refusals in a row that open the circuit (product contract §6).
+const OPENS_AT: u32 = 5;
+
+/// How often an open circuit lets one request through to see (product contract §6).
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a request waits that was refused while the circuit is still closed.
+const REFUSED_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a source pauses that does not say how long (429 without `Retry-After`).
+const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause that is taken from a platform (product contract §6).
+const MAX_PAUSE: Duration = Duration::from_mins(15);
+
+/// The state of one source's circuit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circuit {
+    refusals: u32,
+    closed_until: Option<Timestamp>,
+}
+
+impl Circuit {
+    /// Whether a request may go out now, or how long to wait. An open circuit lets one through a
+    /// minute.
+    pub fn admit(&mut self, now: Timestamp) -> Result<(), Duration> {
+        match self.closed_until {
+            Some(until) if now < until => Err(until.since(now)),
+            Some(_) if self.is_open() => {
+                self.closed_until = Some(now.plus(PROBE_EVERY));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The API answered.
+    pub fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The API refused our token; answers how long the work waits.
+    pub fn refused(&mut self, now: Timestamp) -> Duration {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.is_open() {
+            self.closed_until = Some(now.plus(PROBE_EVERY));
+            PROBE_EVERY
+        } else {
+            REFUSED_WAIT
+        }
+    }
+
+    /// The API asked us to slow down; answers how long the work waits.
+    pub fn slowed(&mut self, after: Option<Duration>, now: Timestamp) -> Duration {
+        let pause = after
+            .unwrap_or(DEFAULT_PAUSE)
+            .clamp(Duration::from_secs(1), MAX_PAUSE);
+        let until = now.plus(pause);
+        self.closed_until = Some(self.closed_until.map_or(until, |known| known.max(until)));
+        pause
+    }
+
+    /// Whether the API has refused us too often.
+    pub fn is_open(&self) -> bool {
+        self.refusals >= OPENS_AT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn later(secs: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn five_refusals_in_a_row_open_it() {
+        let mut circuit = Circuit::default();
+        for _ in 0..4 {
+            assert_eq!(circuit.refused(NOW), REFUSED_WAIT);
+            assert_eq!(circuit.admit(NOW), Ok(()));
+        }
+        circuit.answered();
+        for _ in 0..5 {
+            circuit.refused(NOW);
+        }
+        assert!(circuit.is_open());
+        assert_eq!(circuit.admit(later(59)), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn an_open_one_lets_one_probe_through_a_minute() {
+        let mut circuit = Circuit::default();
+        for _ in 0..5 {
+            circuit.refused(NOW);
+        }
+        assert_eq!(circuit.admit(later(60)), Ok(()));
+        assert!(circuit.admit(later(60)).is_err(), "only one");
+        circuit.answered();
+        assert_eq!(circuit.admit(later(60)), Ok(()));
+        assert!(!circuit.is_open());
+    }
+
+    #[test]
+    fn a_pause_is_bounded_and_the_longest_wins() {
+        let mut circuit = Circuit::default();
+        assert_eq!(
+            circuit.slowed(Some(Duration::from_hours(2)), NOW),
+            MAX_PAUSE
+        );
+        circuit.slowed(Some(Duration::from_secs(5)), NOW);
+        assert_eq!(circuit.admit(NOW), Err(MAX_PAUSE));
+        assert_eq!(circuit.admit(NOW.plus(MAX_PAUSE)), Ok(()));
+    }
+}

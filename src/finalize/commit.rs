@@ -1,0 +1,306 @@
+//! The one transaction that settles a call: conversation, messages, timeline, the event's mark, and
+//! the message to the next stage.
+
+use std::sync::Arc;
+
+use crate::conversation::{Conversation, Message};
+use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, settle};
+use crate::event::{CallEvent, EventKind, Message as Work};
+use crate::flow::{Flow, Sources, store_failed};
+use crate::id::ConversationKey;
+use crate::memory::caller::CallerKey;
+use crate::platform::{Fetched, Source};
+use crate::queue::Delivery;
+use crate::room::story;
+use crate::secret::{SealKey, sha256_hex};
+use crate::store::barriers::{self, Kind};
+use crate::store::conversations::{self, Record};
+use crate::store::timeline::{self, Step};
+use crate::store::{Conn, Error, Result, events, lock, outbox};
+use crate::time::Timestamp;
+use crate::verdict::{Attempt, Verdict};
+
+use super::room;
+
+/// Names a conversation in a barrier without naming it.
+pub(crate) fn barrier_hash(seal: &SealKey, key: &ConversationKey) -> String {
+    seal.keyed_hash(
+        "conversation",
+        &format!("{}\0{}", key.owner.as_str(), key.id),
+    )
+}
+
+/// All that the transaction needs, by value: it may run on the writer's task.
+struct Settling {
+    source: Source,
+    event: CallEvent,
+    key: ConversationKey,
+    fetched: Fetched,
+    fetched_at: Timestamp,
+    now: Timestamp,
+    attempt: u32,
+    history: Vec<Attempt>,
+    enqueued_at: Timestamp,
+    barrier: String,
+    finalize: crate::config::Finalize,
+    sources: Arc<Sources>,
+}
+
+pub(super) async fn commit(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    delivery: &Delivery,
+    key: &ConversationKey,
+    fetched: Fetched,
+    fetched_at: Timestamp,
+) -> std::result::Result<(), Verdict> {
+    let settling = Settling {
+        source: source.clone(),
+        event: event.clone(),
+        key: key.clone(),
+        fetched,
+        fetched_at,
+        now: flow.host.now(),
+        attempt: delivery.attempt,
+        history: delivery.history.clone(),
+        enqueued_at: delivery.enqueued_at,
+        barrier: barrier_hash(&flow.seal, key),
+        finalize: flow.finalize.clone(),
+        sources: Arc::clone(&flow.sources),
+    };
+    flow.db
+        .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
+        .await
+        .map_err(|error| store_failed(&error))?;
+    flow.queue.wake();
+    metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
+    Ok(())
+}
+
+impl Settling {
+    async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
+        lock(
+            conn,
+            &format!("conversation {} {}", self.key.owner.as_str(), self.key.id),
+        )
+        .await?;
+        if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
+            return Ok(());
+        }
+        if barriers::get(conn, Kind::Conversation, &self.barrier)
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let stored = conversations::get(conn, &self.key).await?;
+        self.keep_newest(conn, stored.as_ref()).await?;
+        let settled = self.settle(conn, stored.as_ref()).await?;
+        let record = self.record(stored.as_ref(), settled)?;
+        let changed = stored
+            .as_ref()
+            .is_none_or(|old| old.content_hash != record.content_hash);
+        conversations::save(conn, &record).await?;
+        if changed {
+            conversations::replace_messages(conn, &self.key, &self.fetched.messages).await?;
+            let next = Work::remember(self.key.clone(), record.revision);
+            outbox::put(conn, &next, self.now, self.now).await?;
+        }
+        self.tell(conn, &record).await
+    }
+
+    /// Another worker may have settled this call by a newer fetch: then that content stands, and
+    /// only what this event adds is settled anew.
+    async fn keep_newest(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        if let Some(room) = &self.event.room {
+            room::place_in(&mut self.fetched.conversation, room);
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        if stored.fetched_at > self.fetched_at {
+            self.fetched_at = stored.fetched_at;
+            self.fetched.messages = conversations::all_messages(conn, &self.key).await?;
+            self.fetched.conversation = stored.conversation.clone();
+            self.fetched.reason = stored_word(&stored.settled());
+        } else if self.source.api.is_some() {
+            keep_room(&mut self.fetched.conversation, &stored.conversation);
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<Settled> {
+        let call = &mut self.fetched.conversation;
+        let told = room::facts_of(conn, &self.source, call).await?;
+        let story = story(&told, &call.caller_identity);
+        room::fill_in(call, &story);
+        let sightings: Vec<_> = story.sighting.into_iter().collect();
+        let evidence = Evidence {
+            status: &call.status,
+            outbound: call.is_outbound(),
+            created_at: call.created_at,
+            started_at: call.started_at,
+            duration_ms: call.duration_ms,
+            platform: self.fetched.reason.as_ref(),
+            sightings: &sightings,
+        };
+        let before = stored.map(Record::settled).unwrap_or_default();
+        Ok(settle(&before, &evidence, self.finalize.fallback_since))
+    }
+
+    fn record(&self, stored: Option<&Record>, settled: Settled) -> Result<Record> {
+        let mut call = self.fetched.conversation.clone();
+        let messages = &self.fetched.messages;
+        let (reason, by) = settled.reason.unzip();
+        call.end_reason = reason;
+        call.end_reason_source = by;
+        call.end_reason_raw = settled.raw;
+        call.message_count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+        call.user_turn_count = call.user_turn_count.or_else(|| Some(turns(messages)));
+        if call.platform.is_empty() {
+            call.platform = self.source.platform().to_owned();
+        }
+        call.source = match stored {
+            Some(old) => self
+                .sources
+                .first(&old.conversation.source, &self.source.name)
+                .to_owned(),
+            None => self.source.name.clone(),
+        };
+        let content_hash = content_hash(&call, messages)?;
+        let same = stored.filter(|old| old.content_hash == content_hash);
+        let (recheck_at, rechecks) = self.looks(&call, stored);
+        Ok(Record {
+            owner: self.key.owner.clone(),
+            caller_key: CallerKey::of(&call.platform, &call.caller_identity),
+            conversation: call,
+            updated_at: same.map_or(self.now, |old| old.updated_at),
+            revision: match (same, stored) {
+                (Some(old), _) => old.revision,
+                (None, Some(old)) => old.revision + 1,
+                (None, None) => 1,
+            },
+            content_hash,
+            fetched_at: self.fetched_at,
+            announced: stored.and_then(|old| old.announced.clone()),
+            memory_status: stored.and_then(|old| old.memory_status.clone()),
+            memory_reason: stored.and_then(|old| old.memory_reason.clone()),
+            recheck_at,
+            rechecks,
+        })
+    }
+
+    /// When the call is looked at again, and how often it was: while the platform has not said
+    /// why it ended, or its recording or analysis is missing (product contract §6, "Second look").
+    fn looks(&self, call: &Conversation, stored: Option<&Record>) -> (Option<Timestamp>, i64) {
+        let was_due = stored.and_then(|old| old.recheck_at);
+        let mut done = stored.map_or(0, |old| old.rechecks);
+        let first = stored.is_none();
+        let is_look = self.event.kind == EventKind::Recheck && self.event.room.is_none();
+        if is_look {
+            done += 1;
+        }
+        let unsure = matches!(
+            call.end_reason_source,
+            Some(EndReasonSource::Fallback | EndReasonSource::Observed)
+        );
+        let missing = call.recording_url.is_none()
+            || call.recording_started_at.is_none()
+            || (call.summary.is_none() && call.call_successful.is_none());
+        if self.source.api.is_none() || !(unsure || missing) {
+            return (None, done);
+        }
+        if !(first || is_look) {
+            return (was_due, done);
+        }
+        let waits = &self.finalize.recheck;
+        let nth = usize::try_from(done).unwrap_or(usize::MAX);
+        let before = nth
+            .checked_sub(1)
+            .and_then(|n| waits.get(n))
+            .copied()
+            .unwrap_or_default();
+        let next = waits
+            .get(nth)
+            .map(|at| self.now.plus(at.saturating_sub(before)));
+        (next, done)
+    }
+
+    async fn tell(&self, conn: &mut Conn<'_>, record: &Record) -> Result<()> {
+        let id = &self.event.event_id;
+        let step = |name: &str, at: Timestamp, attempt: u32, detail: String| Step {
+            key: format!("{name}:{id}"),
+            at,
+            step: name.to_owned(),
+            attempt: i64::from(attempt),
+            detail,
+        };
+        let mut steps = Vec::new();
+        if self.event.kind == EventKind::Recheck {
+            steps.push(step("rechecked", self.now, self.attempt, String::new()));
+        } else {
+            let detail = format!("through {}", self.event.source);
+            steps.push(step("received", self.event.received_at, 1, detail));
+            steps.push(step("confirmed", self.enqueued_at, 1, String::new()));
+        }
+        let mut spent = 0;
+        for (n, failed) in self.history.iter().enumerate() {
+            spent += u32::from(failed.spent);
+            let name = if failed.spent {
+                "attempt_failed"
+            } else {
+                "waited"
+            };
+            let mut step = step(name, failed.at, spent.max(1), failed.code.clone());
+            step.key = format!("{name}:{id}:{n:03}");
+            steps.push(step);
+        }
+        let messages = format!("{} messages", record.conversation.message_count);
+        steps.push(step("fetched", self.fetched_at, self.attempt, messages));
+        let reason = match (
+            &record.conversation.end_reason,
+            record.conversation.end_reason_source,
+        ) {
+            (Some(reason), Some(by)) => format!("{reason} ({})", by.as_str()),
+            _ => "no reason".to_owned(),
+        };
+        steps.push(step("settled", self.now, self.attempt, reason));
+        for step in &steps {
+            timeline::add(conn, &self.key, step).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a stored call's platform had said.
+fn stored_word(settled: &Settled) -> Option<PlatformReason> {
+    let reason = settled
+        .reason
+        .clone()
+        .and_then(|(reason, by)| (by == EndReasonSource::Platform).then_some(reason));
+    settled
+        .raw
+        .clone()
+        .map(|raw| PlatformReason { reason, raw })
+}
+
+/// The room that an earlier event named stays known when a later fetch names none.
+fn keep_room(call: &mut Conversation, stored: &Conversation) {
+    if call.room_name.value().is_none() && stored.room_name.value().is_some() {
+        call.room_name = stored.room_name.clone();
+    }
+    if call.room_sid.value().is_none() && call.room_name == stored.room_name {
+        call.room_sid = stored.room_sid.clone();
+    }
+}
+
+fn turns(messages: &[Message]) -> i64 {
+    let spoken = |message: &&Message| {
+        message.role == crate::conversation::Role::User && !message.content.trim().is_empty()
+    };
+    i64::try_from(messages.iter().filter(spoken).count()).unwrap_or(i64::MAX)
+}
+
+fn content_hash(call: &Conversation, messages: &[Message]) -> Result<String> {
+    let json = serde_json::to_string(&(call, messages)).map_err(|_| Error::Corrupt("call"))?;
+    Ok(sha256_hex(json.as_bytes()))
+}

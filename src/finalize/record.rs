@@ -1,0 +1,66 @@
+//! LiveKit's participants and recorders only record: a fact is written down at once, and a call
+//! that was settled without it is looked at again.
+
+use crate::event::{CallEvent, EventKind, Message};
+use crate::flow::{Flow, store_failed};
+use crate::id::EventId;
+use crate::platform::Source;
+use crate::room::{RoomFact, Told};
+use crate::store::events::{self, RoomKey};
+use crate::store::{conversations, outbox};
+use crate::verdict::Verdict;
+
+pub(super) async fn record(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    fact: &RoomFact,
+) -> Result<(), Verdict> {
+    let Some(room) = event.room.clone() else {
+        return Ok(());
+    };
+    let told = Told {
+        event_id: event.event_id.clone(),
+        at: event.happened_at(),
+        fact: fact.clone(),
+    };
+    let (owner, now, event) = (source.owner.clone(), flow.host.now(), event.clone());
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                if !events::mark_done(&mut conn, &event, None, now).await? {
+                    return Ok(());
+                }
+                let key = RoomKey {
+                    owner: &owner,
+                    sid: room.sid.as_deref(),
+                    name: &room.name,
+                };
+                events::add_fact(&mut conn, &event.source, key, &told).await?;
+                let held = conversations::in_room(&mut conn, &owner, key.sid, key.name).await?;
+                for late in held {
+                    let look = look_again(&event, &late.conversation.id);
+                    outbox::put(&mut conn, &look, now, now).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))?;
+    flow.queue.wake();
+    Ok(())
+}
+
+/// The message that settles a conversation once more, because of a fact that came late.
+fn look_again(event: &CallEvent, id: &crate::id::ConversationId) -> Message {
+    let name = format!("late {} {id}", event.event_id);
+    let Ok(event_id) = EventId::new(&crate::secret::sha256_hex(name.as_bytes())) else {
+        unreachable!("64 hex digits are an id")
+    };
+    Message::finalize(CallEvent {
+        event_id,
+        kind: EventKind::Recheck,
+        conversation_id: Some(id.clone()),
+        ..event.clone()
+    })
+}

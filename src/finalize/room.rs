@@ -1,0 +1,173 @@
+//! What a room's facts say about the call that was held in it.
+
+use serde_json::Map;
+
+use crate::conversation::{Conversation, Presence, Status, Transport};
+use crate::event::{CallEvent, RoomRef};
+use crate::flow::{Flow, store_failed};
+use crate::id::AgentId;
+use crate::platform::{Fetched, Source};
+use crate::room::{RoomStory, Told, story};
+use crate::store::events::{self, RoomKey};
+use crate::store::{Conn, Result as StoreResult};
+use crate::time::Timestamp;
+use crate::verdict::{Failure, Verdict};
+
+/// Facts from so long before a call was created can still be of it, when the room has no session id.
+const BEFORE_CREATION: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// The story of an event's room, whoever its caller is.
+pub(super) async fn story_of(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+) -> Result<RoomStory, Verdict> {
+    let Some(room) = event.room.clone() else {
+        return Ok(RoomStory::default());
+    };
+    let owner = source.owner.clone();
+    let since = room
+        .created_at
+        .unwrap_or(Timestamp::from_secs(0))
+        .minus(BEFORE_CREATION);
+    let told = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let key = RoomKey {
+                    owner: &owner,
+                    sid: room.sid.as_deref(),
+                    name: &room.name,
+                };
+                events::facts(&mut conn, key, since).await
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))?;
+    Ok(story(&told, ""))
+}
+
+/// The facts of a conversation's room, read inside the transaction that settles it.
+pub(super) async fn facts_of(
+    conn: &mut Conn<'_>,
+    source: &Source,
+    call: &Conversation,
+) -> StoreResult<Vec<Told>> {
+    let Some(name) = call.room_name.value() else {
+        return Ok(Vec::new());
+    };
+    let key = RoomKey {
+        owner: &source.owner,
+        sid: call
+            .room_sid
+            .value()
+            .map(String::as_str)
+            .filter(|sid| !sid.is_empty()),
+        name,
+    };
+    events::facts(conn, key, call.created_at.minus(BEFORE_CREATION)).await
+}
+
+/// Gives a conversation the room that its event names, where the platform names none.
+pub(super) fn place_in(call: &mut Conversation, room: &RoomRef) {
+    if call.room_name.value().is_none_or(String::is_empty) {
+        call.room_name = Presence::Value(room.name.clone());
+    }
+    let same_room = call
+        .room_name
+        .value()
+        .is_some_and(|name| *name == room.name);
+    if same_room
+        && call.room_sid.value().is_none_or(String::is_empty)
+        && let Some(sid) = &room.sid
+    {
+        call.room_sid = Presence::Value(sid.clone());
+    }
+}
+
+/// Fills in what the platform left open and the room's facts know.
+pub(super) fn fill_in(call: &mut Conversation, story: &RoomStory) {
+    call.started_at = call.started_at.or(story.started_at);
+    call.recording_started_at = call.recording_started_at.or(story.recording_started_at);
+    if call.recording_url.is_none() {
+        call.recording_url.clone_from(&story.recording_url);
+    }
+    let (from, to) = if call.is_outbound() {
+        (&story.trunk_number, &story.external_number)
+    } else {
+        (&story.external_number, &story.trunk_number)
+    };
+    if call.from_number.is_none() {
+        call.from_number.clone_from(from);
+    }
+    if call.to_number.is_none() {
+        call.to_number.clone_from(to);
+    }
+}
+
+/// The conversation of a room that no API knows: made of its facts alone.
+pub(super) async fn conversation_of(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+) -> Result<Fetched, Verdict> {
+    let (Some(room), Some(id)) = (&event.room, room_id(event)) else {
+        let why = Failure::poison(
+            "no_room",
+            "the event names no room, and the source has no API",
+        );
+        return Err(Verdict::Park { why });
+    };
+    let story = story_of(flow, source, event).await?;
+    let agent = [
+        story.agent.as_deref(),
+        event.agent_id.as_ref().map(AgentId::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(
+        [source.agent.as_deref(), story.trunk_number.as_deref()]
+            .into_iter()
+            .flatten(),
+    )
+    .chain([source.name.as_str()])
+    .find_map(|name| AgentId::new(name).ok());
+    let (Ok(id), Some(agent_id)) = (crate::id::ConversationId::new(&id), agent) else {
+        let why = Failure::poison("no_room", "the event's room has no usable id");
+        return Err(Verdict::Park { why });
+    };
+    let ended_at = story.left_at.unwrap_or_else(|| event.happened_at());
+    let created_at = room.created_at.or(story.started_at).unwrap_or(ended_at);
+    let conversation = Conversation {
+        room_name: Presence::Value(room.name.clone()),
+        room_sid: room.sid.clone().map_or(Presence::Absent, Presence::Value),
+        status: Status::Completed,
+        transport: if story.is_phone {
+            Transport::Phone
+        } else {
+            Transport::Web
+        },
+        started_at: story.started_at,
+        ended_at: Some(ended_at),
+        duration_ms: story
+            .started_at
+            .and_then(|start| i64::try_from(ended_at.since(start).as_millis()).ok()),
+        caller_identity: story.identity.clone().unwrap_or_default(),
+        platform: "livekit".to_owned(),
+        metadata: Map::new(),
+        ..Conversation::blank(id, agent_id, created_at)
+    };
+    Ok(Fetched {
+        conversation,
+        messages: Vec::new(),
+        reason: None,
+    })
+}
+
+/// The id of a conversation that only its room knows: the session id (product contract §6).
+pub(super) fn room_id(event: &CallEvent) -> Option<String> {
+    event
+        .room
+        .as_ref()
+        .map(|room| room.sid.clone().unwrap_or_else(|| room.name.clone()))
+}

@@ -1,0 +1,293 @@
+//! The queue in the database: the outbox is the queue, a lease is a claim on a row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{Delivery, LEASE, Result};
+use crate::event::{Message, Stage, Work};
+use crate::host::Host;
+use crate::id::of_content;
+use crate::store::dead_letters::{self, Letter};
+use crate::store::outbox::{self, Claimed, Depth};
+use crate::store::{Conn, Db};
+use crate::time::Timestamp;
+use crate::verdict::{Attempt, Failure, Verdict};
+
+/// Looked for at least this often, for messages that another process put in.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A message taken so often without a verdict kills its workers (RabbitMQ's delivery limit).
+const MAX_TAKES: u32 = 20;
+
+/// Attempts that a message remembers.
+const MAX_HISTORY: usize = 50;
+
+/// The queue in a database.
+#[derive(Clone, Debug)]
+pub struct SqlQueue {
+    db: Db,
+    host: Host,
+    news: Arc<[Notify; Stage::ALL.len()]>,
+}
+
+impl SqlQueue {
+    pub(super) async fn open(db: Db, host: Host, alone: bool) -> Result<Self> {
+        if alone {
+            // Whoever held these is dead: they need not wait for their leases to end.
+            db.write(|mut conn| Box::pin(async move { outbox::free_all(&mut conn).await }))
+                .await?;
+        }
+        Ok(Self {
+            db,
+            host,
+            news: Arc::default(),
+        })
+    }
+
+    pub(super) async fn publish(&self, message: Message, due_at: Timestamp) -> Result<()> {
+        let now = self.host.now();
+        let stage = message.stage();
+        self.db
+            .write(move |mut conn| {
+                Box::pin(async move { outbox::put(&mut conn, &message, due_at, now).await })
+            })
+            .await?;
+        self.news(stage).notify_one();
+        Ok(())
+    }
+
+    pub(super) fn wake(&self) {
+        for news in &*self.news {
+            news.notify_one();
+        }
+    }
+
+    fn news(&self, stage: Stage) -> &Notify {
+        &self.news[stage as usize]
+    }
+
+    pub(super) async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
+        while !self.host.stop.is_cancelled() {
+            // Listen *before* looking, so that what is put in meanwhile is not missed.
+            let news = self.news(stage).notified();
+            let taken = self.claim(stage, limit).await?;
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            let next = self
+                .db
+                .read(move |mut conn| {
+                    Box::pin(async move { outbox::next_due(&mut conn, stage).await })
+                })
+                .await?;
+            let until_due = next.map_or(POLL, |due| due.since(self.host.now()));
+            // A little late at most: a due time that has just passed must not spin.
+            let nap = until_due.clamp(Duration::from_millis(5), POLL);
+            tokio::select! {
+                () = self.host.stop.cancelled() => break,
+                () = news => {}
+                () = self.host.clock.sleep(nap) => {}
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn claim(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
+        let now = self.host.now();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let claim = hex::encode(self.host.dice.bytes::<8>());
+        let mine = claim.clone();
+        let claimed = self
+            .db
+            .write(move |mut conn| {
+                Box::pin(
+                    async move { outbox::claim(&mut conn, stage, &mine, now, LEASE, limit).await },
+                )
+            })
+            .await?;
+        let mut taken = Vec::with_capacity(claimed.len());
+        for one in claimed {
+            match read(&one) {
+                Ok(message) => taken.push(Delivery {
+                    message,
+                    attempt: one.attempts.saturating_add(1),
+                    history: one.history,
+                    enqueued_at: one.created_at,
+                    claim: claim.clone(),
+                }),
+                Err(why) => self.park_unread(stage, one, claim.clone(), why).await?,
+            }
+        }
+        Ok(taken)
+    }
+
+    pub(super) async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<()> {
+        let now = self.host.now();
+        let stage = delivery.message.stage();
+        let Delivery {
+            message,
+            attempt,
+            mut history,
+            claim,
+            ..
+        } = delivery;
+        match verdict {
+            Verdict::Done => {
+                self.db
+                    .write(move |mut conn| {
+                        Box::pin(async move {
+                            outbox::remove(&mut conn, &message.id, &claim).await?;
+                            dead_letters::resolve(&mut conn, &message.id, now).await
+                        })
+                    })
+                    .await?;
+            }
+            Verdict::Retry { after, why } => {
+                remember(&mut history, now, &why, true);
+                self.put_back(message.id, claim, attempt, history, now.plus(after))
+                    .await?;
+            }
+            Verdict::Wait { after, why } => {
+                remember(&mut history, now, &why, false);
+                self.put_back(message.id, claim, attempt - 1, history, now.plus(after))
+                    .await?;
+            }
+            Verdict::Park { why } => {
+                remember(&mut history, now, &why, true);
+                let body = message.encode();
+                let letter = letter_of(&message, body, why, history);
+                self.db
+                    .write(move |mut conn| {
+                        Box::pin(async move { park(&mut conn, &letter, &claim, now).await })
+                    })
+                    .await?;
+                metrics::counter!("aftercall_dead_letters_total", "stage" => stage.as_str())
+                    .increment(1);
+            }
+        }
+        self.news(stage).notify_one();
+        Ok(())
+    }
+
+    async fn put_back(
+        &self,
+        id: String,
+        claim: String,
+        attempts: u32,
+        history: Vec<Attempt>,
+        due_at: Timestamp,
+    ) -> Result<()> {
+        self.db
+            .write(move |mut conn| {
+                Box::pin(async move {
+                    outbox::put_back(&mut conn, &id, &claim, attempts, &history, due_at).await
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn park_unread(
+        &self,
+        stage: Stage,
+        one: Claimed,
+        claim: String,
+        why: Failure,
+    ) -> Result<()> {
+        let now = self.host.now();
+        let mut letter = match Message::decode(&one.body) {
+            Ok(message) => letter_of(&message, one.body, why, one.history),
+            Err(_) => blank_letter(stage, one.id.clone(), one.body, why, one.history),
+        };
+        remember(&mut letter.attempts, now, &letter.cause, true);
+        self.db
+            .write(move |mut conn| {
+                Box::pin(async move { park(&mut conn, &letter, &claim, now).await })
+            })
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn depth(&self, stage: Stage) -> Result<Depth> {
+        Ok(self
+            .db
+            .read(move |mut conn| Box::pin(async move { outbox::depth(&mut conn, stage).await }))
+            .await?)
+    }
+}
+
+fn read(claimed: &Claimed) -> std::result::Result<Message, Failure> {
+    if claimed.takes > MAX_TAKES {
+        let message = format!("taken {MAX_TAKES} times, and no worker came back with a verdict");
+        return Err(Failure::poison("crashed_worker", message));
+    }
+    Message::decode(&claimed.body).map_err(|error| Failure::poison("unreadable_message", error))
+}
+
+fn remember(history: &mut Vec<Attempt>, now: Timestamp, why: &Failure, spent: bool) {
+    if history.len() == MAX_HISTORY {
+        history.remove(1);
+    }
+    let Failure { code, message, .. } = why.clone();
+    history.push(Attempt {
+        at: now,
+        code,
+        message,
+        spent,
+    });
+}
+
+/// The message leaves the queue and the letter is there, or neither.
+async fn park(
+    conn: &mut Conn<'_>,
+    letter: &Letter,
+    claim: &str,
+    now: Timestamp,
+) -> crate::store::Result<()> {
+    if outbox::remove(conn, &letter.message_id, claim).await? {
+        dead_letters::keep(conn, letter, now).await?;
+    }
+    Ok(())
+}
+
+fn letter_of(message: &Message, body: String, why: Failure, history: Vec<Attempt>) -> Letter {
+    let blank = blank_letter(message.stage(), message.id.clone(), body, why, history);
+    match &message.work {
+        Work::Finalize(event) => Letter {
+            source: Some(event.source.clone()),
+            event_id: Some(event.event_id.to_string()),
+            conversation_id: event.conversation_id.as_ref().map(ToString::to_string),
+            agent_id: event.agent_id.as_ref().map(ToString::to_string),
+            ..blank
+        },
+        Work::Remember(key) | Work::Deliver(key) => Letter {
+            conversation_id: Some(key.id.to_string()),
+            ..blank
+        },
+    }
+}
+
+fn blank_letter(
+    stage: Stage,
+    message_id: String,
+    body: String,
+    cause: Failure,
+    attempts: Vec<Attempt>,
+) -> Letter {
+    Letter {
+        id: of_content("dl_", &[&message_id]),
+        stage: stage.as_str().to_owned(),
+        source: None,
+        platform: None,
+        event_id: None,
+        conversation_id: None,
+        agent_id: None,
+        caller_identity: None,
+        cause,
+        attempts,
+        body,
+        message_id,
+    }
+}

@@ -1,0 +1,1 @@
+//! The list of conversations, by every filter (product contract §8).

@@ -193,3 +193,6 @@ fn not_over(flow: &Flow, due_at: Timestamp) -> Verdict {
         None => Verdict::Park { why },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The integration tests: one binary, one file a subject.
+
+mod backends;
+mod queue;
+mod store;

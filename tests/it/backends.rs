@@ -1,0 +1,64 @@
+//! The databases that the conformance suites run on: SQLite always, PostgreSQL where
+//! `AFTERCALL_TEST_DATABASE_URL` names a server whose databases may be created and dropped.
+
+use aftercall::host::{Clock, Host};
+use aftercall::store::Db;
+use aftercall::time::Timestamp;
+use tempfile::TempDir;
+
+/// A fresh database of one kind.
+pub struct Backend {
+    pub db: Db,
+    pub host: Host,
+    _folder: TempDir,
+}
+
+/// When the tests' clocks start.
+pub const START: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+/// A fresh database of each kind that is there.
+pub async fn all(test: &str) -> Vec<Backend> {
+    let mut backends = vec![sqlite().await];
+    match std::env::var("AFTERCALL_TEST_DATABASE_URL") {
+        Ok(server) => backends.push(postgres(&server, test).await),
+        Err(_) => println!("skipped on PostgreSQL: AFTERCALL_TEST_DATABASE_URL is not set"),
+    }
+    backends
+}
+
+async fn sqlite() -> Backend {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::new(Clock::manual(START));
+    let url = format!("sqlite://{}", folder.path().join("t.db").display());
+    Backend {
+        db: Db::open(&url, &host).await.unwrap(),
+        host,
+        _folder: folder,
+    }
+}
+
+async fn postgres(server: &str, test: &str) -> Backend {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let name = format!("aftercall_{test}_{}", std::process::id());
+    let admin = sqlx::PgPool::connect(server).await.unwrap();
+    for text in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(text))
+            .execute(&admin)
+            .await
+            .unwrap();
+    }
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let host = Host::new(Clock::manual(START));
+    let db = Db::open(&format!("{base}/{name}"), &host).await.unwrap();
+    assert!(!db.pending_migrations().await.unwrap().is_empty());
+    db.migrate().await.unwrap();
+    assert!(db.pending_migrations().await.unwrap().is_empty());
+    Backend {
+        db,
+        host,
+        _folder: tempfile::tempdir().unwrap(),
+    }
+}

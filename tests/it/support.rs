@@ -1,0 +1,415 @@
+//! What the integration tests share: a real server process on a fresh folder, and a Speechify that
+//! is not ours.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aftercall::signature::hmac_sha256;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wiremock::matchers::{method, path_regex};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+pub const SECRET: &str = "speechify_test_secret_32_bytes_xx";
+pub const API_TOKEN: &str = "sk_test_token_of_the_platform";
+pub const LIVEKIT_KEY: &str = "APItestkey";
+pub const LIVEKIT_SECRET: &str = "livekit_test_secret_32_bytes_long";
+
+/// The time, in Unix milliseconds.
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A time as the platform writes it.
+pub fn rfc3339(millis: i64) -> String {
+    aftercall::time::Timestamp::from_millis(millis).to_string()
+}
+
+/// A conversation id that is as good as the platform's.
+pub fn conversation_id(n: usize) -> String {
+    aftercall::id::of_content("conv_", &["test", &n.to_string()])
+}
+
+/// A Speechify of the test's own: its conversations are plain JSON, and it can be made to fail.
+#[derive(Clone)]
+pub struct Platform {
+    pub url: String,
+    pub calls: Arc<Mutex<BTreeMap<String, Value>>>,
+    pub messages: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
+    pub fetches: Arc<Mutex<Vec<(String, i64)>>>,
+    pub fail_with: Arc<Mutex<Option<u16>>>,
+    _server: Arc<MockServer>,
+}
+
+impl Platform {
+    pub async fn start() -> Self {
+        let server = MockServer::builder().disable_request_recording().start().await;
+        let platform = Self {
+            url: server.uri(),
+            calls: Arc::default(),
+            messages: Arc::default(),
+            fetches: Arc::default(),
+            fail_with: Arc::default(),
+            _server: Arc::new(server),
+        };
+        let answering = platform.clone();
+        Mock::given(method("GET"))
+            .and(path_regex("^/v1/agents/conversations"))
+            .respond_with(move |request: &Request| answering.answer(request))
+            .mount(&platform._server)
+            .await;
+        platform
+    }
+
+    pub fn add(&self, call: Value, messages: Vec<Value>) {
+        let id = call["id"].as_str().unwrap().to_owned();
+        self.messages.lock().unwrap().insert(id.clone(), messages);
+        self.calls.lock().unwrap().insert(id, call);
+    }
+
+    fn answer(&self, request: &Request) -> ResponseTemplate {
+        let error = |status: u16, code: &str| {
+            ResponseTemplate::new(status).set_body_json(
+                json!({"error": {"code": code, "message": "no"}, "request_id": "r"}),
+            )
+        };
+        let authorized = request
+            .headers
+            .get("authorization")
+            .is_some_and(|value| value == format!("Bearer {API_TOKEN}").as_str());
+        if !authorized {
+            return error(401, "unauthorized");
+        }
+        if let Some(status) = *self.fail_with.lock().unwrap() {
+            return error(status, "upstream_failure");
+        }
+        let parts: Vec<&str> = request.url.path().trim_matches('/').split('/').collect();
+        match parts[3..] {
+            [] => self.list(request),
+            [id] => {
+                self.fetches.lock().unwrap().push((id.to_owned(), now_ms()));
+                match self.calls.lock().unwrap().get(id) {
+                    Some(call) => ResponseTemplate::new(200).set_body_json(call),
+                    None => error(404, "conversation_not_found"),
+                }
+            }
+            [id, "messages"] => self.page(id, request),
+            _ => error(404, "not_found"),
+        }
+    }
+
+    /// Two messages a page, so that every call has several.
+    fn page(&self, id: &str, request: &Request) -> ResponseTemplate {
+        let from = request
+            .url
+            .query_pairs()
+            .find(|(name, _)| name == "cursor")
+            .map_or(0, |(_, at)| at.parse().unwrap());
+        let all = self.messages.lock().unwrap().get(id).cloned().unwrap_or_default();
+        let page: Vec<_> = all.iter().skip(from).take(2).cloned().collect();
+        let next = from + page.len();
+        let more = next < all.len();
+        ResponseTemplate::new(200).set_body_json(json!({
+            "messages": page,
+            "next_cursor": more.then(|| next.to_string()),
+            "has_more": more,
+        }))
+    }
+
+    fn list(&self, request: &Request) -> ResponseTemplate {
+        let caller = request
+            .url
+            .query_pairs()
+            .find(|(name, _)| name == "caller_identity")
+            .map(|(_, caller)| caller.into_owned());
+        let calls = self.calls.lock().unwrap();
+        let mut rows: Vec<_> = calls
+            .values()
+            .filter(|call| caller.as_ref().is_none_or(|who| call["caller_identity"] == **who))
+            .cloned()
+            .collect();
+        rows.sort_by_key(|call| std::cmp::Reverse(call["created_at"].to_string()));
+        ResponseTemplate::new(200)
+            .set_body_json(json!({"conversations": rows, "next_cursor": null, "has_more": false}))
+    }
+}
+
+/// A finished call with a reason or none, and two sides of talk.
+pub fn finished_call(id: &str, caller: &str, end_reason: Option<&str>) -> Value {
+    let ended = now_ms();
+    json!({
+        "id": id,
+        "agent_id": "agent_01k6z9c2d4e6g8j0m2p4r6t8v0",
+        "room_name": id,
+        "status": "completed",
+        "transport": "web",
+        "created_at": rfc3339(ended - 61_000),
+        "metadata": {"crm_id": "lead_991"},
+        "message_count": 0,
+        "started_at": rfc3339(ended - 60_000),
+        "ended_at": rfc3339(ended),
+        "duration_ms": 60_000,
+        "end_reason": end_reason,
+        "caller_identity": caller,
+    })
+}
+
+/// A short talk in which the caller says `words`.
+pub fn talk(words: &str) -> Vec<Value> {
+    [
+        ("assistant", "Acme front desk, how can I help you?"),
+        ("user", words),
+        ("assistant", "Thank you, I have noted that."),
+        ("user", "Great, bye."),
+    ]
+    .iter()
+    .enumerate()
+    .map(|(n, (role, content))| json!({"id": format!("m{n}"), "role": role, "content": content}))
+    .collect()
+}
+
+/// The body that Speechify posts when a call is over.
+pub fn completed_body(id: &str) -> Vec<u8> {
+    json!({
+        "event": "conversation.completed",
+        "timestamp": now_ms(),
+        "conversation": {"id": id, "agent_id": "agent_01k6z9c2d4e6g8j0m2p4r6t8v0",
+                         "status": "completed"},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// Speechify's signature over a body, made at `secs`.
+pub fn speechify_signature(secret: &str, secs: i64, body: &[u8]) -> String {
+    let time = secs.to_string();
+    let mac = hmac_sha256(secret.as_bytes(), &[time.as_bytes(), b".", body]);
+    format!("t={secs},v0={}", hex::encode(mac))
+}
+
+/// A running `aftercall serve` on a folder of its own.
+pub struct Server {
+    pub url: String,
+    pub folder: Arc<TempDir>,
+    pub log: PathBuf,
+    child: Child,
+    settings: PathBuf,
+    environment: Vec<(String, String)>,
+    pub client: reqwest::Client,
+}
+
+impl Server {
+    /// Starts a server with one Speechify source, `voice`, and one of LiveKit's, `rooms`.
+    pub async fn start(platform: &Platform, settings: &str) -> Self {
+        Self::start_with(platform, settings, &[]).await
+    }
+
+    pub async fn start_with(
+        platform: &Platform,
+        settings: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let port = free_port();
+        let file = folder.path().join("aftercall.toml");
+        std::fs::write(&file, source_settings(platform, port, settings)).unwrap();
+        let environment =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let log = folder.path().join("log");
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let child = spawn(&file, folder.path(), &log, &environment);
+        let mut server =
+            Self { url, folder, log, child, settings: file, environment, client };
+        server.wait_until_ready().await;
+        server
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let started = Instant::now();
+        loop {
+            let answer = self.client.get(format!("{}/readyz", self.url)).send().await;
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}", self.logged());
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "not ready: {}", self.logged());
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// `kill -9`, and nothing else.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the server again on the same folder.
+    pub async fn restart(&mut self) {
+        self.child = spawn(&self.settings, self.folder.path(), &self.log, &self.environment);
+        self.wait_until_ready().await;
+    }
+
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn admin_token(&self) -> String {
+        let file = self.folder.path().join("data/admin-token");
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+
+    /// Posts a body to a source.
+    pub async fn post(
+        &self,
+        source: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> reqwest::Result<(u16, Value)> {
+        let mut request = self.client.post(format!("{}/webhooks/{source}", self.url)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Posts a rightly signed Speechify body to the source `voice`.
+    pub async fn post_signed(&self, body: Vec<u8>) -> reqwest::Result<(u16, Value)> {
+        let signature = speechify_signature(SECRET, now_ms() / 1000, &body);
+        self.post("voice", &[("Speechify-Signature", &signature)], body).await
+    }
+
+    /// Asks the API as admin.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.get_as(path, &self.admin_token()).await
+    }
+
+    pub async fn get_as(&self, path: &str, token: &str) -> (u16, Value) {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Waits until a conversation is there and delivered.
+    pub async fn wait_for(&self, id: &str, at_most: Duration) -> Value {
+        let started = Instant::now();
+        loop {
+            let (_, timeline) =
+                self.get(&format!("/v1/conversations/{id}/timeline?page_size=100")).await;
+            let delivered = timeline["timeline"]
+                .as_array()
+                .is_some_and(|steps| steps.iter().any(|step| step["step"] == "delivered"));
+            if delivered {
+                return self.get(&format!("/v1/conversations/{id}")).await.1;
+            }
+            assert!(started.elapsed() < at_most, "{id} was not delivered: {timeline}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Messages that wait in all stages, from `/metrics`.
+    pub async fn queued(&self) -> f64 {
+        let text =
+            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await;
+        let text = text.unwrap();
+        let lines: Vec<_> =
+            text.lines().filter(|line| line.starts_with("aftercall_queue_messages{")).collect();
+        assert_eq!(lines.len(), 3, "one depth a stage: {text}");
+        lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Every event of the feed.
+    pub async fn feed(&self) -> Vec<Value> {
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let after =
+                events.last().map_or(String::new(), |e| format!("&after={}", e["id"].as_str().unwrap()));
+            let (status, page) = self.get(&format!("/v1/events?page_size=100{after}")).await;
+            assert_eq!(status, 200, "{page}");
+            let page = page["events"].as_array().unwrap().clone();
+            if page.is_empty() {
+                return events;
+            }
+            events.extend(page);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(
+    settings: &Path,
+    folder: &Path,
+    log: &Path,
+    environment: &Vec<(String, String)>,
+) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .args(["serve", "--config"])
+        .arg(settings)
+        .current_dir(folder)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn source_settings(platform: &Platform, port: u16, more: &str) -> String {
+    format!(
+        r#"
+data_dir = "data"
+[server]
+listen = "127.0.0.1:{port}"
+{more}
+[[sources]]
+name = "voice"
+platform = "speechify"
+webhook.secrets = ["{SECRET}"]
+api.base_url = "{url}"
+api.token = "{API_TOKEN}"
+
+[[sources]]
+name = "rooms"
+platform = "livekit"
+webhook.key = "{LIVEKIT_KEY}"
+webhook.secrets = ["{LIVEKIT_SECRET}"]
+api.platform = "speechify"
+api.base_url = "{url}"
+api.token = "{API_TOKEN}"
+"#,
+        url = platform.url,
+    )
+}
+
+/// A port that nobody listens on, below the range from which clients take theirs: a client that
+/// connects again and again to a closed port in that range ends up connected to itself.
+pub fn free_port() -> u16 {
+    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    let start = 20_000 + (std::process::id() % 100) as u16 * 100;
+    loop {
+        let port = start + NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 100;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod units;
 mod tests;
 
 pub use load::{ConfigError, Overrides, Problem};
+pub use units::duration;
 
 /// All settings, read and checked.
 #[derive(Clone, Debug)]

@@ -72,11 +72,14 @@ impl fmt::Display for ConfigError {
 impl Config {
     /// Reads the settings of this process.
     pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
-        // What is not Unicode can't be a setting of ours.
-        let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self::load_with(overrides, &env)
+        Self::load_with(overrides, &process_environment())
+    }
+
+    /// Where embedded data lies, though other settings may be wrong.
+    pub fn data_dir(overrides: &Overrides) -> Result<PathBuf, ConfigError> {
+        let env = process_environment();
+        let table = layer(overrides, &env, read_file(overrides, &env)?)?;
+        Ok(settings::data_dir(&table))
     }
 
     /// Reads the settings under the given environment.
@@ -106,6 +109,13 @@ impl Config {
             }),
         }
     }
+}
+
+/// The environment; what is not Unicode in it can't be a setting of ours.
+fn process_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// The text of the file that is named, or of `./aftercall.toml` if it is there.

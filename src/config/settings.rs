@@ -17,11 +17,8 @@ use crate::time::Timestamp;
 pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
     let sources = sources::read(table, notes);
     let reader = &mut Reader::new(table, String::new(), notes);
-    let data_dir = PathBuf::from(
-        reader
-            .text("data_dir")
-            .unwrap_or_else(|| "./aftercall-data".to_owned()),
-    );
+    reader.text("data_dir");
+    let data_dir = data_dir(table);
     let server = Server {
         listen: reader
             .parsed("server.listen", units::listen)
@@ -50,6 +47,13 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
         previous_secret_key,
         warnings: Vec::new(),
     })
+}
+
+/// Where embedded data lies.
+pub(super) fn data_dir(table: &Table) -> PathBuf {
+    let set = table.get("data_dir").cloned();
+    let text = set.and_then(|value| value.into_string().ok());
+    text.unwrap_or_else(|| "./aftercall-data".to_owned()).into()
 }
 
 fn span(reader: &mut Reader<'_, '_, '_>, key: &str, default: Duration) -> Duration {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 
 /// A span of time such as `10s`, `5m`, `1h 30m`, `90d` (a day is 24 hours) or `0`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a span of time such as \"10s\", \"5m\", \"90d\" or \"0\"";
     if text.trim() == "0" {
         return Ok(Duration::ZERO);

@@ -1,1 +1,117 @@
-//! The HTTP face.
+//! The HTTP face: webhooks in, records out, health beside. One file a subject.
+//!
+//! Every route is declared once, by its handler's `#[utoipa::path]`, from which both the router and
+//! `/openapi.json` are made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::flow::Flow;
+use crate::receive::Receiver;
+
+pub mod admin_token;
+mod audit;
+mod auth;
+mod conversations;
+mod docs;
+mod error;
+mod events;
+pub mod health;
+mod memories;
+mod query;
+mod request;
+mod tokens;
+mod webhooks;
+
+/// The largest body that an API route takes, in bytes. Webhooks have their source's own limit.
+const MAX_BODY: usize = 1 << 20;
+
+/// What handlers work with.
+pub struct Api {
+    /// The edges and settings.
+    pub flow: Arc<Flow>,
+    /// Takes webhooks.
+    pub receiver: Receiver,
+    /// Asks whether the process is ready.
+    pub ready: health::Probe,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("flow", &self.flow)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which routes this process serves, beside health and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// `/webhooks/{source}`.
+    pub receiver: bool,
+    /// `/v1`, `/openapi.json` and `/docs`.
+    pub api: bool,
+}
+
+/// The routes of the given roles, ready to be served.
+pub fn router(api: Arc<Api>, roles: Roles) -> Router {
+    let mut routes = health::routes();
+    if roles.receiver {
+        routes = routes.merge(webhooks::routes());
+    }
+    if roles.api {
+        routes = routes.merge(v1()).merge(docs::routes());
+    }
+    let (router, _) = routes.split_for_parts();
+    router
+        .fallback(request::no_route)
+        .method_not_allowed_fallback(request::no_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(request::limit_time))
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn_with_state(Arc::clone(&api), request::observe))
+        .with_state(api)
+}
+
+/// Serves until `stop` is cancelled, and then finishes what has begun.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(error = %error, "HTTP is no longer served");
+    }
+}
+
+/// Every route of every role, as an OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    docs::blank()
+        .merge(health::routes())
+        .merge(webhooks::routes())
+        .merge(v1())
+        .merge(docs::routes())
+        .into_openapi()
+}
+
+fn v1() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::default()
+        .merge(conversations::routes())
+        .merge(memories::routes())
+        .merge(events::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,21 @@ impl PageRequest {
     pub const DEFAULT_SIZE: usize = 30;
     /// Rows a page at the most.
     pub const MAX_SIZE: usize = 100;
+
+    /// Rows to ask the database for: one more than the page holds tells whether there are more.
+    pub fn limit(&self) -> i64 {
+        i64::try_from(self.size)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1)
+    }
+
+    /// The sort key that every row of a list in descending order stands below.
+    pub fn before(&self) -> (i64, String) {
+        self.after.as_ref().map_or_else(
+            || (i64::MAX, String::new()),
+            |cursor| (cursor.at.as_millis(), cursor.id.clone()),
+        )
+    }
 }
 
 impl Default for PageRequest {

@@ -12,6 +12,7 @@ use crate::end_reason::PlatformReason;
 use crate::event::CallEvent;
 use crate::id::{ConversationId, Owner};
 use crate::signature::Refusal;
+use crate::signature::explain::Check;
 use crate::time::Timestamp;
 
 /// One HTTP delivery, as it came.
@@ -45,6 +46,9 @@ pub trait Webhooks: Send + Sync {
 
     /// Whether the delivery was signed with one of the source's secrets, over exactly these bytes.
     fn verify(&self, delivery: Delivery<'_>, now: Timestamp) -> Result<(), Refusal>;
+
+    /// The same step by step, for the person who wants to know which part fails.
+    fn explain(&self, delivery: Delivery<'_>, now: Timestamp) -> Vec<Check>;
 
     /// What an authentic body means. Never panics, whatever the bytes are.
     fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified;

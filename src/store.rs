@@ -18,6 +18,7 @@ pub mod conversations;
 pub mod dead_letters;
 pub mod events;
 pub mod memories;
+pub mod meta;
 pub mod outbox;
 pub mod quarantine;
 pub mod results;
@@ -39,6 +40,28 @@ pub enum Error {
     /// The writer has stopped: the process is ending.
     #[error("the database is closed")]
     Closed,
+}
+
+impl Error {
+    /// Whether the database is away, so that the same request may work later.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Sql(sqlx::Error::Database(error)) => {
+                // PostgreSQL's class 57P: it is shutting down, or starting.
+                error.code().is_some_and(|code| code.starts_with("57P"))
+            }
+            Self::Sql(error) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            Self::Corrupt(_) | Self::Migration(_) => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {

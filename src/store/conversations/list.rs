@@ -1,1 +1,183 @@
 //! The list of conversations, by every filter (product contract §8).
+
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
+use super::{COLUMNS, Record, Row};
+use crate::page::{Cursor, Page, PageRequest};
+use crate::store::{Conn, Result, on};
+use crate::time::Timestamp;
+
+/// Sets the owner off from the id in a cursor; no id has control characters.
+const SEPARATOR: char = '\u{1f}';
+
+/// Which conversations are wanted; nothing set wants all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of these agents; empty is all.
+    pub agents: Vec<String>,
+    /// Only of this agent.
+    pub agent_id: Option<String>,
+    /// Only where the call stands so.
+    pub status: Option<String>,
+    /// Only over this transport.
+    pub transport: Option<String>,
+    /// Only ended for this reason.
+    pub end_reason: Option<String>,
+    /// Only come through this source first.
+    pub source: Option<String>,
+    /// Only of this platform.
+    pub platform: Option<String>,
+    /// Only of this caller, as the platform names them; empty: only anonymous ones.
+    pub caller_identity: Option<String>,
+    /// Only with this success; `unknown` is also where the platform says nothing.
+    pub call_successful: Option<String>,
+    /// Only begun at these times or later; the latest counts.
+    pub started_from: Option<Timestamp>,
+    /// Only begun before.
+    pub started_before: Option<Timestamp>,
+    /// Only this long, in milliseconds, or longer.
+    pub duration_min_ms: Option<i64>,
+    /// Only this long, in milliseconds, or shorter.
+    pub duration_max_ms: Option<i64>,
+    /// Only where id, caller, a number, agent id or agent name begins so, in any case.
+    pub prefix: Option<String>,
+}
+
+/// A page of the conversations, newest `created_at` first, then by id, descending. Their agent
+/// snapshots and dynamic variables, which may be large, are left out.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<Record>> {
+    let limit = page.limit();
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(COLUMNS.replace(
+            "agent_snapshot, dynamic_variables",
+            "NULL AS agent_snapshot, NULL AS dynamic_variables",
+        ));
+        query.push(" FROM conversations WHERE 1 = 1");
+        conditions(&mut query, filter);
+        behind(&mut query, page.after.as_ref());
+        query.push(" ORDER BY created_at DESC, id DESC, owner DESC LIMIT ");
+        query.push_bind(limit);
+        query.build_query_as().fetch_all(c).await?
+    });
+    let records = rows
+        .into_iter()
+        .map(Record::try_from)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(records, page.size, |record| Cursor {
+        at: record.conversation.created_at,
+        id: format!(
+            "{}{SEPARATOR}{}",
+            record.conversation.id,
+            record.owner.as_str()
+        ),
+    }))
+}
+
+/// The page begins behind the cursor's row.
+fn behind<DB>(query: &mut QueryBuilder<DB>, after: Option<&Cursor>)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let Some(cursor) = after else { return };
+    let (id, owner) = cursor.id.split_once(SEPARATOR).unwrap_or((&cursor.id, ""));
+    query.push(" AND (created_at, id, owner) < (");
+    query.push_bind(cursor.at.as_millis()).push(", ");
+    query.push_bind(id.to_owned()).push(", ");
+    query.push_bind(owner.to_owned()).push(")");
+}
+
+fn conditions<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    for (column, value) in [
+        (" AND agent_id = ", &filter.agent_id),
+        (" AND status = ", &filter.status),
+        (" AND transport = ", &filter.transport),
+        (" AND end_reason = ", &filter.end_reason),
+        (" AND source = ", &filter.source),
+        (" AND platform = ", &filter.platform),
+        (" AND caller_identity = ", &filter.caller_identity),
+        (
+            " AND COALESCE(call_successful, 'unknown') = ",
+            &filter.call_successful,
+        ),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
+    for (bound, value) in [
+        (
+            " AND happened_at >= ",
+            filter.started_from.map(Timestamp::as_millis),
+        ),
+        (
+            " AND happened_at < ",
+            filter.started_before.map(Timestamp::as_millis),
+        ),
+        (" AND duration_ms >= ", filter.duration_min_ms),
+        (" AND duration_ms <= ", filter.duration_max_ms),
+    ] {
+        if let Some(value) = value {
+            query.push(bound).push_bind(value);
+        }
+    }
+    if !filter.agents.is_empty() {
+        query.push(" AND agent_id IN (");
+        let mut agents = query.separated(", ");
+        for agent in &filter.agents {
+            agents.push_bind(agent.clone());
+        }
+        query.push(")");
+    }
+    if let Some(prefix) = &filter.prefix {
+        prefix_of_any(query, prefix);
+    }
+}
+
+/// Any of the columns that people search by begins so. The database lowers both sides, so that
+/// both are lowered by the same rule.
+fn prefix_of_any<DB>(query: &mut QueryBuilder<DB>, prefix: &str)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for character in prefix.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    let mut join = " AND (";
+    // A caller's key is their number without `sip_` and the like, where it is one.
+    for column in [
+        "id",
+        "caller_identity",
+        "caller_key",
+        "from_number",
+        "to_number",
+        "agent_id",
+        "agent_name",
+    ] {
+        query.push(join).push("LOWER(").push(column);
+        query.push(") LIKE LOWER(").push_bind(pattern.clone());
+        query.push(") ESCAPE '\\'");
+        join = " OR ";
+    }
+    query.push(")");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! `/v1/audit`: who did what to what.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::auth::Bearer;
+use super::error::ApiError;
+use super::query::{PageParams, Query};
+use crate::page::{Cursor, PageRequest};
+use crate::store::audit;
+use crate::store::tokens::Scope;
+use crate::time::Timestamp;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::default().routes(routes!(list))
+}
+
+/// One thing that somebody did.
+#[derive(Debug, Serialize, ToSchema)]
+struct EntryBody {
+    /// The entry's id.
+    id: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who: a token's id, or `system`.
+    actor: String,
+    /// What, as `token.create`.
+    action: String,
+    /// The id it was done to.
+    target: String,
+    /// More about it.
+    detail: String,
+}
+
+/// A page of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuditList {
+    /// Newest first.
+    audit: Vec<EntryBody>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+    /// Whether there is one.
+    has_more: bool,
+}
+
+/// Read the audit log
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "tokens", params(PageParams),
+    security(("bearer" = ["admin"]), ("key" = ["admin"])),
+    responses((status = 200, description = "A page of the log.", body = AuditList), ApiError),
+)]
+async fn list(
+    bearer: Bearer,
+    State(api): State<Arc<Api>>,
+    Query(page): Query<PageRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    bearer.require(Scope::Admin)?;
+    let page = api
+        .flow
+        .db
+        .read(move |mut conn| Box::pin(async move { audit::list(&mut conn, &page).await }))
+        .await?;
+    Ok(axum::Json(AuditList {
+        next_cursor: page.next.as_ref().map(Cursor::encode),
+        has_more: page.next.is_some(),
+        audit: page
+            .rows
+            .into_iter()
+            .map(|entry| EntryBody {
+                id: entry.id,
+                at: entry.at,
+                actor: entry.actor,
+                action: entry.action,
+                target: entry.target,
+                detail: entry.detail,
+            })
+            .collect(),
+    }))
+}

@@ -1,0 +1,130 @@
+//! Who asks: the token of a request, what it may do, and whose calls it may see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use super::Api;
+use super::error::ApiError;
+use crate::store::audit;
+use crate::store::tokens::{self, Scope, Token};
+use crate::time::Timestamp;
+
+/// How exactly `last_used_at` is kept.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// The bearer of a valid token. Handlers take it first, so that strangers learn nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(pub(crate) Token);
+
+impl Bearer {
+    /// 403 unless the token has the scope.
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.0.allows(scope) {
+            Ok(())
+        } else {
+            let scope = scope.as_str();
+            Err(ApiError::forbidden(format!(
+                "the token lacks the scope {scope}"
+            )))
+        }
+    }
+
+    /// 404 unless the token may see this agent: what it may not see does not exist for it.
+    pub(crate) fn require_agent(&self, agent_id: &str) -> Result<(), ApiError> {
+        if self.0.sees(agent_id) {
+            Ok(())
+        } else {
+            Err(ApiError::not_found("agent"))
+        }
+    }
+
+    /// Whether it gets to see what is sensitive.
+    pub(crate) fn reads_sensitive(&self) -> bool {
+        self.0.allows(Scope::ConversationsReadSensitive)
+    }
+
+    /// An entry for the audit log, of something that it does now.
+    pub(crate) fn did(&self, api: &Api, action: &str, target: &str, detail: &str) -> audit::Entry {
+        let host = &api.flow.host;
+        audit::Entry {
+            id: crate::id::fresh("audit_", host.now(), host.dice.bytes()),
+            at: host.now(),
+            actor: self.0.id.clone(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Bearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let hash = tokens::hash(given(&parts.headers)?);
+        let token = api
+            .flow
+            .db
+            .read(move |mut conn| Box::pin(async move { tokens::by_hash(&mut conn, &hash).await }))
+            .await?;
+        let now = api.flow.host.now();
+        let token = valid(token, now)?;
+        if token
+            .last_used_at
+            .is_none_or(|at| now.since(at) >= TOUCH_EVERY)
+        {
+            touch(api, token.id.clone(), now);
+        }
+        Ok(Self(token))
+    }
+}
+
+/// The token that a request carries, in either of the two headers.
+fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let value = value.to_str().unwrap_or_default();
+        return match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+            _ => Err(ApiError::unauthorized(
+                "the Authorization header must be `Bearer` and a token",
+            )),
+        };
+    }
+    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    key.map(str::trim).ok_or(ApiError::unauthorized(
+        "this needs a token: Authorization: Bearer ac_…, or X-API-Key",
+    ))
+}
+
+fn valid(token: Option<Token>, now: Timestamp) -> Result<Token, ApiError> {
+    match token {
+        None => Err(ApiError::unauthorized("the token is not known")),
+        Some(token) if token.revoked_at.is_some() => {
+            Err(ApiError::unauthorized("the token has been revoked"))
+        }
+        Some(token) if token.expires_at.is_some_and(|end| end <= now) => {
+            Err(ApiError::unauthorized("the token has expired"))
+        }
+        Some(token) => Ok(token),
+    }
+}
+
+/// Writes down, beside the request, that the token was used.
+fn touch(api: &Arc<Api>, id: String, now: Timestamp) {
+    let db = api.flow.db.clone();
+    let since = now.minus(TOUCH_EVERY);
+    api.flow.host.spawn(async move {
+        let written = db
+            .write(move |mut conn| {
+                Box::pin(async move { tokens::touch(&mut conn, &id, now, since).await })
+            })
+            .await;
+        if let Err(error) = written {
+            tracing::warn!(error = %error, "A token's last use could not be written down");
+        }
+    });
+}

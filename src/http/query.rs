@@ -1,0 +1,293 @@
+//! Parameters and bodies read field by field, so that an answer names every one that is wrong.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use super::Api;
+use super::error::{ApiError, Fields};
+use crate::page::{Cursor, PageRequest};
+use crate::time::Timestamp;
+
+/// The path's parameters.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// The query's parameters, all of them known and understood.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// A set of query parameters.
+pub(crate) trait FromParams: Sized {
+    /// Takes the parameters that the route knows. A value that is wrong is noted in `params`, and
+    /// what is returned then is never used.
+    fn from_params(params: &mut Params) -> Self;
+}
+
+impl<T: FromParams> FromRequestParts<Arc<Api>> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
+        read(&parts.uri).map(Self).map_err(ApiError::invalid)
+    }
+}
+
+/// Reads the parameters of a URL, or says what is wrong with each.
+pub(crate) fn read<T: FromParams>(uri: &Uri) -> Result<T, Fields> {
+    let Ok(Pairs(given)) = Pairs::<Vec<(String, String)>>::try_from_uri(uri) else {
+        let why = "must be name=value pairs".to_owned();
+        return Err(Fields::from([("query".to_owned(), why)]));
+    };
+    let mut params = Params {
+        given,
+        wrong: Fields::new(),
+    };
+    let value = T::from_params(&mut params);
+    params.finish().map(|()| value)
+}
+
+/// Query parameters as they came, until each is taken.
+#[derive(Debug)]
+pub(crate) struct Params {
+    given: Vec<(String, String)>,
+    wrong: Fields,
+}
+
+impl Params {
+    /// Notes what is wrong with a parameter.
+    pub(crate) fn refuse(&mut self, name: &str, why: &str) {
+        self.wrong.insert(name.to_owned(), why.to_owned());
+    }
+
+    /// A parameter's text, which may be empty.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        let mut values = self.given.extract_if(.., |(given, _)| given == name);
+        let value = values.next().map(|(_, value)| value);
+        if values.next().is_some() {
+            drop(values);
+            self.refuse(name, "given more than once");
+        }
+        value
+    }
+
+    /// A parameter that can't be empty.
+    pub(crate) fn word(&mut self, name: &str) -> Option<String> {
+        self.read(name, "must not be empty", |text| {
+            Some(text.to_owned()).filter(|text| !text.is_empty())
+        })
+    }
+
+    /// A parameter that `read` understands; `expected` says what that would be.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.refuse(name, expected);
+        }
+        value
+    }
+
+    /// One of a closed set of words.
+    pub(crate) fn one_of(&mut self, name: &str, words: &[&str]) -> Option<String> {
+        let expected = format!("must be one of {}", words.join(", "));
+        self.read(name, &expected, |text| {
+            words.contains(&text).then(|| text.to_owned())
+        })
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn count(&mut self, name: &str) -> Option<i64> {
+        self.read(name, "must be a whole number from 0", |text| {
+            text.parse().ok().filter(|number| *number >= 0)
+        })
+    }
+
+    /// A moment in RFC 3339.
+    pub(crate) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        // An offset's `+` that was not escaped arrives as a space.
+        self.read(
+            name,
+            "must be an RFC 3339 time such as 2026-01-31T09:30:00Z",
+            |text| text.replace(' ', "+").parse().ok(),
+        )
+    }
+
+    /// A moment in Unix seconds.
+    pub(crate) fn unix_time(&mut self, name: &str) -> Option<Timestamp> {
+        self.read(name, "must be a whole number of Unix seconds", |text| {
+            text.parse().ok().map(Timestamp::from_secs)
+        })
+    }
+
+    /// Who called, as the platform names them; may be empty. A number's `+` that was not escaped
+    /// arrives as a space, and no identity has one there.
+    pub(crate) fn caller(&mut self, name: &str) -> Option<String> {
+        self.text(name).map(|text| {
+            ["", "sip_", "sip:", "tel:"]
+                .into_iter()
+                .find_map(|start| {
+                    let number = text.strip_prefix(start)?.strip_prefix(' ')?;
+                    number
+                        .starts_with(|c: char| c.is_ascii_digit())
+                        .then(|| format!("{start}+{number}"))
+                })
+                .unwrap_or(text)
+        })
+    }
+
+    /// The caller whom a route is about: required, and not empty, for a missing key must never
+    /// mean "all".
+    pub(crate) fn required_caller(&mut self) -> String {
+        let name = "caller_identity";
+        let caller = self.caller(name).unwrap_or_default();
+        if caller.trim().is_empty() {
+            self.refuse(name, "is required, and must name a caller");
+        }
+        caller
+    }
+
+    /// `page_size` and `cursor`.
+    pub(crate) fn page(&mut self) -> PageRequest {
+        let size = self.read(
+            "page_size",
+            "must be a whole number from 1 to 100",
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|size| (1..=PageRequest::MAX_SIZE).contains(size))
+            },
+        );
+        let expected = crate::page::NotACursor.to_string();
+        let after = self.read("cursor", &expected, |text| Cursor::decode(text).ok());
+        PageRequest {
+            size: size.unwrap_or(PageRequest::DEFAULT_SIZE),
+            after,
+        }
+    }
+
+    /// What nobody took is unknown, and not ignored: a misspelt filter would answer too much.
+    fn finish(mut self) -> Result<(), Fields> {
+        for (name, _) in std::mem::take(&mut self.given) {
+            self.refuse(&name, "is not a parameter of this route");
+        }
+        if self.wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(self.wrong)
+        }
+    }
+}
+
+/// The parameters of a list that has no filters.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `Params::page` reads")]
+pub(crate) struct PageParams {
+    /// Rows a page, 1 to 100.
+    #[param(default = 30, minimum = 1, maximum = 100)]
+    page_size: Option<usize>,
+    /// `next_cursor` of the page before; absent on the first.
+    cursor: Option<String>,
+}
+
+impl FromParams for PageRequest {
+    fn from_params(params: &mut Params) -> Self {
+        params.page()
+    }
+}
+
+/// A JSON body, all of whose fields are known and understood. Content-Type is not judged.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON object as it came, until each field is taken.
+#[derive(Debug)]
+pub(crate) struct Object {
+    given: Map<String, Value>,
+    wrong: Fields,
+}
+
+/// A body of known fields.
+pub(crate) trait FromObject: Sized {
+    /// Takes the fields that the body has. A value that is wrong is noted in `object`, and what is
+    /// returned then is never used.
+    fn from_object(object: &mut Object) -> Self;
+}
+
+impl Object {
+    /// Notes what is wrong with a field.
+    pub(crate) fn refuse(&mut self, name: &str, why: &str) {
+        self.wrong.insert(name.to_owned(), why.to_owned());
+    }
+
+    /// Whether something was wrong with a field.
+    pub(crate) fn is_wrong(&self, name: &str) -> bool {
+        self.wrong.contains_key(name)
+    }
+
+    /// A field that may be absent or null.
+    pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.given.remove(name).filter(|value| !value.is_null())?;
+        match serde_json::from_value(value) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.refuse(name, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A field that must be there; the default stands in for one that is wrong.
+    pub(crate) fn required<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        if self.given.get(name).is_none_or(Value::is_null) {
+            self.given.remove(name);
+            self.refuse(name, "is required");
+        }
+        self.optional(name).unwrap_or_default()
+    }
+}
+
+impl<T: FromObject> FromRequest<Arc<Api>> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let bytes = match Bytes::from_request(request, api).await {
+            Ok(bytes) => bytes,
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                return Err(ApiError::too_large());
+            }
+            Err(_) => return Err(unreadable("ended before it was whole".to_owned())),
+        };
+        let given = serde_json::from_slice(&bytes)
+            .map_err(|error| unreadable(format!("is not a JSON object: {error}")))?;
+        let mut object = Object {
+            given,
+            wrong: Fields::new(),
+        };
+        let value = T::from_object(&mut object);
+        for (name, _) in std::mem::take(&mut object.given) {
+            object.refuse(&name, "is not a field of this body");
+        }
+        if object.wrong.is_empty() {
+            Ok(Self(value))
+        } else {
+            Err(ApiError::invalid(object.wrong))
+        }
+    }
+}
+
+fn unreadable(why: String) -> ApiError {
+    ApiError::invalid(Fields::from([("body".to_owned(), why)]))
+}

@@ -192,7 +192,10 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url).bearer_auth(self.token.expose());
+        let mut request = self
+            .http
+            .request(method, url)
+            .bearer_auth(self.token.expose());
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -295,7 +298,9 @@ mod tests {
             .await;
         let query = [("caller_identity", "sip_+1 & more".to_owned())];
         let asked = client(&server.uri());
-        let answer = asked.get(&["v1", "agents", "a/b c", "memories"], &query).await;
+        let answer = asked
+            .get(&["v1", "agents", "a/b c", "memories"], &query)
+            .await;
         assert_eq!(answer.unwrap(), json!({"memories": []}));
     }
 
@@ -313,7 +318,10 @@ mod tests {
             .mount(&server)
             .await;
         let asked = client(&server.uri());
-        let all = asked.list(&["v1"], "tokens", &[], usize::MAX).await.unwrap();
+        let all = asked
+            .list(&["v1"], "tokens", &[], usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(
             all,
             json!({"tokens": [1, 2, 3], "next_cursor": null, "has_more": false})
@@ -330,7 +338,10 @@ mod tests {
             .await;
         let error = client(&server.uri()).get(&["v1"], &[]).await.unwrap_err();
         let told = error.to_string();
-        assert!(told.contains("AFTERCALL_TOKEN") && told.contains("expired"), "{told}");
+        assert!(
+            told.contains("AFTERCALL_TOKEN") && told.contains("expired"),
+            "{told}"
+        );
         assert!(!told.contains("planted"), "{told}");
     }
 

@@ -66,10 +66,18 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     };
     let refusal = refusal.map(|refusal| refusal.to_string());
     match args.output.format() {
-        Format::Json => output::json(&answer(source, webhooks.as_ref(), refusal.as_deref(), &checks))?,
+        Format::Json => output::json(&answer(
+            source,
+            webhooks.as_ref(),
+            refusal.as_deref(),
+            &checks,
+        ))?,
         Format::Table => {
             output::say(&match &refusal {
-                None => format!("authentic: {} signed exactly these bytes", webhooks.platform()),
+                None => format!(
+                    "authentic: {} signed exactly these bytes",
+                    webhooks.platform()
+                ),
                 Some(refusal) => format!("refused: {refusal}"),
             })?;
             if args.explain {

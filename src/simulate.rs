@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::host::Host;
+use crate::secret::Secret;
 
 pub mod book;
 pub mod livekit;
@@ -19,29 +20,41 @@ pub mod sender;
 pub mod signing;
 pub mod speechify;
 
-/// The secrets of the simulated accounts. They guard nothing, and stay the same from run to run, so
+/// The secrets of the simulated account. They guard nothing, and stay the same from run to run, so
 /// that settings pasted once keep working.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// What Speechify's webhooks are signed with.
-    pub webhook_secret: &'static str,
+    pub webhook_secret: Secret,
     /// The LiveKit API key: the `iss` of its tokens.
     pub livekit_key: &'static str,
     /// The LiveKit API secret.
-    pub livekit_secret: &'static str,
+    pub livekit_secret: Secret,
     /// The bearer token of the REST API.
-    pub api_token: &'static str,
+    pub api_token: Secret,
+    /// What forgeries are signed with.
+    pub forged_secret: Secret,
 }
 
-/// The one account that is simulated.
-pub const ACCOUNT: Account = Account {
-    webhook_secret: "whsec_simulated_speechify_webhook_secret",
-    livekit_key: "APIsimulated",
-    livekit_secret: "simulated_livekit_secret_that_guards_nothing",
-    api_token: "sk_simulated",
-};
+impl Account {
+    /// The one account that is simulated.
+    pub fn simulated() -> Self {
+        Self {
+            webhook_secret: constant("whsec_simulated_speechify_webhook_secret"),
+            livekit_key: "APIsimulated",
+            livekit_secret: constant("simulated_livekit_secret_that_guards_nothing"),
+            api_token: constant("sk_simulated"),
+            forged_secret: constant("a secret that the account does not have"),
+        }
+    }
+}
 
-/// The names of the two sources that the simulated platforms send to.
+#[expect(clippy::expect_used, reason = "the constants above are not empty")]
+fn constant(text: &str) -> Secret {
+    Secret::new(text).expect("a constant that is not empty")
+}
+
+/// The source that Speechify's webhooks go to.
 pub const VOICE_SOURCE: &str = "simulated-voice";
 /// The source that LiveKit's room events go to.
 pub const ROOMS_SOURCE: &str = "simulated-rooms";
@@ -66,12 +79,11 @@ pub fn serve(
 
 /// The two `[[sources]]` that make aftercall take the simulated calls, as TOML.
 pub fn sources_toml(api_address: SocketAddr) -> String {
-    let Account {
-        webhook_secret,
-        livekit_key,
-        livekit_secret,
-        api_token,
-    } = ACCOUNT;
+    let account = Account::simulated();
+    let webhook_secret = account.webhook_secret.expose();
+    let livekit_key = account.livekit_key;
+    let livekit_secret = account.livekit_secret.expose();
+    let api_token = account.api_token.expose();
     format!(
         r#"[[sources]]
 name = "{VOICE_SOURCE}"

@@ -8,13 +8,10 @@ use super::livekit::{self, RoomEvent};
 use super::script::{Answered, EventName, Sending, Signing, Take};
 use super::sender::{Reply, Sender, Webhook};
 use super::speechify::webhook;
-use super::{ACCOUNT, ROOMS_SOURCE, VOICE_SOURCE, signing};
+use super::{Account, ROOMS_SOURCE, VOICE_SOURCE, signing};
 use crate::host::Clock;
 use crate::id::of_content;
 use crate::time::Timestamp;
-
-/// What forgeries are signed with.
-const FORGED_SECRET: &str = "a secret that the account does not have";
 
 /// How one delivery was answered.
 #[derive(Clone, Debug)]
@@ -78,14 +75,18 @@ fn body(take: &Take, sending: &Sending, now: Timestamp) -> Vec<u8> {
 }
 
 fn sign(take: &Take, sending: &Sending, body: Vec<u8>, now: Timestamp) -> Webhook {
+    let account = Account::simulated();
     let forged = sending.signing == Signing::Forged;
-    if sending.event.is_livekit() {
-        let secret = if forged {
-            FORGED_SECRET
+    let pick = |genuine| {
+        if forged {
+            &account.forged_secret
         } else {
-            ACCOUNT.livekit_secret
-        };
-        let mut headers = signing::livekit(ACCOUNT.livekit_key, secret, &body, now);
+            genuine
+        }
+    };
+    if sending.event.is_livekit() {
+        let secret = pick(&account.livekit_secret);
+        let mut headers = signing::livekit(account.livekit_key, secret, &body, now);
         headers.push(("content-type", "application/webhook+json".to_owned()));
         return Webhook {
             source: ROOMS_SOURCE,
@@ -93,11 +94,7 @@ fn sign(take: &Take, sending: &Sending, body: Vec<u8>, now: Timestamp) -> Webhoo
             body,
         };
     }
-    let secret = if forged {
-        FORGED_SECRET
-    } else {
-        ACCOUNT.webhook_secret
-    };
+    let secret = pick(&account.webhook_secret);
     let legacy = sending.signing == Signing::Legacy;
     let (mut headers, event, delivery) = if legacy {
         let headers = signing::speechify_legacy(secret, &body, now);

@@ -10,7 +10,7 @@ use super::*;
 use crate::conversation::Transport;
 use crate::simulate::play::play;
 use crate::simulate::script::{self, Answered, Script};
-use crate::simulate::{ACCOUNT, ROOMS_SOURCE, VOICE_SOURCE, signing};
+use crate::simulate::{Account, ROOMS_SOURCE, VOICE_SOURCE, signing};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -89,7 +89,7 @@ async fn a_duplicate_has_the_same_bytes() {
     assert!(seen.iter().all(|(_, _, body)| *body == seen[0].2));
     let (source, headers, body) = &seen[0];
     assert_eq!(source, VOICE_SOURCE);
-    let signed = signing::speechify(ACCOUNT.webhook_secret, body, NOW);
+    let signed = signing::speechify(&Account::simulated().webhook_secret, body, NOW);
     assert_eq!(
         headers["speechify-signature"].to_str().unwrap(),
         signed[0].1
@@ -146,7 +146,7 @@ async fn a_forgery_and_a_torn_body_are_what_they_say() {
     let seen = seen.lock().unwrap();
     let genuine = |n: usize| {
         let (_, headers, body) = &seen[n];
-        let signed = signing::speechify(ACCOUNT.webhook_secret, body, NOW);
+        let signed = signing::speechify(&Account::simulated().webhook_secret, body, NOW);
         headers["speechify-signature"].to_str().unwrap() == signed[0].1
     };
     let readable = |n: usize| serde_json::from_slice::<serde_json::Value>(&seen[n].2).is_ok();

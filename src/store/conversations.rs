@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::{Conn, Error, Result, on};
-use crate::conversation::{CallSuccess, Message, Role};
+use crate::conversation::{CallSuccess, Conversation, Message, Role};
 use crate::end_reason::{EndReason, EndReasonSource, Settled};
 use crate::id::{ConversationKey, MessageId, Owner};
 use crate::memory::caller::CallerKey;

@@ -280,3 +280,6 @@ pub mod livekit;
 mod pick;
 mod rest;
 pub mod speechify;
+
+#[cfg(test)]
+mod tests;

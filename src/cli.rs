@@ -15,6 +15,7 @@ mod extract;
 mod memories;
 mod migrate;
 mod output;
+mod serve;
 mod shell;
 mod tokens;
 mod verify;
@@ -67,6 +68,8 @@ impl Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the roles receiver, worker and api (all by default)
+    Serve(serve::Args),
     /// Create or upgrade the database
     Migrate(migrate::Args),
     /// Look at the settings, the database and the sources: what is wrong, and how to mend it
@@ -99,16 +102,20 @@ impl Cli {
     /// What is logged unless a variable says otherwise: a server tells what it does, a command only
     /// what is wrong.
     pub fn log_level(&self) -> LevelFilter {
-        LevelFilter::WARN
+        match self.command {
+            Command::Serve(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
+        }
     }
 
     /// Does what was asked for.
     pub async fn run(self) -> ExitCode {
         let globals = self.globals;
         let done = match self.command {
+            Command::Serve(args) => serve::run(&globals, args).await,
             Command::Migrate(args) => migrate::run(&globals, &args).await,
             Command::Check(args) => check::run(&globals, &args).await,
-            Command::Verify(args) => verify::run(&globals, args),
+            Command::Verify(args) => verify::run(&globals, &args),
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,

@@ -61,7 +61,10 @@ fn ours() -> Targets {
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {
-        #[expect(clippy::expect_used, reason = "only an empty list of buckets is refused")]
+        #[expect(
+            clippy::expect_used,
+            reason = "only an empty list of buckets is refused"
+        )]
         let builder = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)
             .expect("there are buckets");

@@ -21,7 +21,6 @@ const TOKEN: &str = "AFTERCALL_TOKEN";
 
 /// Flags of commands that ask a running server.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Server")]
 pub(super) struct Remote {
     /// The server's address. Its token is taken from AFTERCALL_TOKEN, else from the file admin-token
     /// in the data folder
@@ -29,7 +28,8 @@ pub(super) struct Remote {
         long,
         value_name = "URL",
         env = "AFTERCALL_URL",
-        default_value = "http://127.0.0.1:8080"
+        default_value = "http://127.0.0.1:8080",
+        help_heading = "Server"
     )]
     url: Url,
     #[command(flatten)]
@@ -45,6 +45,13 @@ pub(super) enum Origin {
     File(PathBuf),
 }
 
+/// A token and where it was found, or where it was not.
+#[derive(Debug)]
+enum Token {
+    Found(Secret, Origin),
+    Missing(PathBuf, std::io::Error),
+}
+
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -57,16 +64,15 @@ impl std::fmt::Display for Origin {
 /// The server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// No token, and nothing to ask without.
+    /// The server wants a token, and none was found.
     #[error(
-        "no token: set {TOKEN}, or run this where the server's data folder is \
-         ({} can't be read: {cause})", path.display()
+        "no token: set {TOKEN}, or run this where the server's data folder is ({path}: {cause})"
     )]
     NoToken {
         /// The file that was looked for.
-        path: PathBuf,
+        path: String,
         /// Why it can't be read.
-        cause: std::io::Error,
+        cause: String,
     },
     /// Nobody answered.
     #[error("no server answers at {url} ({cause}); start it with `aftercall serve`")]
@@ -106,8 +112,7 @@ pub(super) enum Error {
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
-    token: Secret,
-    origin: Origin,
+    token: Token,
 }
 
 impl Client {
@@ -118,12 +123,10 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let (token, origin) = token(globals)?;
         Ok(Self {
             http,
             url: remote.url.clone(),
-            token,
-            origin,
+            token: token(globals)?,
         })
     }
 
@@ -192,7 +195,11 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url).bearer_auth(self.token.expose());
+        let mut request = self.http.request(method, url);
+        // Without one the server is asked all the same: that nobody is there comes first.
+        if let Token::Found(token, _) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -221,9 +228,15 @@ impl Client {
             message.push_str(&format!("; {field}: {}", text(wrong)));
         }
         if status == StatusCode::UNAUTHORIZED {
-            return Error::Refused {
-                origin: self.origin.clone(),
-                message,
+            return match &self.token {
+                Token::Found(_, origin) => Error::Refused {
+                    origin: origin.clone(),
+                    message,
+                },
+                Token::Missing(path, cause) => Error::NoToken {
+                    path: path.display().to_string(),
+                    cause: cause.to_string(),
+                },
             };
         }
         if !error.is_object() {
@@ -239,17 +252,16 @@ impl Client {
 }
 
 /// The token, and where it was found.
-fn token(globals: &Globals) -> anyhow::Result<(Secret, Origin)> {
+fn token(globals: &Globals) -> anyhow::Result<Token> {
     let given = std::env::var(TOKEN).unwrap_or_default();
     if let Ok(token) = Secret::new(given.trim()) {
-        return Ok((token, Origin::Variable));
+        return Ok(Token::Found(token, Origin::Variable));
     }
     let path = Config::data_dir(&globals.overrides())?.join("admin-token");
-    let text = std::fs::read_to_string(&path).map_err(|cause| Error::NoToken {
-        path: path.clone(),
-        cause,
-    })?;
-    Ok((Secret::new(text.trim())?, Origin::File(path)))
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Token::Found(Secret::new(text.trim())?, Origin::File(path))),
+        Err(cause) => Ok(Token::Missing(path, cause)),
+    }
 }
 
 /// The last cause says what happened; those before it only where.
@@ -278,8 +290,7 @@ mod tests {
         Client {
             http: reqwest::Client::builder().build().unwrap(),
             url: url.parse().unwrap(),
-            token: Secret::new("ac_planted").unwrap(),
-            origin: Origin::Variable,
+            token: Token::Found(Secret::new("ac_planted").unwrap(), Origin::Variable),
         }
     }
 
@@ -295,7 +306,9 @@ mod tests {
             .await;
         let query = [("caller_identity", "sip_+1 & more".to_owned())];
         let asked = client(&server.uri());
-        let answer = asked.get(&["v1", "agents", "a/b c", "memories"], &query).await;
+        let answer = asked
+            .get(&["v1", "agents", "a/b c", "memories"], &query)
+            .await;
         assert_eq!(answer.unwrap(), json!({"memories": []}));
     }
 
@@ -313,7 +326,10 @@ mod tests {
             .mount(&server)
             .await;
         let asked = client(&server.uri());
-        let all = asked.list(&["v1"], "tokens", &[], usize::MAX).await.unwrap();
+        let all = asked
+            .list(&["v1"], "tokens", &[], usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(
             all,
             json!({"tokens": [1, 2, 3], "next_cursor": null, "has_more": false})
@@ -330,7 +346,10 @@ mod tests {
             .await;
         let error = client(&server.uri()).get(&["v1"], &[]).await.unwrap_err();
         let told = error.to_string();
-        assert!(told.contains("AFTERCALL_TOKEN") && told.contains("expired"), "{told}");
+        assert!(
+            told.contains("AFTERCALL_TOKEN") && told.contains("expired"),
+            "{told}"
+        );
         assert!(!told.contains("planted"), "{told}");
     }
 

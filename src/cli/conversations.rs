@@ -128,7 +128,13 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
         return output::json(&found);
     }
     let mut table = output::table(&[
-        "id", "created", "agent", "caller", "status", "end reason", "length",
+        "id",
+        "created",
+        "agent",
+        "caller",
+        "status",
+        "end reason",
+        "length",
     ]);
     for call in found["conversations"].as_array().into_iter().flatten() {
         table.add_row([
@@ -175,7 +181,12 @@ async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
     let mut call = client.get(&path, &query).await?;
     for part in ["messages", "memories", "timeline"] {
         let rows = client
-            .list(&["v1", "conversations", &args.id, part], part, &query, usize::MAX)
+            .list(
+                &["v1", "conversations", &args.id, part],
+                part,
+                &query,
+                usize::MAX,
+            )
             .await;
         match rows {
             Ok(mut rows) => call[part] = rows[part].take(),

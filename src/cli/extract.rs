@@ -34,7 +34,9 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         region: config.memory.region,
     };
     let input: Box<dyn BufRead> = match &args.input {
-        Some(path) => Box::new(BufReader::new(File::open(path).with_context(|| shown(path))?)),
+        Some(path) => Box::new(BufReader::new(
+            File::open(path).with_context(|| shown(path))?,
+        )),
         None => Box::new(io::stdin().lock()),
     };
     let into: Box<dyn Write> = match &args.output {

@@ -67,7 +67,9 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
 async fn show(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
     let client = Client::new(globals, &pair.remote)?;
     let path = ["v1", "agents", &pair.agent_id, "memories"];
-    let held = client.list(&path, "memories", &[pair.caller()], usize::MAX).await?;
+    let held = client
+        .list(&path, "memories", &[pair.caller()], usize::MAX)
+        .await?;
     if pair.remote.output.format() == Format::Json {
         return output::json(&held);
     }
@@ -88,7 +90,10 @@ async fn show(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
 async fn context(globals: &Globals, args: &Context) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.pair.remote)?;
     let path = ["v1", "agents", &args.pair.agent_id, "context"];
-    let query = [args.pair.caller(), ("max_facts", args.max_facts.to_string())];
+    let query = [
+        args.pair.caller(),
+        ("max_facts", args.max_facts.to_string()),
+    ];
     let answer = client.get(&path, &query).await?;
     // Plain text in a pipe too: it is meant for a prompt.
     if args.pair.remote.output.asked() == Some(Format::Json) {

@@ -80,7 +80,10 @@ pub(super) fn rows(table: &Table, nothing: &str) -> io::Result<()> {
     if table.is_empty() {
         return say(nothing);
     }
-    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<_> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     say(&lines.join("\n"))
 }
 

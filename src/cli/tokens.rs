@@ -116,7 +116,9 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, WrongUsage> {
 
 async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
-    let all = client.list(&["v1", "tokens"], "tokens", &[], usize::MAX).await?;
+    let all = client
+        .list(&["v1", "tokens"], "tokens", &[], usize::MAX)
+        .await?;
     if args.remote.output.format() == Format::Json {
         return output::json(&all);
     }
@@ -137,7 +139,10 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
 
 fn words(list: &Value) -> String {
     let words = list.as_array().into_iter().flatten();
-    words.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+    words
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn works(token: &Value) -> String {
@@ -158,7 +163,10 @@ mod tests {
     fn a_token_ends_at_a_moment_or_after_a_span() {
         let now = Timestamp::from_secs(0);
         assert_eq!(moment("90d", now).unwrap().as_secs(), 90 * 86_400);
-        assert_eq!(moment("1970-01-02T00:00:00Z", now).unwrap().as_secs(), 86_400);
+        assert_eq!(
+            moment("1970-01-02T00:00:00Z", now).unwrap().as_secs(),
+            86_400
+        );
         assert!(moment("soon", now).is_err() && moment("0", now).is_err());
     }
 }

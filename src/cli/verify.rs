@@ -45,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&globals.overrides())?;
-    let sources = platform::build(&config, &platform::http_client()?);
+    let sources = platform::build(&config.sources, &config.memory, &platform::http_client()?)?;
     let source = find(&sources, &args.source)?;
     let Some(webhooks) = &source.webhooks else {
         let text = format!("the source {} takes no webhooks", source.name);
@@ -66,10 +66,18 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     };
     let refusal = refusal.map(|refusal| refusal.to_string());
     match args.output.format() {
-        Format::Json => output::json(&answer(source, webhooks.as_ref(), refusal.as_deref(), &checks))?,
+        Format::Json => output::json(&answer(
+            source,
+            webhooks.as_ref(),
+            refusal.as_deref(),
+            &checks,
+        ))?,
         Format::Table => {
             output::say(&match &refusal {
-                None => format!("authentic: {} signed exactly these bytes", webhooks.platform()),
+                None => format!(
+                    "authentic: {} signed exactly these bytes",
+                    webhooks.platform()
+                ),
                 Some(refusal) => format!("refused: {refusal}"),
             })?;
             if args.explain {

@@ -1,1 +1,268 @@
-//! The wiring.
+//! The wiring: every edge built once from the settings, and the roles started on top of them.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::config::{Config, ExtractorChoice};
+use crate::extract::Extractor;
+use crate::extract::rules::Rules;
+use crate::flow::{Flow, Sources};
+use crate::host::Host;
+use crate::http::health::{OK, Probe, Readiness};
+use crate::http::{self, Api, Roles, admin_token};
+use crate::queue::{self, Queue};
+use crate::receive::Receiver;
+use crate::store::{self, Db};
+use crate::{platform, telemetry, worker};
+
+mod gauges;
+mod keys;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Takes webhooks.
+    Receiver,
+    /// Works the queue.
+    Worker,
+    /// Answers questions.
+    Api,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Receiver, Self::Worker, Self::Api];
+}
+
+/// The process can't start. The message says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file or folder is out of reach.
+    #[error("{0}: {1}; check that the path exists and may be written")]
+    Folder(String, #[source] io::Error),
+    /// Another process works on the folder.
+    #[error("{0} is in use by another aftercall; stop it, or give this one its own data_dir")]
+    InUse(String),
+    /// The key is not a key.
+    #[error("{0} is not 32 bytes in base64; make one with: openssl rand -base64 32")]
+    SecretKey(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The queue failed.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// The admin token could not be kept.
+    #[error(transparent)]
+    AdminToken(#[from] admin_token::Error),
+    /// The address can't be listened on.
+    #[error("can't listen on {0}: {1}; choose another with server.listen")]
+    Listen(String, #[source] io::Error),
+    /// A source can't be served.
+    #[error(transparent)]
+    Source(#[from] platform::BadSource),
+    /// Settings that this version does not serve.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// Asked to stop before it had started.
+    #[error("stopped before the database was ready")]
+    Stopped,
+}
+
+/// Every edge, the clock and the randomness, built once.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    flow: Arc<Flow>,
+    // Held as long as the process lives: SQLite's only writer is in here.
+    _lock: Option<File>,
+}
+
+impl App {
+    /// Opens what the settings name.
+    pub async fn build(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
+        if config.queue.url.expose() != "embedded" {
+            return Err(StartError::Unsupported(
+                "this version has no RabbitMQ queue yet: leave queue.url at \"embedded\", \
+                 which keeps the queue in the database",
+            ));
+        }
+        let embedded = config.database.url.expose().starts_with("sqlite://");
+        let lock = if embedded {
+            Some(lock_folder(&config.data_dir)?)
+        } else {
+            None
+        };
+        let db = Db::open(config.database.url.expose(), &host).await?;
+        wait_for_schema(&db, &host).await?;
+        let (key, previous) = (
+            config.secret_key.as_ref(),
+            config.previous_secret_key.as_ref(),
+        );
+        let seal = if embedded {
+            keys::seal_key(key, previous, &config.data_dir, host.dice)?
+        } else {
+            keys::shared_seal_key(key, previous, &db, host.dice).await?
+        };
+        let token_file = embedded.then(|| config.data_dir.join("admin-token"));
+        admin_token::ensure(
+            &db,
+            &host,
+            config.admin_token.as_ref(),
+            token_file.as_deref(),
+        )
+        .await?;
+        let client = platform::http_client()?;
+        let sources = platform::build(&config.sources, &config.memory, &client)?;
+        let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
+            ExtractorChoice::Off => None,
+            ExtractorChoice::Rules => Some(Arc::new(Rules::default())),
+            ExtractorChoice::Llm | ExtractorChoice::Both => {
+                return Err(StartError::Unsupported(
+                    "this version has no language-model extractor yet: set memory.extractor to \
+                     \"rules\" or \"off\"",
+                ));
+            }
+        };
+        let flow = Flow {
+            queue: Queue::in_database(db.clone(), host.clone(), embedded).await?,
+            db,
+            sources: Arc::new(Sources::new(sources)),
+            seal,
+            finalize: config.finalize.clone(),
+            extractor,
+            zone: config.memory.timezone.clone(),
+            region: config.memory.region.clone(),
+            host,
+        };
+        Ok(Arc::new(Self {
+            config,
+            flow: Arc::new(flow),
+            _lock: lock,
+        }))
+    }
+
+    /// Creates or upgrades the database, and makes the key that its processes share.
+    pub async fn migrate(config: &Config, host: &Host) -> Result<(), StartError> {
+        let db = Db::open(config.database.url.expose(), host).await?;
+        db.migrate().await?;
+        if !config.database.url.expose().starts_with("sqlite://") {
+            keys::shared_seal_key(config.secret_key.as_ref(), None, &db, host.dice).await?;
+        }
+        Ok(())
+    }
+
+    fn readiness(&self) -> Probe {
+        let flow = Arc::clone(&self.flow);
+        Arc::new(move || {
+            let flow = Arc::clone(&flow);
+            Box::pin(async move {
+                let mut readiness = Readiness::of_database(&flow.db).await;
+                for name in flow.sources.open_circuits() {
+                    let found = "its API refuses our token; check api.token".to_owned();
+                    readiness.checks.insert(format!("source {name}"), found);
+                }
+                readiness
+                    .checks
+                    .entry("queue".to_owned())
+                    .or_insert_with(|| OK.to_owned());
+                readiness
+            })
+        })
+    }
+}
+
+/// Only one process may write a SQLite file, and the queue in it is freed at the start.
+fn lock_folder(folder: &Path) -> Result<File, StartError> {
+    let failed = |error| StartError::Folder(folder.display().to_string(), error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StartError::InUse(folder.display().to_string()))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Waits for a PostgreSQL that is away or not migrated yet, and says so.
+async fn wait_for_schema(db: &Db, host: &Host) -> Result<(), StartError> {
+    loop {
+        match db.pending_migrations().await {
+            Ok(pending) if pending.is_empty() => return Ok(()),
+            Ok(pending) => tracing::warn!(
+                pending = pending.join(", "),
+                "The database lacks migrations: run `aftercall migrate`"
+            ),
+            Err(error) => tracing::warn!(error = %error, "The database can't be reached yet"),
+        }
+        if !host.pause(Duration::from_secs(2)).await {
+            return Err(StartError::Stopped);
+        }
+    }
+}
+
+/// A process that serves.
+#[derive(Debug)]
+pub struct Running {
+    app: Arc<App>,
+    address: SocketAddr,
+}
+
+impl Running {
+    /// Listens, and starts the roles.
+    pub async fn start(app: Arc<App>, roles: &[Role]) -> Result<Self, StartError> {
+        let listen = &app.config.server.listen;
+        let failed = |error| StartError::Listen(listen.clone(), error);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let flow = &app.flow;
+        let api = Api {
+            flow: Arc::clone(flow),
+            receiver: Receiver::new(Arc::clone(flow)),
+            ready: app.readiness(),
+            metrics: telemetry::metrics(),
+        };
+        let served = Roles {
+            receiver: roles.contains(&Role::Receiver),
+            api: roles.contains(&Role::Api),
+        };
+        let router = http::router(Arc::new(api), served);
+        flow.host
+            .spawn(http::serve(listener, router, flow.host.stop.clone()));
+        if roles.contains(&Role::Worker) {
+            worker::start(flow, app.config.retention.clone());
+        }
+        flow.host.spawn(gauges::keep(Arc::clone(flow)));
+        Ok(Self { app, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking, finishes what is in flight, and says whether that was done in time.
+    pub async fn stop(self) -> bool {
+        let Self { app, .. } = self;
+        let host = app.flow.host.clone();
+        let grace = app.config.server.shutdown_grace;
+        host.stop.cancel();
+        // The last database handle goes with the app: then its writer ends, too.
+        drop(app);
+        timeout(grace, host.drained()).await.is_ok()
+    }
+}

@@ -1,1 +1,173 @@
-//! The command line.
+//! The command line: what is asked for, who answers it, and the exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::Overrides;
+
+mod check;
+mod client;
+mod conversations;
+mod extract;
+mod memories;
+mod migrate;
+mod output;
+mod serve;
+mod shell;
+mod tokens;
+mod verify;
+
+/// Exit code 2: wrong usage. clap uses it too.
+const USAGE: u8 = 2;
+/// Exit code 3: the server can't be reached.
+const UNREACHABLE: u8 = 3;
+
+/// What happens after the call ends: finished calls verified, queued, settled, remembered and delivered.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aftercall",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  aftercall demo                     see the whole product on this machine
+  aftercall serve                    run it, with data in ./aftercall-data
+  aftercall conversations list       ask the running server
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the server can't be reached"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+struct Globals {
+    /// The settings' file [env: AFTERCALL_CONFIG] [default: ./aftercall.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where embedded data lies [env: AFTERCALL_DATA] [default: ./aftercall-data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Globals {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the roles receiver, worker and api (all by default)
+    Serve(serve::Args),
+    /// Create or upgrade the database
+    Migrate(migrate::Args),
+    /// Look at the settings, the database and the sources: what is wrong, and how to mend it
+    Check(check::Args),
+    /// Check one saved delivery: which part of its signature fails
+    Verify(verify::Args),
+    /// Run the memory extractor over transcripts (JSON lines), no server needed
+    Extract(extract::Args),
+    /// Read and forget conversations
+    #[command(subcommand)]
+    Conversations(conversations::Command),
+    /// Read what is held about a caller
+    #[command(subcommand)]
+    Memories(memories::Command),
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+    /// Print the completion script of a shell
+    Completion(shell::CompletionArgs),
+    /// Print the manual page
+    Man(shell::ManArgs),
+}
+
+/// The command was understood, but can't be meant so: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
+impl Cli {
+    /// What is logged unless a variable says otherwise: a server tells what it does, a command only
+    /// what is wrong.
+    pub fn log_level(&self) -> LevelFilter {
+        match self.command {
+            Command::Serve(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
+        }
+    }
+
+    /// Does what was asked for.
+    pub async fn run(self) -> ExitCode {
+        let globals = self.globals;
+        let done = match self.command {
+            Command::Serve(args) => serve::run(&globals, args).await,
+            Command::Migrate(args) => migrate::run(&globals, &args).await,
+            Command::Check(args) => check::run(&globals, &args).await,
+            Command::Verify(args) => verify::run(&globals, &args),
+            Command::Extract(args) => extract::run(&globals, &args),
+            Command::Conversations(command) => conversations::run(&globals, command).await,
+            Command::Memories(command) => memories::run(&globals, command).await,
+            Command::Tokens(command) => tokens::run(&globals, command).await,
+            Command::Completion(args) => shell::completion(&args),
+            Command::Man(args) => shell::man(&args),
+        };
+        done.unwrap_or_else(|error| {
+            output::complain(&error);
+            code(&error)
+        })
+    }
+}
+
+fn code(error: &anyhow::Error) -> ExitCode {
+    let unreachable = matches!(
+        error.downcast_ref(),
+        Some(client::Error::Unreachable { .. })
+    );
+    if unreachable {
+        ExitCode::from(UNREACHABLE)
+    } else if error.is::<WrongUsage>() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command.get_after_help().map(ToString::to_string);
+            assert!(
+                help.is_some_and(|help| help.contains("Example") && help.contains("aftercall")),
+                "`{path} --help` has no example"
+            );
+            for inner in command.get_subcommands() {
+                check(inner, &path);
+            }
+        }
+        check(&Cli::command(), "");
+    }
+}

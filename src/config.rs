@@ -6,6 +6,19 @@ use std::time::Duration;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
+mod keys;
+mod load;
+mod read;
+mod settings;
+mod sources;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{ConfigError, Overrides, Problem};
+pub use units::duration;
+
 /// All settings, read and checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -29,7 +42,7 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// `AFTERCALL_SECRET_KEY`: 32 bytes, base64.
     pub secret_key: Option<Secret>,
-    /// `AFTERCALL_SECRET_KEY_PREVIOUS`: the key before it, read during a rotation.
+    /// `AFTERCALL_SECRET_KEY_PREVIOUS` (`secret_key_previous`): the key before it, read during a rotation.
     pub previous_secret_key: Option<Secret>,
     /// What was odd but no error, as an unknown `AFTERCALL_*` variable; logged at start.
     pub warnings: Vec<String>,

@@ -188,8 +188,12 @@ fn not_over(flow: &Flow, due_at: Timestamp) -> Verdict {
         "not_over",
         "the platform does not say that the call is over",
     );
-    match retry::not_over(flow.host.now().since(due_at), flow.finalize.max_wait) {
-        Some(after) => Verdict::Wait { after, why },
+    let elapsed = flow.host.now().since(due_at);
+    match retry::not_over(elapsed, flow.finalize.max_wait) {
+        Some(next) => Verdict::Wait {
+            after: next.saturating_sub(elapsed),
+            why,
+        },
         None => Verdict::Park { why },
     }
 }

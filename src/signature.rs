@@ -1,9 +1,17 @@
 //! Signature schemes: bytes and secrets in, a verdict with its reason out. Nothing here reads a clock.
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderMap;
 use sha2::Sha256;
 
 use crate::time::Timestamp;
+
+pub mod explain;
+pub mod jwt;
+pub mod prefixed_hmac;
+pub mod timestamped_hmac;
 
 /// Why a delivery was refused, in words that an operator can act on and that carry no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,18 +53,35 @@ pub enum Refusal {
     /// The scheme is fixed, and this is another.
     #[error("the algorithm is {0}, which is not allowed")]
     Algorithm(String),
+    /// The token says until when it holds, and that is over.
+    #[error("the token expired {ago_s} s ago")]
+    Expired {
+        /// How long ago.
+        ago_s: i64,
+    },
 }
 
 /// How far a signature's time may lie from ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
     /// Into the past.
-    pub past: std::time::Duration,
+    pub past: Duration,
     /// Into the future; never more than five minutes.
-    pub future: std::time::Duration,
+    pub future: Duration,
 }
 
 impl Tolerance {
+    /// The most that a signature may lie ahead of our clock, whatever is configured.
+    pub const MAX_FUTURE: Duration = Duration::from_mins(5);
+
+    /// So much into the past, and as much into the future as is allowed at most.
+    pub fn of(past: Duration) -> Self {
+        Self {
+            past,
+            future: past.min(Self::MAX_FUTURE),
+        }
+    }
+
     /// Judges the time of a signature. Both edges are still allowed.
     pub fn check(self, signed_at: Timestamp, now: Timestamp) -> Result<(), Refusal> {
         let age_s = now.as_secs() - signed_at.as_secs();
@@ -100,6 +125,52 @@ impl Refusal {
             Self::UnknownKey => "unknown_key",
             Self::BodyAltered => "body_altered",
             Self::Algorithm(_) => "wrong_algorithm",
+            Self::Expired { .. } => "expired",
         }
     }
 }
+
+/// The one value of a header. A header that is there twice is refused: which of the two was meant,
+/// the sender and we could see differently.
+pub fn sole_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(Refusal::Missing(name))?;
+    if values.next().is_some() {
+        return Err(malformed(name, "it is there more than once"));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| malformed(name, "it has characters outside ASCII"))?
+        .trim();
+    if text.is_empty() {
+        return Err(malformed(name, "it is empty"));
+    }
+    Ok(text)
+}
+
+/// A refusal of a header that can't be read.
+fn malformed(header: &'static str, why: &str) -> Refusal {
+    Refusal::Malformed(header, why.to_owned())
+}
+
+/// The 32 bytes of 64 lower-case hex digits: the one spelling that senders use. A second spelling
+/// of the same signature would only help who replays it.
+fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    hex::decode_to_slice(text, &mut digest).ok()?;
+    Some(digest)
+}
+
+/// Digits alone, as a number: no sign, no space, no fraction.
+fn digits(text: &str) -> Option<i64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,129 @@
-//! Logs and metrics.
+//! Logs on standard error, and the recorder behind `/metrics`.
+
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// The variables that say what is logged, in the order in which they are asked.
+const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
+
+/// Seconds, from a durable insert to a platform that takes its time.
+const BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Sends logs to standard error: compact lines for people, JSON for machines. What is below `unless_told`
+/// is left out, but for what the variables ask for. A second call changes nothing.
+pub fn init(unless_told: LevelFilter) {
+    let wanted = FILTERS
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|filter| !filter.trim().is_empty());
+    let filter = EnvFilter::builder()
+        .with_default_directive(unless_told.into())
+        .parse_lossy(wanted.unwrap_or_default());
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let people = std::io::stdout().is_terminal();
+    let lines = if people {
+        let colours = std::io::stderr().is_terminal() && no_color().is_none();
+        lines.compact().with_ansi(colours).boxed()
+    } else {
+        lines.json().flatten_event(true).boxed()
+    };
+    // Fails only when a subscriber is there already, as in tests.
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(ours())
+        .with(lines)
+        .try_init();
+}
+
+/// `NO_COLOR`, when it is set to anything (no-color.org).
+pub fn no_color() -> Option<std::ffi::OsString> {
+    std::env::var_os("NO_COLOR").filter(|value| !value.is_empty())
+}
+
+/// Lets everything of ours through, and of dependencies only warnings, whatever `RUST_LOG` says:
+/// below that, HTTP clients and database drivers print header values and statements.
+fn ours() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("aftercall", LevelFilter::TRACE)
+}
+
+/// The recorder of this process's metrics, installed at the first call.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || {
+        #[expect(
+            clippy::expect_used,
+            reason = "only an empty list of buckets is refused"
+        )]
+        let builder = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)
+            .expect("there are buckets");
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed; /metrics stays empty");
+        }
+        handle
+    };
+    HANDLE.get_or_init(install).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_dependency_speaks_below_a_warning() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(EnvFilter::new("trace,hyper=trace,sqlx::query=trace"))
+            .with(ours())
+            .with(fmt::layer().with_writer(move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "hyper::client", "authorization: planted");
+            tracing::debug!(target: "sqlx::query", "planted");
+            tracing::info!(target: "reqwest", "planted");
+            tracing::warn!(target: "lapin", "connection lost");
+            tracing::trace!(target: "aftercall::worker", "step taken");
+        });
+        let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(!lines.contains("planted"), "{lines}");
+        assert!(lines.contains("connection lost") && lines.contains("step taken"));
+    }
+
+    #[test]
+    fn metrics_are_rendered_with_buckets() {
+        let handle = metrics();
+        metrics::histogram!("aftercall_test_seconds").record(0.2);
+        assert!(metrics().render().contains("aftercall_test_seconds_bucket"));
+        assert!(handle.render().contains("le=\"0.25\""));
+    }
+}

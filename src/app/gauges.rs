@@ -1,0 +1,61 @@
+//! How much waits, sampled for `/metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::Stage;
+use crate::flow::Flow;
+use crate::store::{dead_letters, quarantine};
+
+/// How often the gauges are brought up to date.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(super) async fn keep(flow: Arc<Flow>) {
+    loop {
+        if let Err(error) = sample(&flow).await {
+            tracing::debug!(error = %error, "The gauges could not be sampled");
+        }
+        if !flow.host.pause(EVERY).await {
+            return;
+        }
+    }
+}
+
+async fn sample(flow: &Flow) -> crate::queue::Result<()> {
+    let now = flow.host.now();
+    for stage in Stage::ALL {
+        let depth = flow.queue.depth(stage).await?;
+        let age = depth
+            .oldest_at
+            .map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let name = stage.as_str();
+        set(
+            metrics::gauge!("aftercall_queue_messages", "stage" => name),
+            depth.messages,
+        );
+        metrics::gauge!("aftercall_queue_oldest_age_seconds", "stage" => name)
+            .set(age.as_secs_f64());
+    }
+    let (dead, kept) = flow
+        .db
+        .read(|mut conn| {
+            Box::pin(async move {
+                let dead = dead_letters::count_dead(&mut conn).await?;
+                Ok((dead, quarantine::count(&mut conn).await?))
+            })
+        })
+        .await?;
+    set(metrics::gauge!("aftercall_dead_letters"), dead);
+    set(metrics::gauge!("aftercall_quarantined_deliveries"), kept);
+    let refused = i64::try_from(flow.sources.open_circuits().len()).unwrap_or(i64::MAX);
+    set(metrics::gauge!("aftercall_open_circuits"), refused);
+    Ok(())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floats; counts stay far below 2^52"
+)]
+fn set(gauge: metrics::Gauge, value: i64) {
+    gauge.set(value as f64);
+}

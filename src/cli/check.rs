@@ -1,0 +1,291 @@
+//! `aftercall check`: what is wrong, and how to mend it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Globals;
+use super::output::{self, Choice, Format};
+use crate::config::{Config, ConfigError, PlatformName};
+use crate::host::{Clock, Host};
+use crate::platform::{self, FetchError, ListQuery, Source};
+use crate::store::Db;
+
+/// `aftercall check`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall check --config /etc/aftercall.toml
+
+Exit code 1 when anything fails; warnings are none.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    output: Choice,
+}
+
+/// How a look at one thing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warning,
+    Failed,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    what: String,
+    state: State,
+    found: String,
+    mend: String,
+}
+
+impl Finding {
+    fn ok(what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::new(what, State::Ok, found, "")
+    }
+
+    fn failed(what: impl Into<String>, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(what, State::Failed, found, mend)
+    }
+
+    fn new(
+        what: impl Into<String>,
+        state: State,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            state,
+            found: found.into(),
+            mend: mend.into(),
+        }
+    }
+}
+
+pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+    let findings = match Config::load(&globals.overrides()) {
+        Ok(config) => look(&config).await?,
+        Err(error) => wrong_settings(&error),
+    };
+    show(args.output.format(), &findings)?;
+    let failed = findings
+        .iter()
+        .any(|finding| finding.state == State::Failed);
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Without settings there is nothing else to look at.
+fn wrong_settings(error: &ConfigError) -> Vec<Finding> {
+    let mend = "aftercall.example.toml says what each key takes";
+    let found =
+        |problem: &crate::config::Problem| Finding::failed(&problem.key, &problem.message, mend);
+    error.problems.iter().map(found).collect()
+}
+
+async fn look(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = vec![Finding::ok("settings", "read")];
+    for warning in &config.warnings {
+        findings.push(Finding::new("settings", State::Warning, warning, ""));
+    }
+    findings.push(folder(&config.data_dir));
+    findings.push(secret_key(config));
+    findings.push(database(config).await);
+    findings.extend(sources(config).await?);
+    Ok(findings)
+}
+
+/// Whether the data folder can be written, or made. Nothing is left behind.
+fn folder(path: &Path) -> Finding {
+    let what = "data folder";
+    let there = path.is_dir();
+    let mut nearest = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    while !nearest.exists() && nearest.pop() {}
+    let probe = nearest.join(format!(".aftercall-check-{}", std::process::id()));
+    let shown = path.display();
+    match std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)) {
+        Ok(()) if there => Finding::ok(what, format!("{shown} can be written")),
+        Ok(()) => Finding::ok(what, format!("{shown} will be made by `aftercall serve`")),
+        Err(error) => Finding::failed(
+            what,
+            format!("{} can't be written: {error}", nearest.display()),
+            "give this user the folder, or choose another with data_dir",
+        ),
+    }
+}
+
+fn is_embedded(config: &Config) -> bool {
+    config.database.url.expose().starts_with("sqlite://")
+}
+
+fn secret_key(config: &Config) -> Finding {
+    let what = "secret key";
+    let kept = config.data_dir.join("secret-key");
+    if config.secret_key.is_some() {
+        Finding::ok(what, "from the settings")
+    } else if !is_embedded(config) {
+        Finding::new(
+            what,
+            State::Warning,
+            "kept in the database, beside what it seals",
+            "set AFTERCALL_SECRET_KEY in all processes: openssl rand -base64 32",
+        )
+    } else if kept.exists() {
+        Finding::ok(what, format!("from {}", kept.display()))
+    } else {
+        let shown = kept.display();
+        Finding::ok(what, format!("{shown} will be made by `aftercall serve`"))
+    }
+}
+
+async fn database(config: &Config) -> Finding {
+    let what = "database";
+    let url = config.database.url.expose();
+    if let Some(path) = url.strip_prefix("sqlite://").map(PathBuf::from)
+        && !path.exists()
+    {
+        let shown = path.display();
+        return Finding::ok(what, format!("{shown} will be made by `aftercall serve`"));
+    }
+    let unreachable = |error: crate::store::Error| {
+        Finding::failed(
+            what,
+            error.to_string(),
+            "check database.url, that the server runs, and that this user may use it",
+        )
+    };
+    let host = Host::new(Clock::System);
+    let db = match Db::open(url, &host).await {
+        Ok(db) => db,
+        Err(error) => return unreachable(error),
+    };
+    let finding = match db.pending_migrations().await {
+        Ok(pending) if pending.is_empty() => {
+            Finding::ok(what, format!("{} answers, and is up to date", db.kind()))
+        }
+        Ok(pending) => Finding::failed(
+            what,
+            format!("{} lacks: {}", db.kind(), pending.join(", ")),
+            "run `aftercall migrate`",
+        ),
+        Err(error) => unreachable(error),
+    };
+    drop(db);
+    host.drained().await;
+    finding
+}
+
+async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    if config.sources.is_empty() {
+        return Ok(vec![Finding::new(
+            "sources",
+            State::Warning,
+            "none, so no call can come in",
+            "add a [[sources]] table; aftercall.example.toml has two",
+        )]);
+    }
+    let built = platform::build(config, &platform::http_client()?);
+    let mut findings = Vec::new();
+    for (source, settings) in built.iter().zip(&config.sources) {
+        findings.push(secrets(source, settings));
+        findings.push(api(source).await);
+    }
+    Ok(findings)
+}
+
+fn secrets(source: &Source, settings: &crate::config::SourceConfig) -> Finding {
+    let count = match settings.platform {
+        PlatformName::Speechify => settings.webhook.secrets.len(),
+        PlatformName::Livekit => settings.webhook.keys.len(),
+    };
+    let secrets = if count == 1 { "secret" } else { "secrets" };
+    Finding::ok(
+        format!("source {}", source.name),
+        format!("POST /webhooks/{}, {count} {secrets}", source.name),
+    )
+}
+
+/// Asks the source's API for its newest calls: only that shows whether the key is right.
+async fn api(source: &Source) -> Finding {
+    let what = format!("source {}: api", source.name);
+    let Some(api) = &source.api else {
+        return Finding::ok(what, "none; the events alone make the conversations");
+    };
+    match api.list(&ListQuery::default()).await {
+        Ok(_) => Finding::ok(what, format!("{} takes the token", api.platform())),
+        Err(error @ FetchError::Refused { .. }) => Finding::failed(
+            what,
+            error.to_string(),
+            "make a new API key with the platform, and set api.token",
+        ),
+        Err(error @ FetchError::SlowDown { .. }) => {
+            Finding::new(what, State::Warning, error.to_string(), "try again later")
+        }
+        Err(error) => Finding::failed(
+            what,
+            error.to_string(),
+            "check api.base_url, and that this machine may reach it",
+        ),
+    }
+}
+
+fn show(format: Format, findings: &[Finding]) -> anyhow::Result<()> {
+    if format == Format::Json {
+        let findings: Vec<_> = findings
+            .iter()
+            .map(|finding| {
+                json!({
+                    "check": finding.what,
+                    "state": finding.state.as_str(),
+                    "found": finding.found,
+                    "mend": finding.mend,
+                })
+            })
+            .collect();
+        return output::json(&json!({ "checks": findings }));
+    }
+    let mut table = output::table(&["check", "", "found", "to mend it"]);
+    for finding in findings {
+        table.add_row([
+            finding.what.as_str(),
+            finding.state.as_str(),
+            &output::printable(&finding.found),
+            &finding.mend,
+        ]);
+    }
+    output::rows(&table, "Nothing was looked at.")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_judged_without_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(folder(dir.path()).state, State::Ok);
+        let deep = folder(&dir.path().join("a/b"));
+        assert!(deep.found.contains("will be made"), "{deep:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(folder(&file.join("below")).state, State::Failed);
+    }
+}

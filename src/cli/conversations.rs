@@ -1,0 +1,277 @@
+//! `aftercall conversations`: what is known of calls.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::Globals;
+use super::client::{self, Client, Remote};
+use super::output::{self, Format, field};
+
+/// `aftercall conversations`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  aftercall conversations list --end-reason caller_hangup --limit 10")]
+pub(super) enum Command {
+    /// List conversations, newest first
+    List(List),
+    /// One conversation with its messages, its memories and its way through aftercall
+    Show(Show),
+    /// Forget one conversation, as if it had never been seen
+    Forget(Forget),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall conversations list --agent-id front-desk --started-after 2026-02-01T00:00:00Z
+  aftercall conversations list --output json | jq -r '.conversations[].id'")]
+pub(super) struct List {
+    #[command(flatten)]
+    remote: Remote,
+    /// Of this agent
+    #[arg(long, value_name = "ID")]
+    agent_id: Option<String>,
+    /// Of this caller, as the platform names them; empty: anonymous calls
+    #[arg(long, value_name = "IDENTITY")]
+    caller_identity: Option<String>,
+    /// Ended for this reason
+    #[arg(long, value_name = "REASON")]
+    end_reason: Option<String>,
+    /// In this state: pending, active, completed or failed
+    #[arg(long)]
+    status: Option<String>,
+    /// Received by this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of this platform
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    /// Started at or after
+    #[arg(long, value_name = "TIME")]
+    started_after: Option<String>,
+    /// Started before
+    #[arg(long, value_name = "TIME")]
+    started_before: Option<String>,
+    /// Whose id, caller, number or agent begins so
+    #[arg(long, value_name = "TEXT")]
+    q: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall conversations show conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Show {
+    #[command(flatten)]
+    remote: Remote,
+    /// The conversation's id
+    id: String,
+    /// Its source, where two platforms use the same id
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall conversations forget conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Forget {
+    #[command(flatten)]
+    remote: Remote,
+    /// The conversation's id
+    id: String,
+}
+
+pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(args) => list(globals, args).await?,
+        Command::Show(args) => show(globals, &args).await?,
+        Command::Forget(args) => {
+            let client = Client::new(globals, &args.remote)?;
+            let receipt = client.delete(&["v1", "conversations", &args.id]).await?;
+            match args.remote.output.format() {
+                Format::Json if receipt.is_null() => {
+                    output::json(&json!({"id": args.id, "erased": true}))?;
+                }
+                Format::Json => output::json(&receipt)?,
+                Format::Table => output::say(&format!("{} is forgotten", args.id))?,
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
+    let filter: Vec<_> = [
+        ("agent_id", args.agent_id),
+        ("caller_identity", args.caller_identity),
+        ("end_reason", args.end_reason),
+        ("status", args.status),
+        ("source", args.source),
+        ("platform", args.platform),
+        ("started_after", args.started_after),
+        ("started_before", args.started_before),
+        ("q", args.q),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect();
+    let client = Client::new(globals, &args.remote)?;
+    let path = ["v1", "conversations"];
+    let found = client
+        .list(&path, "conversations", &filter, args.limit as usize)
+        .await?;
+    if args.remote.output.format() == Format::Json {
+        return output::json(&found);
+    }
+    let mut table = output::table(&[
+        "id",
+        "created",
+        "agent",
+        "caller",
+        "status",
+        "end reason",
+        "length",
+    ]);
+    for call in found["conversations"].as_array().into_iter().flatten() {
+        table.add_row([
+            field(call, "id"),
+            field(call, "created_at"),
+            field(call, "agent_id"),
+            field(call, "caller_identity"),
+            field(call, "status"),
+            reason(call),
+            length(call),
+        ]);
+    }
+    output::rows(&table, "No conversations.")?;
+    if found["has_more"] == true {
+        output::note("There are more; raise --limit to see them.");
+    }
+    Ok(())
+}
+
+/// The reason, and whose word it is when it is not the platform's.
+fn reason(call: &Value) -> String {
+    let reason = field(call, "end_reason");
+    match field(call, "end_reason_source").as_str() {
+        "" | "platform" => reason,
+        source => format!("{reason} ({source})"),
+    }
+}
+
+fn length(call: &Value) -> String {
+    call["duration_ms"].as_u64().map_or_else(String::new, |ms| {
+        let seconds = ms / 1000;
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    })
+}
+
+async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.remote)?;
+    let query: Vec<_> = args
+        .source
+        .iter()
+        .map(|name| ("source", name.clone()))
+        .collect();
+    let path = ["v1", "conversations", &args.id];
+    let mut call = client.get(&path, &query).await?;
+    for part in ["messages", "memories", "timeline"] {
+        let rows = client
+            .list(
+                &["v1", "conversations", &args.id, part],
+                part,
+                &query,
+                usize::MAX,
+            )
+            .await;
+        match rows {
+            Ok(mut rows) => call[part] = rows[part].take(),
+            // What the token may not see is left out, as the API leaves out fields.
+            Err(client::Error::Answered { status, .. }) if status == StatusCode::FORBIDDEN => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if args.remote.output.format() == Format::Json {
+        return output::json(&call);
+    }
+    fields(&call)?;
+    transcript(&call)?;
+    memories(&call)?;
+    timeline(&call)?;
+    Ok(())
+}
+
+/// What stands in the conversation itself, but for what is null, empty or shown further down.
+fn fields(call: &Value) -> std::io::Result<()> {
+    let mut table = output::table(&["field", "value"]);
+    for (name, value) in call.as_object().into_iter().flatten() {
+        let nothing = match value {
+            Value::Null | Value::Array(_) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Object(inner) => inner.is_empty(),
+            _ => false,
+        };
+        if !nothing {
+            table.add_row([name.clone(), field(call, name)]);
+        }
+    }
+    output::rows(&table, "Nothing is known of it.")
+}
+
+fn transcript(call: &Value) -> std::io::Result<()> {
+    let Some(messages) = call["messages"].as_array() else {
+        return output::say("\nThe token may not read the transcript.");
+    };
+    output::say("\nTranscript")?;
+    let mut table = output::table(&["role", "content"]);
+    for message in messages {
+        table.add_row([field(message, "role"), field(message, "content")]);
+    }
+    output::rows(&table, "No messages.")
+}
+
+fn memories(call: &Value) -> std::io::Result<()> {
+    let Some(memories) = call["memories"].as_array() else {
+        return Ok(());
+    };
+    output::say("\nRemembered")?;
+    let mut table = output::table(&["slot", "fact", "confidence"]);
+    for memory in memories {
+        let cells = ["slot", "fact", "confidence"];
+        table.add_row(cells.map(|name| field(memory, name)));
+    }
+    output::rows(&table, "Nothing.")
+}
+
+fn timeline(call: &Value) -> std::io::Result<()> {
+    let Some(steps) = call["timeline"].as_array() else {
+        return Ok(());
+    };
+    output::say("\nTimeline")?;
+    let mut table = output::table(&["at", "step", "attempt", "detail"]);
+    for step in steps {
+        let cells = ["at", "step", "attempt", "detail"];
+        table.add_row(cells.map(|name| field(step, name)));
+    }
+    output::rows(&table, "Nothing happened to it yet.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_whose_word_the_reason_is() {
+        let call = json!({"end_reason": "caller_hangup", "end_reason_source": "fallback"});
+        assert_eq!(reason(&call), "caller_hangup (fallback)");
+        let call = json!({"end_reason": "transferred", "end_reason_source": "platform"});
+        assert_eq!(reason(&call), "transferred");
+        assert_eq!(reason(&json!({"end_reason": null})), "");
+        assert_eq!(length(&json!({"duration_ms": 125_900})), "2:05");
+        assert_eq!(length(&json!({"duration_ms": null})), "");
+    }
+}

@@ -1,0 +1,120 @@
+//! What commands write: tables for people, JSON for pipes.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::{Args, ValueEnum};
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns
+    Table,
+    /// JSON, in the API's shapes
+    Json,
+}
+
+/// The flag of every command that lists.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Choice {
+    /// How results are written [default: a table on a terminal, JSON in a pipe]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "AFTERCALL_OUTPUT")]
+    output: Option<Format>,
+}
+
+impl Choice {
+    /// What was asked for.
+    pub(super) fn asked(self) -> Option<Format> {
+        self.output
+    }
+
+    /// What was asked for; else a table on a terminal and JSON in a pipe.
+    pub(super) fn format(self) -> Format {
+        self.output.unwrap_or(if io::stdout().is_terminal() {
+            Format::Table
+        } else {
+            Format::Json
+        })
+    }
+}
+
+/// Writes to standard output. That the reader has gone, as `head` does, is no failure.
+pub(super) fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes to standard error what went wrong, with its causes.
+pub(super) fn complain(error: &anyhow::Error) {
+    note(&format!("aftercall: {error:#}"));
+}
+
+/// Writes a remark to standard error, beside the results.
+pub(super) fn note(text: &str) {
+    // Nobody is left to be told that nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes JSON, indented for people who pipe it to a file.
+pub(super) fn json(value: &Value) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(value)?)?;
+    Ok(())
+}
+
+/// A table with these columns, as wide as the terminal.
+pub(super) fn table(columns: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(columns.iter().map(|name| Cell::new(name.to_uppercase())));
+    table
+}
+
+/// Writes a table; `nothing` when it has no rows.
+pub(super) fn rows(table: &Table, nothing: &str) -> io::Result<()> {
+    if table.is_empty() {
+        return say(nothing);
+    }
+    let lines: Vec<_> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    say(&lines.join("\n"))
+}
+
+/// A field of a JSON object as a table shows it: nothing for null and absent.
+pub(super) fn field(object: &Value, name: &str) -> String {
+    match &object[name] {
+        Value::Null => String::new(),
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// Text without control characters: what callers and platforms wrote must not steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_plain_text() {
+        let object = json!({"a": "x\u{1b}[31m\ny", "b": null, "c": 5, "d": true});
+        assert_eq!(field(&object, "a"), "x [31m y");
+        assert_eq!(field(&object, "b"), "");
+        assert_eq!(field(&object, "none"), "");
+        assert_eq!(field(&object, "c"), "5");
+        assert_eq!(field(&object, "d"), "true");
+    }
+}

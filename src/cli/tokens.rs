@@ -1,0 +1,172 @@
+//! `aftercall tokens`: who may ask, for what.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, Remote};
+use super::output::{self, Format, field};
+use super::{Globals, WrongUsage};
+use crate::host::Clock;
+use crate::time::Timestamp;
+
+/// `aftercall tokens`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  aftercall tokens create --name dashboards --scope conversations:read")]
+pub(super) enum Command {
+    /// Make a token; it is shown this once
+    Create(Create),
+    /// List the tokens, newest first
+    List(List),
+    /// Make a token stop working, at once
+    Revoke(Revoke),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall tokens create --name crm --scope conversations:read --scope memories:read --expires 90d")]
+pub(super) struct Create {
+    #[command(flatten)]
+    remote: Remote,
+    /// What it is for
+    #[arg(long)]
+    name: String,
+    /// What it may do: conversations:read, conversations:read_sensitive, memories:read,
+    /// memories:write, endpoints:write, ops:read, ops:write or admin
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scopes: Vec<String>,
+    /// The only agents it may see [default: all]
+    #[arg(long = "agent-id", value_name = "ID")]
+    agents: Vec<String>,
+    /// Until when it works, as 2026-12-31T00:00:00Z, or for how long, as 90d [default: for good]
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall tokens list")]
+pub(super) struct List {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall tokens revoke token_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    remote: Remote,
+    /// The token's id, not the token
+    id: String,
+}
+
+pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Create(args) => create(globals, args).await?,
+        Command::List(args) => list(globals, &args).await?,
+        Command::Revoke(args) => {
+            let client = Client::new(globals, &args.remote)?;
+            client.delete(&["v1", "tokens", &args.id]).await?;
+            match args.remote.output.format() {
+                Format::Json => output::json(&json!({"id": args.id, "revoked": true}))?,
+                Format::Table => output::say(&format!("{} is revoked", args.id))?,
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
+    let mut body = json!({"name": args.name, "scopes": args.scopes});
+    if !args.agents.is_empty() {
+        body["agents"] = json!(args.agents);
+    }
+    if let Some(text) = &args.expires {
+        body["expires_at"] = json!(moment(text, Clock::System.now())?);
+    }
+    let client = Client::new(globals, &args.remote)?;
+    let made = client.post(&["v1", "tokens"], &body).await?;
+    match args.remote.output.format() {
+        Format::Json => output::json(&made),
+        Format::Table => {
+            // The token alone on standard output, so that it can be caught in a variable.
+            output::say(&field(&made, "token"))?;
+            let id = field(&made, "id");
+            output::note(&format!("This is {id}. It is not shown again."));
+            Ok(())
+        }
+    }
+}
+
+/// A moment, or a span of time from now.
+fn moment(text: &str, now: Timestamp) -> Result<Timestamp, WrongUsage> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    match crate::config::duration(text) {
+        Ok(span) if !span.is_zero() => Ok(now.plus(span)),
+        _ => Err(WrongUsage(format!(
+            "--expires {text:?} is neither a time such as 2026-12-31T00:00:00Z nor a span such as 90d"
+        ))),
+    }
+}
+
+async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.remote)?;
+    let all = client
+        .list(&["v1", "tokens"], "tokens", &[], usize::MAX)
+        .await?;
+    if args.remote.output.format() == Format::Json {
+        return output::json(&all);
+    }
+    let mut table = output::table(&["id", "name", "scopes", "agents", "last used", "works"]);
+    for token in all["tokens"].as_array().into_iter().flatten() {
+        table.add_row([
+            field(token, "id"),
+            field(token, "name"),
+            words(&token["scopes"]),
+            words(&token["agents"]),
+            field(token, "last_used_at"),
+            works(token),
+        ]);
+    }
+    output::rows(&table, "No tokens.")?;
+    Ok(())
+}
+
+fn words(list: &Value) -> String {
+    let words = list.as_array().into_iter().flatten();
+    words
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn works(token: &Value) -> String {
+    if !token["revoked_at"].is_null() {
+        format!("revoked {}", field(token, "revoked_at"))
+    } else if token["expires_at"].is_null() {
+        "for good".to_owned()
+    } else {
+        format!("until {}", field(token, "expires_at"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_at_a_moment_or_after_a_span() {
+        let now = Timestamp::from_secs(0);
+        assert_eq!(moment("90d", now).unwrap().as_secs(), 90 * 86_400);
+        assert_eq!(
+            moment("1970-01-02T00:00:00Z", now).unwrap().as_secs(),
+            86_400
+        );
+        assert!(moment("soon", now).is_err() && moment("0", now).is_err());
+    }
+}

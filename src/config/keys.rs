@@ -1,0 +1,135 @@
+//! Every key that settings can have, and the nearest one to a key that they can't.
+
+/// Keys of the file. Each is also the variable [`variable`] names, but for `sources`, which is a list.
+pub(super) const SETTINGS: &[&str] = &[
+    "data_dir",
+    "admin_token",
+    "secret_key",
+    "secret_key_previous",
+    "server.listen",
+    "server.shutdown_grace",
+    "database.url",
+    "queue.url",
+    "queue.confirm_timeout",
+    "finalize.grace",
+    "finalize.fallback_since",
+    "finalize.max_wait",
+    "finalize.recheck",
+    "memory.extractor",
+    "memory.timezone",
+    "memory.region",
+    "memory.retention",
+    "retention.conversations",
+    "retention.messages",
+    "retention.events",
+    "retention.dead_letters",
+    "retention.deliveries",
+    "retention.quarantine",
+    "retention.audit",
+    "sources",
+];
+
+/// Keys of one entry of `[[sources]]`.
+pub(super) const SOURCE: &[&str] = &[
+    "name",
+    "platform",
+    "webhook.secrets",
+    "webhook.key",
+    "webhook.keys",
+    "webhook.tolerance",
+    "webhook.max_body",
+    "api.platform",
+    "api.base_url",
+    "api.token",
+    "agent",
+    "timezone",
+    "region",
+];
+
+/// Keys of the product contract that this version reads over, with a warning.
+pub(super) const LATER: &[&str] = &[
+    "memory.llm.base_url",
+    "memory.llm.model",
+    "memory.llm.api_key",
+    "memory.llm.timeout",
+    "endpoints.allow_private",
+    "results.payload",
+];
+
+/// The same of a source.
+pub(super) const SOURCE_LATER: &[&str] =
+    &["reconcile.every", "reconcile.look_back", "reconcile.settle"];
+
+/// Short names of variables, and the keys that they mean.
+pub(super) const SHORT: &[(&str, &str)] = &[
+    ("AFTERCALL_DATABASE_URL", "database.url"),
+    ("AFTERCALL_AMQP_URL", "queue.url"),
+    ("AFTERCALL_DATA", "data_dir"),
+];
+
+/// Variables that are no settings of the server: the command line reads them.
+const OTHER_VARIABLES: &[&str] = &[
+    "AFTERCALL_CONFIG",
+    "AFTERCALL_LOG",
+    "AFTERCALL_OUTPUT",
+    "AFTERCALL_TOKEN",
+    "AFTERCALL_URL",
+];
+
+/// The variable of a key: `AFTERCALL_SERVER__LISTEN` for `server.listen`.
+pub(super) fn variable(key: &str) -> String {
+    format!("AFTERCALL_{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// Every variable that means something.
+pub(super) fn variables() -> Vec<String> {
+    SETTINGS
+        .iter()
+        .chain(LATER)
+        .filter(|key| **key != "sources")
+        .map(|key| variable(key))
+        .chain(SHORT.iter().map(|(name, _)| (*name).to_owned()))
+        .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
+        .collect()
+}
+
+/// The known key that was most likely meant. A key in the wrong table counts as one slip.
+pub(super) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    known
+        .into_iter()
+        .min_by_key(|candidate| {
+            let whole = strsim::damerau_levenshtein(key, candidate);
+            let end = strsim::damerau_levenshtein(&last(key), &last(candidate)) + 1;
+            whole.min(end)
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(key: &str, known: &[&str], meant: &str) {
+        assert_eq!(nearest(key, known.iter().copied()), meant);
+    }
+
+    #[test]
+    fn a_slip_is_understood() {
+        check("server.lisen", SETTINGS, "server.listen");
+        check("listen", SETTINGS, "server.listen");
+        check("finalise.grace", SETTINGS, "finalize.grace");
+        check("source", SETTINGS, "sources");
+        check("webhook.secret", SOURCE, "webhook.secrets");
+        check("secrets", SOURCE, "webhook.secrets");
+        check("api.tokens", SOURCE, "api.token");
+    }
+
+    #[test]
+    fn variables_follow_from_keys() {
+        assert_eq!(variable("server.listen"), "AFTERCALL_SERVER__LISTEN");
+        assert_eq!(variable("secret_key"), "AFTERCALL_SECRET_KEY");
+        assert!(!variables().contains(&"AFTERCALL_SOURCES".to_owned()));
+    }
+}

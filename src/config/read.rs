@@ -1,0 +1,237 @@
+//! One table of settings, read key by key. What is wrong is collected, so that all of it is told at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use ::config::{Map, Value, ValueKind};
+
+use super::keys;
+use super::load::Problem;
+use crate::secret::Secret;
+
+/// A table as the `config` crate gives it.
+pub(super) type Table = Map<String, Value>;
+
+/// What reading needs beside the table, and what it leaves behind.
+#[derive(Debug)]
+pub(super) struct Notes<'e> {
+    /// The environment, for secrets written `{ env = "NAME" }`.
+    pub env: &'e BTreeMap<String, String>,
+    /// Which of its variables were named so.
+    pub named: BTreeSet<String>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What is odd.
+    pub warnings: Vec<String>,
+}
+
+/// A table and the path that it stands under.
+#[derive(Debug)]
+pub(super) struct Reader<'t, 'n, 'e> {
+    table: &'t Table,
+    path: String,
+    notes: &'n mut Notes<'e>,
+}
+
+impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
+    /// Reads `table`; `path` is put before each of its keys when something is told of them.
+    pub(super) fn new(table: &'t Table, path: String, notes: &'n mut Notes<'e>) -> Self {
+        Self { table, path, notes }
+    }
+
+    /// Notes that something is wrong with a key. The message must carry no secret.
+    pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
+        self.notes.problems.push(Problem {
+            key: format!("{}{key}", self.path),
+            message: message.into(),
+        });
+    }
+
+    /// Every key that is set must be one of `known`; those of `later` are read over with a warning.
+    pub(super) fn only(&mut self, known: &[&str], later: &[&str]) {
+        let mut set = Vec::new();
+        leaves(self.table, "", known, later, &mut set);
+        for key in set {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            if later.contains(&key.as_str()) {
+                self.notes.warnings.push(format!(
+                    "{}{key} is not used by this version yet",
+                    self.path
+                ));
+                continue;
+            }
+            let nearest = keys::nearest(&key, known.iter().chain(later).copied());
+            self.problem(&key, format!("unknown key; did you mean {nearest}?"));
+        }
+    }
+
+    /// Whether the key, or any key below it, is set.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// The value of a dotted key.
+    pub(super) fn value(&self, key: &str) -> Option<&'t Value> {
+        let mut table = self.table;
+        let (tables, last) = match key.rsplit_once('.') {
+            Some((tables, last)) => (tables.split('.').collect(), last),
+            None => (Vec::new(), key),
+        };
+        for name in tables {
+            match &table.get(name)?.kind {
+                ValueKind::Table(inner) => table = inner,
+                _ => return None,
+            }
+        }
+        table.get(last)
+    }
+
+    /// A value that is text, a number or a yes or no, as text.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        let text = scalar(self.value(key)?);
+        if text.is_none() {
+            self.problem(key, "expected text");
+        }
+        text
+    }
+
+    /// A value of the kind that `parse` reads.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problem(key, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A list. One value counts as a list of one; a variable separates several by commas.
+    pub(super) fn list(&self, key: &str) -> Vec<Value> {
+        match self.value(key) {
+            None => Vec::new(),
+            Some(value) => match &value.kind {
+                ValueKind::Array(values) => values.clone(),
+                ValueKind::String(text) if text.contains(',') => text
+                    .split(',')
+                    .map(|part| Value::new(None, part.trim()))
+                    .collect(),
+                _ => vec![value.clone()],
+            },
+        }
+    }
+
+    /// A list of a kind that `parse` reads, or none when the key is not set.
+    pub(super) fn parsed_list<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        self.value(key)?;
+        let mut parsed = Vec::new();
+        for (at, value) in self.list(key).iter().enumerate() {
+            let read = scalar(value).ok_or_else(|| "expected text".to_owned());
+            match read.and_then(|text| parse(&text)) {
+                Ok(value) => parsed.push(value),
+                Err(message) => self.problem(&format!("{key}[{at}]"), message),
+            }
+        }
+        Some(parsed)
+    }
+
+    /// A secret, when the key is set.
+    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let value = self.value(key)?;
+        self.secret_in(key, value)
+    }
+
+    /// The secrets of a list.
+    pub(super) fn secrets(&mut self, key: &str) -> Vec<Secret> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        // Not `list`: a comma may stand inside a secret.
+        let ValueKind::Array(values) = &value.kind else {
+            self.problem(key, "expected a list, as [{ env = \"NAME\" }]");
+            return Vec::new();
+        };
+        values
+            .iter()
+            .enumerate()
+            .filter_map(|(at, value)| self.secret_in(&format!("{key}[{at}]"), value))
+            .collect()
+    }
+
+    /// A secret written inline, as `{ env = "NAME" }` or as `{ file = "path" }`.
+    pub(super) fn secret_in(&mut self, key: &str, value: &Value) -> Option<Secret> {
+        let found = match &value.kind {
+            ValueKind::Table(place) => self.secret_from(place),
+            _ => scalar(value)
+                .ok_or_else(|| "expected a secret: text, { env = … } or { file = … }".to_owned()),
+        };
+        match found.and_then(|text| Secret::new(text).map_err(|error| error.to_string())) {
+            Ok(secret) => Some(secret),
+            Err(message) => {
+                self.problem(key, message);
+                None
+            }
+        }
+    }
+
+    fn secret_from(&mut self, place: &Table) -> Result<String, String> {
+        let mut entries = place.iter();
+        let (Some((kind, name)), None) = (entries.next(), entries.next()) else {
+            return Err("expected exactly one of env and file".to_owned());
+        };
+        let name = scalar(name).ok_or_else(|| format!("expected text in {kind}"))?;
+        match kind.as_str() {
+            "env" => {
+                self.notes.named.insert(name.clone());
+                match self.notes.env.get(&name) {
+                    Some(text) if text.is_empty() => Err(format!("the variable {name} is empty")),
+                    Some(text) => Ok(text.clone()),
+                    None => Err(format!("the variable {name} is not set")),
+                }
+            }
+            "file" => std::fs::read_to_string(&name)
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|error| format!("the file {name} can't be read: {error}")),
+            other => {
+                let nearest = keys::nearest(other, ["env", "file"]);
+                Err(format!("unknown key {other}; did you mean {nearest}?"))
+            }
+        }
+    }
+}
+
+/// Text, numbers and booleans as text; nothing of lists and tables.
+fn scalar(value: &Value) -> Option<String> {
+    match &value.kind {
+        ValueKind::Table(_) | ValueKind::Array(_) | ValueKind::Nil => None,
+        _ => value.clone().into_string().ok(),
+    }
+}
+
+/// The dotted keys that hold values. What is known as one key is not looked into.
+fn leaves(table: &Table, path: &str, known: &[&str], later: &[&str], into: &mut Vec<String>) {
+    let mut names: Vec<_> = table.keys().collect();
+    names.sort();
+    for name in names {
+        let key = format!("{path}{name}");
+        match &table[name].kind {
+            ValueKind::Table(inner)
+                if !known.contains(&key.as_str()) && !later.contains(&key.as_str()) =>
+            {
+                leaves(inner, &format!("{key}."), known, later, into);
+            }
+            _ => into.push(key),
+        }
+    }
+}

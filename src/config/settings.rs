@@ -1,0 +1,186 @@
+//! From the layered table to [`Config`], section by section, with the contract's defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::read::{Notes, Reader, Table};
+use super::{
+    Config, Database, ExtractorChoice, Finalize, Memory, Queue, Retention, Server, sources, units,
+};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// The settings. None when a part without a default is wrong: then a problem was noted.
+pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
+    let sources = sources::read(table, notes);
+    let reader = &mut Reader::new(table, String::new(), notes);
+    reader.text("data_dir");
+    let data_dir = data_dir(table);
+    let server = Server {
+        listen: reader
+            .parsed("server.listen", units::listen)
+            .unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+        shutdown_grace: span(reader, "server.shutdown_grace", Duration::from_secs(25)),
+    };
+    let finalize = finalize(reader);
+    let memory = memory(reader);
+    let retention = retention(reader);
+    let admin_token = reader.secret("admin_token");
+    let secret_key = sealing_key(reader, "secret_key");
+    let previous_secret_key = sealing_key(reader, "secret_key_previous");
+    let database = database(reader, &data_dir);
+    let queue = queue(reader, database.as_ref());
+    Some(Config {
+        data_dir,
+        server,
+        database: database?,
+        queue: queue?,
+        finalize,
+        memory,
+        retention,
+        sources,
+        admin_token,
+        secret_key,
+        previous_secret_key,
+        warnings: Vec::new(),
+    })
+}
+
+/// Where embedded data lies.
+pub(super) fn data_dir(table: &Table) -> PathBuf {
+    let set = table.get("data_dir").cloned();
+    let text = set.and_then(|value| value.into_string().ok());
+    text.unwrap_or_else(|| "./aftercall-data".to_owned()).into()
+}
+
+fn span(reader: &mut Reader<'_, '_, '_>, key: &str, default: Duration) -> Duration {
+    reader.parsed(key, units::duration).unwrap_or(default)
+}
+
+fn database(reader: &mut Reader<'_, '_, '_>, data_dir: &Path) -> Option<Database> {
+    if !reader.has("database.url") {
+        let url = format!("sqlite://{}", data_dir.join("aftercall.db").display());
+        return Secret::new(url).ok().map(|url| Database { url });
+    }
+    let url = reader.secret("database.url")?;
+    if is_postgres(&url)
+        || url
+            .expose()
+            .strip_prefix("sqlite://")
+            .is_some_and(|path| !path.is_empty())
+    {
+        return Some(Database { url });
+    }
+    reader.problem(
+        "database.url",
+        "expected sqlite://path, postgres://… or postgresql://…",
+    );
+    None
+}
+
+fn is_postgres(url: &Secret) -> bool {
+    let url = url.expose();
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+fn queue(reader: &mut Reader<'_, '_, '_>, database: Option<&Database>) -> Option<Queue> {
+    let confirm_timeout = reader
+        .parsed("queue.confirm_timeout", units::positive_duration)
+        .unwrap_or(Duration::from_secs(1));
+    let url = if reader.has("queue.url") {
+        reader.secret("queue.url")?
+    } else {
+        Secret::new("embedded").ok()?
+    };
+    let text = url.expose();
+    if text == "embedded" {
+        return Some(Queue {
+            url,
+            confirm_timeout,
+        });
+    }
+    let message = if !(text.starts_with("amqp://") || text.starts_with("amqps://")) {
+        "expected \"embedded\" or amqp://…"
+    } else if database.is_some_and(|database| !is_postgres(&database.url)) {
+        "RabbitMQ needs PostgreSQL: its workers run in several processes, and a SQLite file \
+         belongs to one; set database.url to postgres://…, or leave queue.url out"
+    } else {
+        "RabbitMQ is not supported by this version yet; leave queue.url out, and the queue is \
+         kept in the database"
+    };
+    reader.problem("queue.url", message);
+    None
+}
+
+fn finalize(reader: &mut Reader<'_, '_, '_>) -> Finalize {
+    /// 2026-01-01T00:00:00Z
+    const ROLLOUT: Timestamp = Timestamp::from_secs(1_767_225_600);
+    Finalize {
+        grace: span(reader, "finalize.grace", Duration::from_secs(10)),
+        fallback_since: reader
+            .parsed("finalize.fallback_since", str::parse)
+            .unwrap_or(ROLLOUT),
+        max_wait: span(reader, "finalize.max_wait", Duration::from_mins(10)),
+        recheck: reader
+            .parsed_list("finalize.recheck", units::positive_duration)
+            .unwrap_or_else(|| vec![Duration::from_mins(1), Duration::from_mins(15)]),
+    }
+}
+
+fn memory(reader: &mut Reader<'_, '_, '_>) -> Memory {
+    Memory {
+        extractor: reader
+            .parsed("memory.extractor", |text| match text {
+                "rules" => Ok(ExtractorChoice::Rules),
+                "off" => Ok(ExtractorChoice::Off),
+                "llm" | "both" => Err(format!(
+                    "{text} is not supported by this version yet; it knows rules and off"
+                )),
+                _ => Err(format!("{text:?} is none; expected rules or off")),
+            })
+            .unwrap_or(ExtractorChoice::Rules),
+        timezone: reader
+            .parsed("memory.timezone", units::zone)
+            .unwrap_or(jiff::tz::TimeZone::UTC),
+        region: reader
+            .parsed("memory.region", units::region)
+            .unwrap_or_else(|| "US".to_owned()),
+        retention: span(reader, "memory.retention", days(90)),
+    }
+}
+
+fn retention(reader: &mut Reader<'_, '_, '_>) -> Retention {
+    Retention {
+        conversations: span(reader, "retention.conversations", Duration::ZERO),
+        messages: span(reader, "retention.messages", days(365)),
+        events: span(reader, "retention.events", days(30)),
+        dead_letters: span(reader, "retention.dead_letters", days(90)),
+        deliveries: span(reader, "retention.deliveries", days(30)),
+        quarantine: span(reader, "retention.quarantine", days(7)),
+        audit: span(reader, "retention.audit", Duration::ZERO),
+    }
+}
+
+const fn days(days: u64) -> Duration {
+    Duration::from_hours(24 * days)
+}
+
+/// A key of 32 bytes in base64, kept as text until it is used.
+fn sealing_key(reader: &mut Reader<'_, '_, '_>, key: &str) -> Option<Secret> {
+    let secret = reader.secret(key)?;
+    match BASE64.decode(secret.expose()) {
+        Ok(bytes) if bytes.len() == 32 => Some(secret),
+        Ok(bytes) => {
+            let message = format!("expected 32 bytes in base64, found {}", bytes.len());
+            reader.problem(key, message);
+            None
+        }
+        Err(_) => {
+            reader.problem(key, "expected 32 bytes in base64: openssl rand -base64 32");
+            None
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Single values of the installation.
+
+use super::{Conn, Result, on};
+
+/// Keeps a value unless there is one; answers the one that is kept.
+pub async fn put_once(conn: &mut Conn<'_>, key: &str, value: &str) -> Result<String> {
+    on!(conn, c => {
+        sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
+            .bind(key)
+            .bind(value)
+            .execute(c)
+            .await?;
+    });
+    Ok(on!(conn, c => {
+        sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_one(c).await?
+    }))
+}

@@ -1,0 +1,109 @@
+//! The binary as a user meets it: exit codes, what is said, and where.
+
+use std::process::{Command, Output};
+
+fn aftercall(folder: &std::path::Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .current_dir(folder)
+        .args(args)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    (
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        String::from_utf8(output.stderr.clone()).unwrap(),
+    )
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &["nonsense"][..],
+        &["serve", "--role", "king"],
+        &["memories", "show", "--agent-id", "a"],
+        &["conversations", "list", "--output", "xml"],
+        &[
+            "tokens",
+            "create",
+            "--name",
+            "x",
+            "--scope",
+            "admin",
+            "--expires",
+            "soon",
+        ],
+    ] {
+        let output = aftercall(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
+fn nobody_there_is_exit_code_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    for args in [
+        &["conversations", "list", "--url", &url][..],
+        &["tokens", "list", "--url", &url],
+        &[
+            "memories",
+            "context",
+            "--url",
+            &url,
+            "--agent-id",
+            "a",
+            "--caller-identity",
+            "b",
+        ],
+    ] {
+        let output = aftercall(folder.path(), args);
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {output:?}");
+        assert!(said(&output).1.contains("aftercall serve"), "{output:?}");
+    }
+}
+
+#[test]
+fn check_tells_everything_wrong_and_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = aftercall(folder.path(), &["check", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["checks"].as_array().unwrap().len() >= 5, "{answer}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let wrong = "[server]\nlisten = \"x\"\nlisen = \"y\"\n";
+    std::fs::write(folder.path().join("aftercall.toml"), wrong).unwrap();
+    let output = aftercall(folder.path(), &["check", "--output", "table"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let (told, _) = said(&output);
+    assert!(told.contains("did you mean server.listen?"), "{told}");
+    assert!(told.contains("host and port"), "{told}");
+}
+
+#[test]
+fn an_unknown_source_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["verify", "--source", "x", "--headers", "h", "--body", "b"];
+    let output = aftercall(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(said(&output).1.contains("no source is configured"));
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = aftercall(folder.path(), &["completion", "bash"]);
+    assert!(said(&output).0.contains("complete -F"), "{output:?}");
+    let output = aftercall(folder.path(), &["man"]);
+    assert!(said(&output).0.contains(".TH aftercall 1"), "{output:?}");
+    let to = folder.path().join("pages");
+    let output = aftercall(folder.path(), &["man", "--to", to.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(to.join("aftercall-conversations-list.1").exists());
+}

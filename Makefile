@@ -20,7 +20,7 @@ test: lint deny ## install what the tests need, run all of them, leave nothing r
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 deny: $(DENY)-$(DENY_VERSION) ## licences, banned crates and sources of every dependency
 	$< deny --locked check bans licenses sources

@@ -65,9 +65,9 @@ pub enum StartError {
     /// The address can't be listened on.
     #[error("can't listen on {0}: {1}; choose another with server.listen")]
     Listen(String, #[source] io::Error),
-    /// No HTTP client could be made.
-    #[error("no HTTP client could be made: {0}")]
-    Client(String),
+    /// A source can't be served.
+    #[error(transparent)]
+    Source(#[from] platform::BadSource),
     /// Settings that this version does not serve.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -119,8 +119,8 @@ impl App {
             token_file.as_deref(),
         )
         .await?;
-        let client =
-            platform::http_client().map_err(|error| StartError::Client(error.to_string()))?;
+        let client = platform::http_client()?;
+        let sources = platform::build(&config.sources, &config.memory, &client)?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
             ExtractorChoice::Off => None,
             ExtractorChoice::Rules => Some(Arc::new(Rules::default())),
@@ -134,7 +134,7 @@ impl App {
         let flow = Flow {
             queue: Queue::in_database(db.clone(), host.clone(), embedded).await?,
             db,
-            sources: Arc::new(Sources::new(platform::build(&config, &client))),
+            sources: Arc::new(Sources::new(sources)),
             seal,
             finalize: config.finalize.clone(),
             extractor,

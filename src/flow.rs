@@ -189,6 +189,9 @@ pub(crate) fn store_failed(error: &store::Error) -> Verdict {
         store::Error::Corrupt(_) => Verdict::Park {
             why: Failure::ours("corrupt_record", error),
         },
+        store::Error::Panicked => Verdict::Park {
+            why: Failure::ours("panicked", error),
+        },
         _ => Verdict::Wait {
             after: STORE_WAIT,
             why: Failure::ours("database_unavailable", "the database can't be reached"),

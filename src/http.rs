@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -84,13 +85,15 @@ pub fn router(api: Arc<Api>, roles: Roles) -> Router {
         .with_state(api)
 }
 
-/// Serves until `stop` is cancelled, and then finishes what has begun.
+/// Serves until `stop`, then ends once every request in flight is answered.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    // Answers are small and written at once: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let served = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .with_graceful_shutdown(stop.cancelled_owned())
         .await;
     if let Err(error) = served {
-        tracing::error!(error = %error, "HTTP is no longer served");
+        tracing::error!(error = %error, "The HTTP server ended by itself");
     }
 }
 

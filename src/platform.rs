@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderMap;
 
+use crate::config::{self, ApiConfig, PlatformName, SourceConfig};
 use crate::conversation::{Conversation, Message};
 use crate::end_reason::PlatformReason;
 use crate::event::CallEvent;
-use crate::id::{ConversationId, Owner};
+use crate::id::{ConversationId, EventId, Owner};
+use crate::secret::sha256_hex;
 use crate::signature::Refusal;
 use crate::signature::explain::Check;
 use crate::time::Timestamp;
@@ -189,5 +191,106 @@ impl std::fmt::Debug for Source {
     }
 }
 
+/// What is wrong with a source, so that it can't be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSource {
+    /// Its API's address is none.
+    #[error("source {0}: api.base_url is not an http or https URL")]
+    BaseUrl(String),
+    /// Its API's platform has no conversations to ask for.
+    #[error(
+        "source {source_name}: {platform} has no API of conversations; set api.platform to the \
+         platform that knows them, or leave [api] out"
+    )]
+    NoConversations {
+        /// The source.
+        source_name: String,
+        /// The platform.
+        platform: &'static str,
+    },
+    /// No client could be made.
+    #[error("no HTTP client can be made: {0}")]
+    Client(String),
+}
+
+/// The HTTP client that platforms are asked with. Redirects are not followed: they would take the
+/// token elsewhere. A proxy from the environment is used.
+pub fn http_client() -> Result<reqwest::Client, BadSource> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(20))
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("aftercall/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| BadSource::Client(error.to_string()))
+}
+
+/// Makes the configured sources. `defaults` has the zone and region of those that name none.
+pub fn build(
+    sources: &[SourceConfig],
+    defaults: &config::Memory,
+    http: &reqwest::Client,
+) -> Result<Vec<Source>, BadSource> {
+    sources
+        .iter()
+        .map(|source| {
+            let webhooks: Arc<dyn Webhooks> = match source.platform {
+                PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
+                PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
+            };
+            let api = source.api.as_ref().map(|api| api_of(source, api, http));
+            let api = api.transpose()?;
+            Ok(Source {
+                name: source.name.clone(),
+                webhooks: Some(webhooks),
+                owner: match &api {
+                    Some(api) => Owner::platform(api.platform()),
+                    // A room's session id is known to the one LiveKit server that gave it.
+                    None if source.platform == PlatformName::Livekit => Owner::source(&source.name),
+                    None => Owner::platform(source.platform.as_str()),
+                },
+                api,
+                agent: source.agent.clone(),
+                max_body: source.webhook.max_body,
+                zone: source
+                    .timezone
+                    .clone()
+                    .unwrap_or_else(|| defaults.timezone.clone()),
+                region: source
+                    .region
+                    .clone()
+                    .unwrap_or_else(|| defaults.region.clone()),
+            })
+        })
+        .collect()
+}
+
+fn api_of(
+    source: &SourceConfig,
+    api: &ApiConfig,
+    http: &reqwest::Client,
+) -> Result<Arc<dyn Api>, BadSource> {
+    match api.platform {
+        PlatformName::Speechify => speechify::Client::new(source, api, http.clone())
+            .map(|client| Arc::new(client) as Arc<dyn Api>)
+            .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone())),
+        PlatformName::Livekit => Err(BadSource::NoConversations {
+            source_name: source.name.clone(),
+            platform: api.platform.as_str(),
+        }),
+    }
+}
+
+/// The id of an event whose body has none: the hash of the body, which is what was signed.
+fn body_id(body: &[u8]) -> EventId {
+    let Ok(id) = EventId::new(&sha256_hex(body)) else {
+        unreachable!("64 hex digits are an id")
+    };
+    id
+}
+
+mod fields;
 pub mod livekit;
+mod pick;
+mod rest;
 pub mod speechify;

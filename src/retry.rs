@@ -85,22 +85,25 @@ const NOT_OVER: [Duration; 5] = [
 ];
 
 /// How long after the first question the next one is due, when `elapsed` has passed since it; none
-/// when that would be later than `max_wait`.
+/// when `max_wait` is over. The last question comes at `max_wait` itself.
 ///
 /// It follows from the time alone, not from a count of attempts, so that a message which waits out a
 /// broker's absence, or is taken twice, doesn't shorten the wait.
 pub fn not_over(elapsed: Duration, max_wait: Duration) -> Option<Duration> {
+    if elapsed >= max_wait {
+        return None;
+    }
     let mut due = Duration::ZERO;
     for gap in NOT_OVER {
         due += gap;
         if due > elapsed {
-            return (due <= max_wait).then_some(due);
+            return Some(due.min(max_wait));
         }
     }
     let gap = NOT_OVER[NOT_OVER.len() - 1];
     let behind = elapsed.saturating_sub(due).as_secs() / gap.as_secs() + 1;
     let due = due.saturating_add(gap.saturating_mul(u32::try_from(behind).unwrap_or(u32::MAX)));
-    (due <= max_wait).then_some(due)
+    Some(due.min(max_wait))
 }
 
 /// The waits of a supervisor that connects again to a database or broker: from 100 ms, doubling, to
@@ -180,14 +183,15 @@ mod tests {
             elapsed = due;
         }
         assert_eq!(asked[..8], [2, 7, 17, 37, 67, 97, 127, 157]);
-        assert_eq!(asked.last(), Some(&577));
+        assert_eq!(asked[asked.len() - 2..], [577, 600]);
         assert_eq!(
             not_over(Duration::from_secs(8), max_wait)
                 .unwrap()
                 .as_secs(),
             17
         );
-        assert_eq!(not_over(Duration::ZERO, Duration::from_secs(1)), None);
+        assert_eq!(not_over(Duration::ZERO, Duration::from_secs(1)), Some(Duration::from_secs(1)));
+        assert_eq!(not_over(max_wait, max_wait), None);
         assert_eq!(not_over(Duration::MAX, max_wait), None);
     }
 

@@ -37,6 +37,9 @@ pub enum Error {
     /// The schema is not the one this version needs.
     #[error("{0}")]
     Migration(String),
+    /// The job itself panicked. What it said could carry what a caller said: it is not repeated.
+    #[error("a database job panicked")]
+    Panicked,
     /// The writer has stopped: the process is ending.
     #[error("the database is closed")]
     Closed,
@@ -59,7 +62,7 @@ impl Error {
                     | sqlx::Error::PoolClosed
                     | sqlx::Error::WorkerCrashed
             ),
-            Self::Corrupt(_) | Self::Migration(_) => false,
+            Self::Corrupt(_) | Self::Migration(_) | Self::Panicked => false,
         }
     }
 }

@@ -3,33 +3,34 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{
-    ConversationBody, ConversationList, MessageBody, MessageList, StepBody, Timeline, View,
+    ConversationBody, ConversationList, MessageBody, MessageList, Receipt, StepBody, Timeline, View,
 };
 use self::filter::{ListParams, ListQuery};
+use self::the_one::{OneParams, OneQuery, PartQuery, the_one};
 use super::Api;
 use super::auth::Bearer;
 use super::error::ApiError;
 use super::memories::MemoryList;
-use super::query::{FromParams, Params, Path, Query};
-use crate::page::{Cursor, PageRequest};
-use crate::store::conversations::{self, Record, list as listing};
+use super::query::{PageParams, Path, Query};
+use crate::page::Cursor;
+use crate::retention::delete_conversation;
+use crate::store::conversations::{self, list as listing};
 use crate::store::tokens::Scope;
-use crate::store::{memories, timeline};
+use crate::store::{audit, memories, timeline};
 
 mod body;
 mod filter;
+mod the_one;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .routes(routes!(list))
-        .routes(routes!(show))
+        .routes(routes!(show, delete))
         .routes(routes!(messages))
         .routes(routes!(facts))
         .routes(routes!(steps))
@@ -78,70 +79,6 @@ async fn list(
     }))
 }
 
-/// Which of several conversations with the same id is meant, and which part of it.
-#[derive(Debug)]
-struct PartQuery {
-    source: Option<String>,
-    page: PageRequest,
-}
-
-impl FromParams for PartQuery {
-    fn from_params(params: &mut Params) -> Self {
-        Self {
-            source: params.word("source"),
-            page: params.page(),
-        }
-    }
-}
-
-/// Which of several conversations with the same id is meant.
-#[derive(Debug)]
-struct OneQuery {
-    source: Option<String>,
-}
-
-impl FromParams for OneQuery {
-    fn from_params(params: &mut Params) -> Self {
-        Self {
-            source: params.word("source"),
-        }
-    }
-}
-
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents what `OneQuery` reads")]
-struct OneParams {
-    /// The source that it came through, where two platforms gave the same id.
-    source: Option<String>,
-}
-
-/// The one conversation of an id that the token may see.
-async fn the_one(
-    api: &Api,
-    bearer: &Bearer,
-    id: String,
-    source: Option<String>,
-) -> Result<Record, ApiError> {
-    let mut records = api
-        .flow
-        .db
-        .read(move |mut conn| {
-            Box::pin(async move { conversations::find(&mut conn, &id, source.as_deref()).await })
-        })
-        .await?;
-    records.retain(|record| bearer.0.sees(record.conversation.agent_id.as_str()));
-    match records.pop() {
-        Some(_) if !records.is_empty() => Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "ambiguous_id",
-            "several platforms gave this id; say which with ?source=",
-        )),
-        Some(record) => Ok(record),
-        None => Err(ApiError::not_found("conversation")),
-    }
-}
-
 /// Read a conversation
 #[utoipa::path(
     get, path = "/v1/conversations/{id}", tag = "conversations",
@@ -165,12 +102,40 @@ async fn show(
     Ok(axum::Json(ConversationBody::new(record, view)))
 }
 
+/// Erase a conversation
+///
+/// With its transcript, its results, and what memory had from it alone; and keep it from coming
+/// back. Platforms and CRMs keep their own copies.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{id}", tag = "conversations",
+    params(("id" = String, Path, description = "The conversation's id."), OneParams),
+    security(("bearer" = ["admin"]), ("key" = ["admin"])),
+    responses((status = 200, description = "What was erased.", body = Receipt), ApiError),
+)]
+async fn delete(
+    bearer: Bearer,
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(OneQuery { source }): Query<OneQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    bearer.require(Scope::Admin)?;
+    let key = the_one(&api, &bearer, id, source).await?.key();
+    let id = key.id.to_string();
+    // Written first: an erasure without an entry must not be possible.
+    let entry = bearer.did(&api, "conversation.erase", &id, "");
+    let db = &api.flow.db;
+    db.write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
+        .await?;
+    let deleted = delete_conversation(&api.flow, key).await?;
+    Ok(axum::Json(Receipt::new(id, deleted)))
+}
+
 /// Read a conversation's transcript
 ///
 /// Without the scope `conversations:read_sensitive`: who spoke when, not what was said.
 #[utoipa::path(
     get, path = "/v1/conversations/{id}/messages", tag = "conversations",
-    params(("id" = String, Path, description = "The conversation's id."), OneParams, super::query::PageParams),
+    params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "A page of messages.", body = MessageList), ApiError),
 )]
@@ -206,7 +171,7 @@ async fn messages(
 /// Every fact that the conversation is evidence for, current or past.
 #[utoipa::path(
     get, path = "/v1/conversations/{id}/memories", tag = "conversations",
-    params(("id" = String, Path, description = "The conversation's id."), OneParams, super::query::PageParams),
+    params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
     responses((status = 200, description = "A page of memories.", body = MemoryList), ApiError),
 )]
@@ -233,7 +198,7 @@ async fn facts(
 /// Received, confirmed, fetched, settled, remembered, delivered: with times and attempts.
 #[utoipa::path(
     get, path = "/v1/conversations/{id}/timeline", tag = "conversations",
-    params(("id" = String, Path, description = "The conversation's id."), OneParams, super::query::PageParams),
+    params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "A page of steps.", body = Timeline), ApiError),
 )]

@@ -1,6 +1,38 @@
 //! Takes out what must never be kept, before anything else sees a transcript (product contract §7).
+//!
+//! Card numbers are known by their check digit and issuer; what has no form of its own (security
+//! codes, PINs, passwords, one-time codes, most social security numbers) by the words around it, or
+//! by the question that it answers. A phone number, an order number and a date stay.
+//!
+//! Redacting twice changes nothing: markers are opaque, and what a turn leaves for the next to
+//! expect is read off its redacted text.
 
-use crate::conversation::Message;
+use serde_json::Value;
+
+use crate::conversation::{Message, Role};
+
+mod cue;
+mod find;
+mod json;
+
+use cue::Expected;
+
+/// What must never be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Card,
+    Cvv,
+    Ssn,
+    Password,
+    Pin,
+    Code,
+}
+
+impl Kind {
+    fn marker(self) -> &'static str {
+        MARKERS[self as usize]
+    }
+}
 
 /// What stands where something was taken out.
 pub const MARKERS: [&str; 6] = [
@@ -12,5 +44,78 @@ pub const MARKERS: [&str; 6] = [
     "[redacted one-time code]",
 ];
 
-/// Redacts every message of a transcript.
-pub fn redact(_messages: &mut [Message]) {}
+/// Passes over one text: what is taken out can bring to light what stood beside it. Two do; the
+/// bound only keeps the work linear.
+const PASSES: usize = 8;
+
+/// Redacts every message of a transcript: its words, and what its tools were given and answered.
+pub fn redact(messages: &mut [Message]) {
+    let mut expected = Expected::default();
+    for message in messages {
+        let answers = match message.role {
+            Role::User => expected.clone(),
+            _ => Expected::default(),
+        };
+        message.content = clean(&message.content, &answers);
+        match message.role {
+            Role::User => expected.answered(&message.content),
+            Role::Assistant | Role::Operator => expected.asked(&message.content),
+            Role::System | Role::Tool | Role::Other(_) => {}
+        }
+        let tool = message.tool_name.as_deref().unwrap_or("");
+        for value in [&mut message.tool_args, &mut message.tool_result]
+            .into_iter()
+            .flatten()
+        {
+            json::redact(value, tool);
+        }
+    }
+}
+
+/// Redacts a text that stands alone, such as a summary.
+pub fn redact_text(text: &str) -> String {
+    clean(text, &Expected::default())
+}
+
+/// Redacts every text and number in a JSON value, by what it says and by the name of its field.
+pub fn redact_json(value: &mut Value) {
+    json::redact(value, "");
+}
+
+/// The text without what [`find::spans`] finds in it.
+fn clean(text: &str, expected: &Expected) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..PASSES {
+        let spans = find::spans(&hide(&text), expected);
+        if spans.is_empty() {
+            break;
+        }
+        let mut cleaned = String::with_capacity(text.len());
+        let mut at = 0;
+        for (span, kind) in spans {
+            cleaned.push_str(&text[at..span.start]);
+            cleaned.push_str(kind.marker());
+            at = span.end;
+        }
+        cleaned.push_str(&text[at..]);
+        text = cleaned;
+    }
+    text
+}
+
+/// Stands for a byte of a marker: neither a word nor a separator.
+const HIDDEN: &str = "\u{1}";
+
+/// The text with its markers made opaque, every place as before.
+fn hide(text: &str) -> String {
+    let mut hidden = text.to_owned();
+    if text.contains("[redacted ") {
+        for marker in MARKERS {
+            hidden = hidden.replace(marker, &HIDDEN.repeat(marker.len()));
+        }
+    }
+    hidden
+}
+
+#[cfg(test)]
+mod tests;

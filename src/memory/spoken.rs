@@ -128,7 +128,10 @@ fn joins(text: &str, end: usize, start: usize) -> bool {
         && between
             .split(|c: char| {
                 c.is_whitespace()
-                    || matches!(c, '-' | '–' | '—' | '.' | ',' | '/' | '(' | ')' | '…')
+                    || matches!(
+                        c,
+                        '-' | '–' | '—' | '‑' | '−' | '_' | '.' | ',' | '/' | '(' | ')' | '…'
+                    )
             })
             .all(|piece| piece.is_empty() || is_filler(piece))
 }

@@ -1,1 +1,14 @@
-//! Speechify Voice Agents: webhooks and conversation API (`platforms.md` §4).
+//! Speechify Voice Agents: the platform of the first source document (`platforms.md` §4).
+
+mod api;
+mod map;
+mod webhook;
+
+pub use api::Client;
+pub use webhook::Sender;
+
+/// The platform's name in settings.
+pub(super) const NAME: &str = "speechify";
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,11 @@
 //! callers hear of success only after the commit, which is on disk (`synchronous=FULL`).
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -112,6 +114,11 @@ async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Write>) {
     drop(conn.close().await);
 }
 
+/// A job that panics fails alone: the writer lives as long as the process.
+async fn guard(job: BoxFuture<'_, Result<Value>>) -> Result<Value> {
+    AssertUnwindSafe(job).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+}
+
 /// Commits a group, and tells each caller how its own write ended.
 async fn commit(conn: &mut SqliteConnection, group: &mut Vec<Write>) {
     let mut finished = Vec::with_capacity(group.len());
@@ -122,7 +129,7 @@ async fn commit(conn: &mut SqliteConnection, group: &mut Vec<Write>) {
                 continue;
             }
             conn.execute("SAVEPOINT job").await?;
-            let value = job(Conn::Sqlite(conn)).await;
+            let value = guard(job(Conn::Sqlite(conn))).await;
             if value.is_err() {
                 conn.execute("ROLLBACK TO job").await?;
             }

@@ -250,6 +250,20 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM, and how the process ended.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "it does not stop");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Starts the server again on the same folder.
     pub async fn restart(&mut self) {
         self.child = spawn(&self.settings, self.folder.path(), &self.log, &self.environment);

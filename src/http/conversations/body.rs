@@ -8,6 +8,7 @@ use crate::conversation::{
     CallSuccess, IvrSurrenderReason, Message, Presence, Role, Status, Transport,
 };
 use crate::end_reason::{EndReason, EndReasonSource};
+use crate::retention::Deleted;
 use crate::store::conversations::Record;
 use crate::store::timeline::Step;
 use crate::time::Timestamp;
@@ -298,4 +299,31 @@ pub(crate) struct Timeline {
     pub(crate) next_cursor: Option<String>,
     /// Whether there is one.
     pub(crate) has_more: bool,
+}
+
+/// What erasing a call took away.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// The call.
+    id: String,
+    /// Always true.
+    erased: bool,
+    /// Results that were deleted.
+    results: u64,
+    /// Dead letters that were deleted.
+    dead_letters: u64,
+    /// What this erasure can't reach.
+    note: &'static str,
+}
+
+impl Receipt {
+    pub(crate) fn new(id: String, deleted: Deleted) -> Self {
+        Self {
+            id,
+            erased: true,
+            results: deleted.results,
+            dead_letters: deleted.dead_letters,
+            note: "platforms and CRMs keep their own copies",
+        }
+    }
 }

@@ -1,0 +1,178 @@
+//! The words that announce a secret, and what an answer is expected to hold.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Kind, hide};
+use crate::memory::spoken::{self, Word};
+
+/// User turns that an unanswered question lasts for: a card is dictated in groups.
+const PATIENCE: u8 = 6;
+
+/// Words of a turn that only acknowledges.
+const ACKNOWLEDGEMENT: usize = 8;
+
+/// Words of a question that only asks to go on: "Yes?"
+const NUDGE: usize = 3;
+
+static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
+    [
+        (
+            Kind::Card,
+            r"(?:credit|debit|gift|bank|payment)\s?card|card\s?(?:number|no|num|ending|ends|is)|cc\s?(?:number|num|no)|visa|master\s?card|amex|american express|long number|(?:16|sixteen)[ -]digits?",
+        ),
+        (
+            Kind::Cvv,
+            r"cvv2?|cvc2?|cv2|csc|cid code|card verification|security code|(?:three|3|four|4)[ -]digits? (?:code )?on the (?:back|front)|(?:numbers|digits) on the (?:back|front)",
+        ),
+        (
+            Kind::Ssn,
+            r"ssn?|s s n|socials?|social security|social insurance|itin|tax ?(?:payer)? ?id|national insurance",
+        ),
+        (Kind::Password, r"pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd"),
+        (Kind::Pin, r"pins?|p\.i\.n|pin ?(?:code|number)|pass ?code|access code|door code|gate code"),
+        (
+            Kind::Code,
+            r"otp|one[ -]time (?:pass ?word|pass ?code|code|pin)|(?:verification|authenti[a-z]+|auth|security|login|sign[ -]in|2fa|two[ -]factor|sms|text) code|\w+[ -]digit code|code (?:that )?(?:i|you|we|they) (?:just |have |had )?(?:sent|texted|e-?mailed|got|received|gave)|(?:sent|texted|e-?mailed|send|text|sending|texting) (?:to )?you(?:r \w+)? (?:\w+ ){0,4}code|code (?:from|in) (?:the|your|my) (?:text|sms|app|e-?mail|message)",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(kind, cue)| Some((kind, Regex::new(&format!(r"(?i)\b(?:{cue})\b")).ok()?)))
+    .collect()
+});
+
+/// "Social media" is no number.
+static NO_CUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\bsocial (?:media|club|event|network|worker|services?)\b").ok()
+});
+
+/// Words that say that a number is of another kind.
+const OTHER_NUMBERS: [&str; 32] = [
+    "phone",
+    "cell",
+    "mobile",
+    "telephone",
+    "call",
+    "reach",
+    "zip",
+    "postcode",
+    "postal",
+    "order",
+    "booking",
+    "confirmation",
+    "reference",
+    "account",
+    "claim",
+    "policy",
+    "invoice",
+    "flight",
+    "room",
+    "street",
+    "address",
+    "born",
+    "birthday",
+    "birth",
+    "date",
+    "dated",
+    "year",
+    "since",
+    "tracking",
+    "ticket",
+    "case",
+    "extension",
+];
+
+/// Where a text (its markers hidden) announces a secret, in order.
+pub(super) fn cues(hidden: &str) -> Vec<(Kind, Range<usize>)> {
+    let mut found: Vec<(Kind, Range<usize>)> = CUES
+        .iter()
+        .flat_map(|(kind, cue)| cue.find_iter(hidden).map(|hit| (*kind, hit.range())))
+        .collect();
+    if let Some(no_cue) = NO_CUE.as_ref() {
+        for hit in no_cue.find_iter(hidden) {
+            found.retain(|(_, place)| !hit.range().contains(&place.start));
+        }
+    }
+    found.sort_by_key(|(kind, place)| (place.start, *kind));
+    found
+}
+
+/// Whether any of these words says that the number is of another kind.
+pub(super) fn is_other_number(words: &[Word<'_>]) -> bool {
+    words
+        .iter()
+        .any(|word| OTHER_NUMBERS.iter().any(|other| word.is(other)))
+}
+
+/// What the next turn of the caller is expected to hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected {
+    kinds: Vec<Kind>,
+    turns: u8,
+}
+
+impl Expected {
+    /// Whether such a secret is expected.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
+    /// What is expected.
+    pub(super) fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// Exactly these kinds.
+    pub(super) fn of(text: &str) -> Self {
+        let mut kinds: Vec<Kind> = cues(&hide(text))
+            .into_iter()
+            .map(|(kind, _)| kind)
+            .collect();
+        kinds.dedup();
+        Self {
+            kinds,
+            turns: PATIENCE,
+        }
+    }
+
+    /// The agent has spoken: what it asks for is expected, and what it asked for before is not,
+    /// unless it only acknowledged.
+    pub(super) fn asked(&mut self, said: &str) {
+        let asked = Self::of(said);
+        let question = said
+            .split_inclusive(['?', '.', '!'])
+            .rfind(|sentence| sentence.ends_with('?'));
+        let words = spoken::words(said).len();
+        // "I sent you a code. What is your order number?" asks for the order number.
+        let elsewhere = question.is_some_and(|question| {
+            cues(&hide(question)).is_empty() && is_other_number(&spoken::words(question))
+        });
+        if !asked.kinds.is_empty() && !elsewhere {
+            *self = asked;
+        } else if elsewhere || words > ACKNOWLEDGEMENT || (question.is_some() && words > NUDGE) {
+            *self = Self::default();
+        }
+    }
+
+    /// The caller has spoken (the text is redacted): an answer settles the question, except that a
+    /// card and a social security number may go on. "My PIN is …" announces the next turn.
+    pub(super) fn answered(&mut self, said: &str) {
+        self.turns = self.turns.saturating_sub(1);
+        self.kinds
+            .retain(|kind| matches!(kind, Kind::Card | Kind::Ssn) || !said.contains(kind.marker()));
+        if self.turns == 0 {
+            self.kinds.clear();
+        }
+        let hidden = hide(said);
+        if let Some((kind, place)) = cues(&hidden).pop() {
+            let rest = &hidden[place.end..];
+            let answered = rest.contains(super::HIDDEN);
+            if !answered && spoken::words(rest).len() <= 3 && spoken::runs(rest).is_empty() {
+                self.kinds.push(kind);
+                self.turns = PATIENCE;
+            }
+        }
+    }
+}

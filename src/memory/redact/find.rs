@@ -1,0 +1,430 @@
+//! Where in one text the secrets stand.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::Kind;
+use super::cue::{Expected, cues, is_other_number};
+use crate::memory::spoken::{Run, Word, runs, words};
+
+/// Words between a cue and its number.
+const WINDOW: usize = 10;
+
+/// Digits of the longest card number.
+const LONGEST_CARD: usize = 19;
+
+/// Words that lead from a cue to its number without changing the subject.
+const GLUE: [&str; 46] = [
+    "is", "are", "was", "it", "its", "it's", "that's", "thats", "number", "numbers", "no", "num",
+    "the", "my", "your", "last", "four", "4", "digits", "digit", "of", "in", "ending", "ends",
+    "ended", "with", "as", "to", "would", "be", "code", "pin", "for", "card", "this", "on", "file",
+    "here", "um", "uh", "ok", "okay", "sure", "and", "me", "us",
+];
+
+/// A password that is said where it is named. What follows may be quoted.
+static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r#"(?i)\b(?:pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd)\b["'”]?\s*"#,
+        r#"(?:(?:for|on) (?:my|the|your) \w+ )?"#,
+        r#"(?:[:=]|\b(?:is|was|to|would be|will be|it's|being)\b)[\s:]*["'“]?([^\s"“”]+(?: [^\s"“”,;!?]+)*)"#
+    ))
+    .ok()
+});
+
+/// What follows "the password is" and is none.
+static NO_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)^(?:not|no|wrong|incorrect|invalid|expired|correct|required|working|reset|being|too|",
+        r"case|the|a|an|my|your|our|in|on|at|something|anything|what|forgotten|still|also|never|",
+        r"always|on|there|here|login|log|access|get|change|update|protected|needed|locked|gone|lost|",
+        r"be|it|that|this|them|i|you|we|null|none|true|false)\b"
+    ))
+    .ok()
+});
+
+/// Where a password's phrase ends.
+static CLAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)[.,;!?](?:\s|$)|\n|\s(?:and|but|so|because|if|can|could|is|please)\s").ok()
+});
+
+/// What a caller says before the answer, or instead of it.
+static PREAMBLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)^(?:(?:yes|yeah|sure|ok|okay|um|uh|well|so|alright|of course|it's|its|it is|that's|",
+        r"that is|that would be|this is|i think|i believe|my|the|pass ?word|pass ?phrase|is)\b[\s,.:]*)*"
+    ))
+    .ok()
+});
+static NO_ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)^(?:no\b|nope|not|i (?:don|can|forg|do|am|lost|have|need|want|never)|i'm|why|what|",
+        r"sorry|hold|one (?:sec|mom)|just|let me|wait|hang|can |could |give|thank|hello|correct|right)|\?"
+    ))
+    .ok()
+});
+
+/// Everything that must go from a text whose markers are hidden: in order, without overlap.
+pub(super) fn spans(hidden: &str, expected: &Expected) -> Vec<(Range<usize>, Kind)> {
+    let text = Text {
+        hidden,
+        words: words(hidden),
+        runs: runs(hidden),
+    };
+    let mut found = Vec::new();
+    text.cards(&mut found);
+    text.hyphenated(&mut found);
+    text.announced(&mut found);
+    text.passwords(&mut found);
+    text.answers(expected, &mut found);
+    found.sort_by_key(|(span, kind): &(Range<usize>, Kind)| (span.start, *kind));
+    let mut apart: Vec<(Range<usize>, Kind)> = Vec::new();
+    for (span, kind) in found {
+        match apart.last_mut() {
+            Some((last, _)) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => apart.push((span, kind)),
+        }
+    }
+    apart
+}
+
+struct Text<'a> {
+    hidden: &'a str,
+    words: Vec<Word<'a>>,
+    runs: Vec<Run>,
+}
+
+impl Text<'_> {
+    /// Card numbers by issuer and check digit, wherever they stand. What follows in the same
+    /// breath is the expiry date and the security code.
+    fn cards(&self, found: &mut Vec<(Range<usize>, Kind)>) {
+        for run in self.runs.iter().filter(|run| run.digits.len() >= 14) {
+            if run.plus && run.digits.len() <= 15 {
+                continue;
+            }
+            let starts: Vec<usize> = offsets(run);
+            let mut from = 0;
+            while from + 1 < starts.len() {
+                let end = (from + 1..starts.len().min(from + LONGEST_CARD + 1))
+                    .rev()
+                    .find(|end| is_card(&run.digits[starts[from]..starts[*end]]));
+                let Some(end) = end else {
+                    from += 1;
+                    continue;
+                };
+                let rest = run.digits.len() - starts[end];
+                let last = if rest <= 8 { starts.len() - 1 } else { end };
+                found.push((
+                    run.parts[from].0.start..run.parts[last - 1].0.end,
+                    Kind::Card,
+                ));
+                from = last;
+            }
+        }
+    }
+
+    /// `123-45-6789` is nothing else in the United States.
+    fn hyphenated(&self, found: &mut Vec<(Range<usize>, Kind)>) {
+        for run in &self.runs {
+            for three in run.parts.windows(3) {
+                let lengths = [three[0].1, three[1].1, three[2].1];
+                let hyphen = |a: &Range<usize>, b: &Range<usize>| {
+                    matches!(&self.hidden[a.end..b.start], "-" | "–" | "‑")
+                };
+                if lengths == [3, 2, 4]
+                    && hyphen(&three[0].0, &three[1].0)
+                    && hyphen(&three[1].0, &three[2].0)
+                {
+                    found.push((three[0].0.start..three[2].0.end, Kind::Ssn));
+                }
+            }
+        }
+    }
+
+    /// Numbers and codes beside the words that announce them.
+    fn announced(&self, found: &mut Vec<(Range<usize>, Kind)>) {
+        for (kind, cue) in cues(self.hidden) {
+            if kind == Kind::Password {
+                continue;
+            }
+            self.after(kind, cue.end, found);
+            self.before(kind, cue.start, found);
+            if kind == Kind::Code {
+                self.mixed_after(cue.end, found);
+            }
+        }
+    }
+
+    fn after(&self, kind: Kind, from: usize, found: &mut Vec<(Range<usize>, Kind)>) {
+        let first = self.runs.partition_point(|run| run.place.start < from);
+        for run in self.runs[first..].iter().take(4) {
+            let between = self.between(from, run.place.start);
+            if between.len() > WINDOW || is_other_number(between) {
+                return;
+            }
+            if self.counts_digits(run) {
+                continue;
+            }
+            let tight = between.len() < WINDOW && between.iter().all(is_glue);
+            let length = run.digits.len();
+            let dated = is_year(&run.digits)
+                && between.last().is_some_and(|word| word.is("in"))
+                && !between
+                    .iter()
+                    .any(|word| word.is("ending") || word.is("ends"));
+            if dated {
+                return;
+            }
+            let fits = if tight {
+                tight_lengths(kind).contains(&length)
+            } else {
+                loose_lengths(kind).contains(&length) && !is_year(&run.digits)
+            };
+            if fits {
+                found.push((run.place.clone(), kind));
+                return;
+            }
+            if let Some(end) = leading(run, tight_lengths(kind)).filter(|_| tight) {
+                found.push((run.place.start..end, kind));
+                return;
+            }
+        }
+    }
+
+    /// "1234 is my PIN."
+    fn before(&self, kind: Kind, until: usize, found: &mut Vec<(Range<usize>, Kind)>) {
+        let next = self.runs.partition_point(|run| run.place.end <= until);
+        let Some(run) = next.checked_sub(1).and_then(|last| self.runs.get(last)) else {
+            return;
+        };
+        let between = self.between(run.place.end, until);
+        let says = between
+            .first()
+            .is_some_and(|word| ["is", "was", "for", "as"].iter().any(|glue| word.is(glue)));
+        let fits = loose_lengths(kind).contains(&run.digits.len());
+        if says && between.len() <= 4 && between.iter().all(is_glue) && fits {
+            found.push((run.place.clone(), kind));
+        }
+    }
+
+    /// A code of letters and digits: "the verification code is G7K2Q9".
+    fn mixed_after(&self, from: usize, found: &mut Vec<(Range<usize>, Kind)>) {
+        let first = self.words.partition_point(|word| word.place.start < from);
+        let code = self.words[first..]
+            .iter()
+            .take(WINDOW)
+            .find(|word| !is_glue(word))
+            .filter(|word| is_mixed(word.text));
+        if let Some(code) = code {
+            found.push((code.place.clone(), Kind::Code));
+        }
+    }
+
+    fn passwords(&self, found: &mut Vec<(Range<usize>, Kind)>) {
+        let (Some(password), Some(none)) = (PASSWORD.as_ref(), NO_PASSWORD.as_ref()) else {
+            return;
+        };
+        for said in password.captures_iter(self.hidden) {
+            let Some(value) = said.get(1) else { continue };
+            if none.is_match(value.as_str()) {
+                continue;
+            }
+            self.push_phrase(value.range(), found);
+        }
+    }
+
+    /// A phrase up to the end of its clause, without the full stop.
+    fn push_phrase(&self, place: Range<usize>, found: &mut Vec<(Range<usize>, Kind)>) {
+        let phrase = &self.hidden[place.clone()];
+        let end = CLAUSE
+            .as_ref()
+            .and_then(|clause| clause.find(phrase))
+            .map_or(phrase.len(), |stop| stop.start());
+        let phrase =
+            phrase[..end].trim_end_matches(['.', ',', '!', '?', '"', '\'', '”', ' ', '}', ']']);
+        let start = phrase.find(|c: char| c != '\u{1}').unwrap_or(phrase.len());
+        let plain = &phrase[start..];
+        let stop = plain.find('\u{1}').unwrap_or(plain.len());
+        let plain = plain[..stop].trim_end();
+        if plain.chars().any(char::is_alphanumeric) {
+            let from = place.start + start;
+            found.push((from..from + plain.len(), Kind::Password));
+        }
+    }
+
+    /// What the agent has just asked for.
+    fn answers(&self, expected: &Expected, found: &mut Vec<(Range<usize>, Kind)>) {
+        if expected.has(Kind::Password) {
+            self.password_answer(found);
+        }
+        let said: usize = self.runs.iter().map(|run| run.parts.len()).sum();
+        let only_digits = self.words.len() <= said + 3;
+        for kind in expected.kinds() {
+            if *kind == Kind::Password {
+                continue;
+            }
+            for run in &self.runs {
+                let length = run.digits.len();
+                let year = is_year(&run.digits) && !only_digits;
+                let fits = (loose_lengths(*kind).contains(&length) && !year)
+                    || (only_digits && tight_lengths(*kind).contains(&length))
+                    || (only_digits && *kind == Kind::Card && length >= 3);
+                let first = self
+                    .words
+                    .partition_point(|word| word.place.start < run.place.start);
+                let lead = &self.words[first.saturating_sub(4)..first];
+                if fits && !is_other_number(lead) && !self.counts_digits(run) {
+                    found.push((run.place.clone(), *kind));
+                }
+            }
+            if *kind == Kind::Code {
+                let mixed = self.words.iter().find(|word| is_mixed(word.text));
+                found.extend(mixed.map(|word| (word.place.clone(), Kind::Code)));
+            }
+        }
+    }
+
+    fn password_answer(&self, found: &mut Vec<(Range<usize>, Kind)>) {
+        let (Some(preamble), Some(no_answer)) = (PREAMBLE.as_ref(), NO_ANSWER.as_ref()) else {
+            return;
+        };
+        let trimmed = self.hidden.trim_start();
+        let lead = self.hidden.len() - trimmed.len();
+        let start = lead + preamble.find(trimmed).map_or(0, |hit| hit.end());
+        let answer = &self.hidden[start..];
+        if !no_answer.is_match(answer) && !self.hidden.contains('?') {
+            self.push_phrase(start..self.hidden.len(), found);
+        }
+    }
+
+    fn between(&self, from: usize, to: usize) -> &[Word<'_>] {
+        let first = self.words.partition_point(|word| word.place.start < from);
+        let last = self.words.partition_point(|word| word.place.start < to);
+        &self.words[first..last.max(first)]
+    }
+
+    /// "Four" in "the last four digits" tells how many, and is none of them.
+    fn counts_digits(&self, run: &Run) -> bool {
+        if run.parts.len() > 1 || run.digits.len() > 2 {
+            return false;
+        }
+        let at = self
+            .words
+            .partition_point(|word| word.place.start < run.place.start);
+        let before = at.checked_sub(1).map(|before| &self.words[before]);
+        let after = self.words.get(at + 1);
+        before.is_some_and(|word| ["last", "first", "final"].iter().any(|cue| word.is(cue)))
+            || after.is_some_and(|word| {
+                ["digit", "digits", "numbers"]
+                    .iter()
+                    .any(|cue| word.is(cue))
+            })
+    }
+}
+
+/// Lengths of a number right behind its cue.
+fn tight_lengths(kind: Kind) -> RangeInclusive<usize> {
+    match kind {
+        Kind::Card => 4..=30,
+        Kind::Cvv => 3..=9,
+        Kind::Ssn => 4..=12,
+        Kind::Pin => 3..=12,
+        Kind::Code => 4..=10,
+        Kind::Password => 1..=0,
+    }
+}
+
+/// Lengths of a number near its cue, with other words between.
+fn loose_lengths(kind: Kind) -> RangeInclusive<usize> {
+    match kind {
+        Kind::Card => 12..=30,
+        Kind::Cvv => 3..=4,
+        Kind::Ssn => 4..=9,
+        Kind::Pin => 4..=6,
+        Kind::Code => 4..=8,
+        Kind::Password => 1..=0,
+    }
+}
+
+/// The end of the longest beginning of a run, in whole parts, that fits.
+fn leading(run: &Run, lengths: RangeInclusive<usize>) -> Option<usize> {
+    let starts = offsets(run);
+    (1..starts.len())
+        .rev()
+        .find(|parts| lengths.contains(&starts[*parts]))
+        .map(|parts| run.parts[parts - 1].0.end)
+}
+
+/// How many digits stand before each part, and before the end.
+fn offsets(run: &Run) -> Vec<usize> {
+    let mut at = 0;
+    let mut offsets = vec![0];
+    for (_, length) in &run.parts {
+        at += length;
+        offsets.push(at);
+    }
+    offsets
+}
+
+fn is_glue(word: &Word<'_>) -> bool {
+    GLUE.iter().any(|glue| word.is(glue))
+}
+
+fn is_mixed(word: &str) -> bool {
+    let tail = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let counts = ["am", "pm", "st", "nd", "rd", "th", "hrs", "min"];
+    !counts
+        .iter()
+        .any(|suffix| tail.eq_ignore_ascii_case(suffix))
+        && (4..=10).contains(&word.len())
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+fn is_year(digits: &str) -> bool {
+    digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
+}
+
+/// Whether these digits are a payment card: an issuer's prefix and length, and the check digit.
+fn is_card(digits: &str) -> bool {
+    let prefix = |length: usize| {
+        digits
+            .get(..length)
+            .and_then(|text| text.parse::<u32>().ok())
+    };
+    let (Some(one), Some(two), Some(three), Some(four)) =
+        (prefix(1), prefix(2), prefix(3), prefix(4))
+    else {
+        return false;
+    };
+    let issued = match digits.len() {
+        14 => matches!(three, 300..=305) || matches!(two, 36 | 38 | 39),
+        15 => matches!(two, 34 | 37),
+        16 => {
+            one == 4
+                || matches!(two, 51..=55 | 62 | 65 | 67)
+                || matches!(three, 644..=649)
+                || matches!(four, 2221..=2720 | 3528..=3589 | 6011)
+        }
+        17..=19 => one == 4 && digits.len() == 19 || two == 62,
+        _ => false,
+    };
+    issued && luhn(digits)
+}
+
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(at, byte)| {
+            let digit = u32::from(byte - b'0');
+            match (at % 2, digit * 2) {
+                (0, _) => digit,
+                (_, double) => double / 10 + double % 10,
+            }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}

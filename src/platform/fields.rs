@@ -1,0 +1,134 @@
+//! Takes the fields of a platform's JSON object one by one, whatever form they come in. A value that
+//! can't be read as what is asked for is left in place, so that nothing a platform says is lost.
+
+use serde_json::{Map, Value};
+
+use super::pick::{unix, whole};
+use crate::conversation::Presence;
+use crate::time::Timestamp;
+
+/// The fields that have not been taken yet.
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// All of an object's.
+    pub(super) fn new(object: Map<String, Value>) -> Self {
+        Self(object)
+    }
+
+    /// What nobody took, without nulls.
+    pub(super) fn rest(mut self) -> Map<String, Value> {
+        self.0.retain(|_, value| !value.is_null());
+        self.0
+    }
+
+    /// Takes the field if `read` can read it.
+    fn take<T>(&mut self, key: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let taken = read(self.0.get(key)?)?;
+        self.0.remove(key);
+        Some(taken)
+    }
+
+    /// The same, keeping absent, null and filled apart.
+    fn take_or_null<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Presence<T> {
+        match self.0.get(key) {
+            None => Presence::Absent,
+            Some(Value::Null) => Presence::Null,
+            Some(_) => self.take(key, read).map_or(Presence::Null, Presence::Value),
+        }
+    }
+
+    /// A text that is not empty, or a number or a truth as one.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        if self.0.get(key).and_then(Value::as_str) == Some("") {
+            self.0.remove(key);
+        }
+        self.take(key, text)
+    }
+
+    /// The same, keeping absent and null apart; an empty text counts as null.
+    pub(super) fn text_or_null(&mut self, key: &str) -> Presence<String> {
+        if self.0.get(key).and_then(Value::as_str) == Some("") {
+            self.0.insert(key.to_owned(), Value::Null);
+        }
+        self.take_or_null(key, text)
+    }
+
+    /// A text as it is; of another value its JSON.
+    pub(super) fn prose(&mut self, key: &str) -> String {
+        match self.0.remove(key) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+        }
+    }
+
+    /// A whole number, as a number or as text; a fraction is cut.
+    pub(super) fn integer(&mut self, key: &str) -> Option<i64> {
+        self.take(key, integer)
+    }
+
+    /// A moment: RFC 3339, without an offset in UTC, or Unix seconds or milliseconds.
+    pub(super) fn time(&mut self, key: &str) -> Option<Timestamp> {
+        self.take(key, time)
+    }
+
+    /// Any value.
+    pub(super) fn value(&mut self, key: &str) -> Presence<Value> {
+        match self.0.remove(key) {
+            None => Presence::Absent,
+            Some(Value::Null) => Presence::Null,
+            Some(value) => Presence::Value(value),
+        }
+    }
+
+    /// An object.
+    pub(super) fn object(&mut self, key: &str) -> Option<Map<String, Value>> {
+        self.take(key, |value| value.as_object().cloned())
+    }
+
+    /// The same, keeping absent and null apart.
+    pub(super) fn object_or_null(&mut self, key: &str) -> Presence<Map<String, Value>> {
+        self.take_or_null(key, |value| value.as_object().cloned())
+    }
+
+    /// A list of objects, keeping absent, null and empty apart.
+    pub(super) fn objects_or_null(&mut self, key: &str) -> Presence<Vec<Map<String, Value>>> {
+        self.take_or_null(key, |value| {
+            value
+                .as_array()?
+                .iter()
+                .map(|element| element.as_object().cloned())
+                .collect()
+        })
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    whole(&text(value)?)
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    if let Some(number) = integer(value) {
+        return unix(number);
+    }
+    let text = value.as_str()?.trim();
+    text.parse().ok().or_else(|| {
+        let civil: jiff::civil::DateTime = text.parse().ok()?;
+        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Timestamp::from_jiff(zoned.timestamp()))
+    })
+}

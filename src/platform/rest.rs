@@ -1,0 +1,156 @@
+//! One bounded GET of a platform's JSON API. Nothing of an address, a token or a body gets into an
+//! error.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use reqwest::{Client, Url};
+use serde_json::Value;
+
+use super::FetchError;
+use crate::secret::Secret;
+
+/// The largest answer that is read.
+const MAX_BODY: usize = 32 << 20;
+
+/// The longest pause that a platform may ask for.
+const MAX_PAUSE: Duration = Duration::from_mins(15);
+
+/// The base URL of an API is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("api.base_url is not an http or https URL")]
+pub struct BadBaseUrl;
+
+/// A platform's API: where it is, and how to authenticate.
+pub(super) struct Rest {
+    base: Url,
+    token: Secret,
+    http: Client,
+}
+
+impl Rest {
+    /// The API at `base_url`, which may have a path, asked with `Authorization: Bearer`.
+    pub(super) fn new(base_url: &str, token: Secret, http: Client) -> Result<Self, BadBaseUrl> {
+        let base = Url::parse(base_url).map_err(|_| BadBaseUrl)?;
+        if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
+            return Err(BadBaseUrl);
+        }
+        Ok(Self { base, token, http })
+    }
+
+    /// Asks for `path`, given as its segments, each of which is percent-encoded.
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Value, FetchError> {
+        let url = self.url(path, query)?;
+        let mut answer = self
+            .http
+            .get(url)
+            .bearer_auth(self.token.expose())
+            .header(http::header::ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        refuse(answer.status(), answer.headers())?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unavailable(&error))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(FetchError::Malformed(format!(
+                    "it is larger than {} MiB",
+                    MAX_BODY >> 20
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        // The error's text could quote the body.
+        serde_json::from_slice(&body).map_err(|error| {
+            FetchError::Malformed(format!(
+                "it is not JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, FetchError> {
+        // URLs drop these segments, and what is left would name something else.
+        if path.iter().any(|segment| matches!(*segment, "." | "..")) {
+            return Err(FetchError::NotFound);
+        }
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest")
+            .field("host", &self.base.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an answer that is no 200 means. Only the status and `Retry-After` are looked at.
+fn refuse(status: StatusCode, headers: &HeaderMap) -> Result<(), FetchError> {
+    let code = status.as_u16();
+    let after = retry_after(headers);
+    match code {
+        200..=299 => Ok(()),
+        401 | 403 => Err(FetchError::Refused { status: code }),
+        404 => Err(FetchError::NotFound),
+        429 => Err(FetchError::SlowDown {
+            status: code,
+            after,
+        }),
+        503 if after.is_some() => Err(FetchError::SlowDown {
+            status: code,
+            after,
+        }),
+        408 | 500..=599 => Err(FetchError::Unavailable(format!("status {code}"))),
+        _ => Err(FetchError::Malformed(format!("status {code}"))),
+    }
+}
+
+/// `Retry-After` in either form. A date is read against the answer's own `Date`, so that our clock
+/// does not matter.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let asked = if let Ok(secs) = text.parse::<u64>() {
+        Duration::from_secs(secs)
+    } else {
+        let until = http_date(text)?;
+        let now = http_date(headers.get(DATE)?.to_str().ok()?.trim())?;
+        until.duration_since(now).try_into().unwrap_or_default()
+    };
+    Some(asked.min(MAX_PAUSE))
+}
+
+fn http_date(text: &str) -> Option<jiff::Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+}
+
+/// What went wrong on the wire, in our words: the library's name the address.
+fn unavailable(error: &reqwest::Error) -> FetchError {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke off"
+    };
+    FetchError::Unavailable(what.to_owned())
+}

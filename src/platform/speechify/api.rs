@@ -1,0 +1,160 @@
+//! Speechify's conversation API: one conversation with its whole transcript, and the list
+//! (`platforms.md` §4.1).
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::map::{self, Naming};
+use crate::config::{ApiConfig, SourceConfig};
+use crate::id::ConversationId;
+use crate::platform::rest::{BadBaseUrl, Rest};
+use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
+
+/// The path that all routes begin with.
+const CONVERSATIONS: [&str; 3] = ["v1", "agents", "conversations"];
+
+/// Rows a page, the most that the platform gives.
+const LIMIT: &str = "200";
+
+/// Pages of one transcript at the most: a hundred thousand messages, far more than a call has.
+const MAX_PAGES: usize = 500;
+
+/// The half of Speechify that answers.
+#[derive(Debug)]
+pub struct Client {
+    rest: Rest,
+    naming: Naming,
+}
+
+impl Client {
+    /// The API of this source.
+    pub fn new(
+        source: &SourceConfig,
+        api: &ApiConfig,
+        http: reqwest::Client,
+    ) -> Result<Self, BadBaseUrl> {
+        Ok(Self {
+            rest: Rest::new(&api.base_url, api.token.clone(), http)?,
+            naming: Naming {
+                source: source.name.clone(),
+                agent: source.agent.clone(),
+            },
+        })
+    }
+
+    async fn messages(&self, id: &ConversationId) -> Result<Vec<Value>, FetchError> {
+        let [v1, agents, conversations] = CONVERSATIONS;
+        let path = [v1, agents, conversations, id.as_str(), "messages"];
+        let mut messages = Vec::new();
+        let mut seen = HashSet::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("limit", LIMIT)];
+            query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page = object(self.rest.get(&path, &query).await?)?;
+            let (rows, next) = rows(page, "messages")?;
+            messages.extend(rows);
+            let Some(next) = next else {
+                return Ok(messages);
+            };
+            if !seen.insert(next.clone()) {
+                return Err(malformed("its pages of messages run in a circle"));
+            }
+            cursor = Some(next);
+        }
+        Err(malformed("its messages have too many pages"))
+    }
+}
+
+#[async_trait]
+impl Api for Client {
+    fn platform(&self) -> &'static str {
+        super::NAME
+    }
+
+    async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
+        let [v1, agents, conversations] = CONVERSATIONS;
+        let path = [v1, agents, conversations, id.as_str()];
+        let answer = object(self.rest.get(&path, &[]).await?)?;
+        let (conversation, reason) = map::conversation(answer, &self.naming)?;
+        if conversation.id != *id {
+            return Err(malformed(
+                "it is another conversation than the one asked for",
+            ));
+        }
+        let messages = map::messages(&conversation.id, self.messages(id).await?)?;
+        Ok(Fetched {
+            conversation,
+            messages,
+            reason,
+        })
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
+        let mut pairs = vec![("limit", LIMIT)];
+        pairs.extend(
+            query
+                .caller_identity
+                .as_deref()
+                .map(|who| ("caller_identity", who)),
+        );
+        pairs.extend(query.cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let page = object(self.rest.get(&CONVERSATIONS, &pairs).await?)?;
+        let (rows, next) = rows(page, "conversations")?;
+        if next.is_some() && next == query.cursor {
+            return Err(malformed("its pages of conversations run in a circle"));
+        }
+        let rows = rows
+            .into_iter()
+            .map(|row| map::listed(row, &self.naming))
+            .collect::<Result<_, _>>()?;
+        Ok(ListPage { rows, next })
+    }
+
+    fn is_conversation_id(&self, text: &str) -> bool {
+        // `conv_` and 26 characters of Crockford's alphabet, which has no I, L, O and U.
+        text.split_at_checked("conv_".len())
+            .is_some_and(|(prefix, rest)| {
+                prefix.eq_ignore_ascii_case("conv_")
+                    && rest.len() == 26
+                    && rest.bytes().all(|byte| {
+                        byte.is_ascii_alphanumeric()
+                            && !b"ilou".contains(&byte.to_ascii_lowercase())
+                    })
+            })
+    }
+}
+
+fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
+    match answer {
+        Value::Object(object) => Ok(object),
+        _ => Err(malformed("it is not an object")),
+    }
+}
+
+/// The rows of a page, and where the next one begins. A page that says there is more, but not
+/// where, is half an answer.
+fn rows(
+    mut page: Map<String, Value>,
+    name: &str,
+) -> Result<(Vec<Value>, Option<String>), FetchError> {
+    let Some(Value::Array(rows)) = page.remove(name) else {
+        return Err(malformed(&format!("it has no list of {name}")));
+    };
+    let next = match page.remove("next_cursor") {
+        Some(Value::String(next)) if !next.is_empty() => Some(next),
+        Some(Value::Number(next)) => Some(next.to_string()),
+        _ => None,
+    };
+    match (page.get("has_more").and_then(Value::as_bool), next) {
+        (Some(false), _) => Ok((rows, None)),
+        (Some(true), None) => Err(malformed("it says that there is more, and not where")),
+        (_, next) => Ok((rows, next)),
+    }
+}
+
+fn malformed(why: &str) -> FetchError {
+    FetchError::Malformed(why.to_owned())
+}

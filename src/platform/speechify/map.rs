@@ -1,0 +1,204 @@
+//! From Speechify's JSON to the canonical call: every field of the first source document, and of the
+//! present schema (`platforms.md` §4.2). What has no place stays in `platform_fields`.
+
+use serde_json::{Map, Value};
+
+use crate::conversation::{
+    CallSuccess, Conversation, IvrSurrenderReason, Message, Presence, Role, Status, Transport,
+};
+use crate::end_reason::{EndReason, PlatformReason};
+use crate::id::{AgentId, ConversationId, MessageId, of_content};
+use crate::platform::fields::Fields;
+use crate::platform::{FetchError, Listed};
+use crate::time::Timestamp;
+
+/// What the source's settings add to the platform's word.
+#[derive(Debug)]
+pub(super) struct Naming {
+    /// The source's name.
+    pub(super) source: String,
+    /// `agent` of the source.
+    pub(super) agent: Option<String>,
+}
+
+impl Naming {
+    /// `agent_id` is never empty: the platform's, the source's `agent`, the workspace's number, the
+    /// source's name (product contract §6).
+    fn agent_id(&self, said: Option<&str>, call: &Conversation) -> Result<AgentId, FetchError> {
+        let number = match call.transport {
+            Transport::SipOutbound => call.from_number.as_deref(),
+            Transport::SipInbound | Transport::Phone => call.to_number.as_deref(),
+            _ => None,
+        };
+        [
+            said,
+            self.agent.as_deref(),
+            number.filter(|number| number.starts_with('+')),
+            Some(&self.source),
+        ]
+        .into_iter()
+        .flatten()
+        .find_map(|id| AgentId::new(id.trim()).ok())
+        .ok_or_else(|| malformed("it has no agent, and the source no name"))
+    }
+}
+
+/// Maps a conversation, of a single read or of a list.
+pub(super) fn conversation(
+    answer: Map<String, Value>,
+    naming: &Naming,
+) -> Result<(Conversation, Option<PlatformReason>), FetchError> {
+    let mut fields = Fields::new(answer);
+    let id = fields
+        .text("id")
+        .and_then(|id| ConversationId::new(&id).ok())
+        .ok_or_else(|| malformed("it has no id"))?;
+    let status = fields
+        .text("status")
+        .ok_or_else(|| malformed("it has no status"))?;
+    let agent_id = fields.text("agent_id");
+    let started_at = fields.time("started_at");
+    let ended_at = fields.time("ended_at");
+    let created_at = fields
+        .time("created_at")
+        .or(started_at)
+        .or(ended_at)
+        .ok_or_else(|| malformed("it has no created_at"))?;
+    let mut call = blank(id, naming, created_at)?;
+    call.status = Status::from(&*status);
+    call.started_at = started_at;
+    call.ended_at = ended_at;
+    if let Some(transport) = fields.text("transport") {
+        call.transport = Transport::from(&*transport);
+    }
+    fill(&mut call, &mut fields);
+    call.agent_id = naming.agent_id(agent_id.as_deref(), &call)?;
+    let reason = fields.text("end_reason").map(|raw| PlatformReason {
+        reason: Some(EndReason::from(&*raw)),
+        raw,
+    });
+    call.platform_fields = fields.rest();
+    Ok((call, reason))
+}
+
+fn blank(
+    id: ConversationId,
+    naming: &Naming,
+    created_at: Timestamp,
+) -> Result<Conversation, FetchError> {
+    let source = AgentId::new(&naming.source).map_err(|_| malformed("the source has no name"))?;
+    Ok(Conversation {
+        platform: super::NAME.to_owned(),
+        source: naming.source.clone(),
+        ..Conversation::blank(id, source, created_at)
+    })
+}
+
+fn fill(call: &mut Conversation, fields: &mut Fields) {
+    call.room_name = fields.text_or_null("room_name");
+    call.room_sid = fields.text_or_null("room_sid");
+    call.metadata = fields.object("metadata").unwrap_or_default();
+    call.message_count = fields.integer("message_count").unwrap_or(0);
+    call.duration_ms = fields.integer("duration_ms");
+    call.cost_cents = fields.integer("cost_cents");
+    call.recording_url = fields.text("recording_url");
+    call.recording_started_at = fields.time("recording_started_at");
+    call.caller_identity = fields.text("caller_identity").unwrap_or_default();
+    call.from_number = fields.text("from_number");
+    call.to_number = fields.text("to_number");
+    call.agent_snapshot = fields.value("agent_snapshot");
+    call.agent_name = fields.text("agent_name").or_else(|| {
+        let name = call.agent_snapshot.value()?.get("name")?.as_str()?;
+        (!name.is_empty()).then(|| name.to_owned())
+    });
+    call.dynamic_variables = fields.object_or_null("dynamic_variables").map(|mut all| {
+        all.retain(|key, _| !key.starts_with("system__"));
+        all
+    });
+    call.ivr_menu_id = fields.text_or_null("ivr_menu_id");
+    call.ivr_path_taken = fields.objects_or_null("ivr_path_taken");
+    call.ivr_surrender_reason = fields
+        .text_or_null("ivr_surrender_reason")
+        .map(|reason| IvrSurrenderReason::from(&*reason));
+    call.summary = fields.text("summary");
+    call.call_successful = fields
+        .text("call_successful")
+        .map(|success| match &*success {
+            "true" => CallSuccess::Success,
+            "false" => CallSuccess::Failure,
+            other => CallSuccess::from(other),
+        });
+    call.user_turn_count = fields.integer("user_turn_count");
+}
+
+/// Maps a row of the list.
+pub(super) fn listed(row: Value, naming: &Naming) -> Result<Listed, FetchError> {
+    let Value::Object(row) = row else {
+        return Err(malformed("a row of it is not an object"));
+    };
+    let (conversation, reason) = conversation(row, naming)?;
+    Ok(Listed {
+        conversation,
+        reason,
+    })
+}
+
+/// Maps the messages of all pages, in order. A message that stands on two pages counts once.
+pub(super) fn messages(
+    conversation: &ConversationId,
+    rows: Vec<Value>,
+) -> Result<Vec<Message>, FetchError> {
+    let mut seen = std::collections::HashSet::new();
+    let mut messages = Vec::with_capacity(rows.len());
+    for (index, row) in rows.into_iter().enumerate() {
+        let Value::Object(row) = row else {
+            return Err(malformed("a message of it is not an object"));
+        };
+        let message = message(conversation, index, row)?;
+        if seen.insert(message.id.clone()) {
+            messages.push(message);
+        }
+    }
+    Ok(messages)
+}
+
+fn message(
+    conversation: &ConversationId,
+    index: usize,
+    row: Map<String, Value>,
+) -> Result<Message, FetchError> {
+    let mut fields = Fields::new(row);
+    let content = fields.prose("content");
+    let id = fields
+        .text("id")
+        .and_then(|id| MessageId::new(&id).ok())
+        .map_or_else(|| made_id(conversation, index, &content), Ok)?;
+    Ok(Message {
+        id,
+        // A message of nobody must not be taken for the caller's.
+        role: Role::from(fields.text("role").as_deref().unwrap_or("unknown")),
+        content,
+        tool_name: fields.text("tool_name"),
+        tool_args: fields.value("tool_args").value().cloned(),
+        tool_result: fields.value("tool_result").value().cloned(),
+        started_at: fields.time("started_at"),
+        ended_at: fields.time("ended_at"),
+    })
+}
+
+/// The id of a message that has none: the same at every fetch.
+fn made_id(
+    conversation: &ConversationId,
+    index: usize,
+    content: &str,
+) -> Result<MessageId, FetchError> {
+    let id = of_content(
+        "msg_",
+        &[conversation.as_str(), &index.to_string(), content],
+    );
+    MessageId::new(&id).map_err(|_| malformed("a message of it can't be named"))
+}
+
+fn malformed(why: &str) -> FetchError {
+    FetchError::Malformed(why.to_owned())
+}

@@ -1,0 +1,142 @@
+//! Every answer of the receiver, over HTTP: bad input is answered as the contract says, never with a
+//! 5xx, and an authentic body is never lost.
+
+use aftercall::signature::jwt;
+use serde_json::{Value, json};
+
+use crate::support::{
+    LIVEKIT_KEY, LIVEKIT_SECRET, Platform, SECRET, Server, completed_body, conversation_id, now_ms,
+    speechify_signature,
+};
+
+async fn server() -> Server {
+    let platform = Platform::start().await;
+    Server::start(&platform, "[finalize]\ngrace = \"1s\"\nrecheck = []\n").await
+}
+
+#[tokio::test]
+async fn an_authentic_event_is_accepted_and_so_is_its_copy() {
+    let server = server().await;
+    let body = completed_body(&conversation_id(1));
+    let (status, first) = server.post_signed(body.clone()).await.unwrap();
+    assert_eq!((status, &first["status"]), (200, &json!("accepted")), "{first}");
+    let (status, second) = server.post_signed(body).await.unwrap();
+    assert_eq!((status, second), (200, first));
+}
+
+#[tokio::test]
+async fn what_is_not_authentic_is_refused_and_quarantined() {
+    let server = server().await;
+    let body = completed_body(&conversation_id(1));
+    let secs = now_ms() / 1000;
+    let good = speechify_signature(SECRET, secs, &body);
+    let mut changed = body.clone();
+    changed.push(b' ');
+    let cases: [(&str, String, Vec<u8>); 9] = [
+        ("wrong secret", speechify_signature("another", secs, &body), body.clone()),
+        ("stale", speechify_signature(SECRET, secs - 1_830, &body), body.clone()),
+        ("from the future", speechify_signature(SECRET, secs + 330, &body), body.clone()),
+        ("body changed by a space", good.clone(), changed),
+        ("garbage", "garbage".to_owned(), body.clone()),
+        ("empty", String::new(), body.clone()),
+        ("two timestamps", format!("t={secs},{good}"), body.clone()),
+        ("no number", good.replace(&secs.to_string(), "soon"), body.clone()),
+        ("upper-case hex", good.replace("v0=", "V0=").to_uppercase(), body.clone()),
+    ];
+    for (name, signature, body) in cases {
+        let headers = [("Speechify-Signature", signature.as_str())];
+        let (status, answer) = server.post("voice", &headers, body).await.unwrap();
+        assert_eq!(status, 401, "{name}: {answer}");
+        assert!(answer["error"]["code"].is_string() && answer["request_id"].is_string(), "{answer}");
+    }
+    let (status, _) = server.post("voice", &[], body).await.unwrap();
+    assert_eq!(status, 401, "no signature at all");
+    // Sampled once a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let text = server.client.get(format!("{}/metrics", server.url)).send().await.unwrap();
+    let text = text.text().await.unwrap();
+    let kept = text.lines().find(|line| line.starts_with("aftercall_quarantined_deliveries"));
+    let kept: f64 = kept.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(kept >= 7.0, "only those that carry the signature header are kept: {kept}");
+}
+
+#[tokio::test]
+async fn an_authentic_body_that_cannot_be_read_is_parked() {
+    let server = server().await;
+    let whole = String::from_utf8(completed_body(&conversation_id(1))).unwrap();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (name, body) in [
+        ("truncated", whole.as_bytes()[..whole.len() - 20].to_vec()),
+        ("invalid UTF-8", [whole.as_bytes(), b"\xff\xfe"].concat()),
+        ("deeply nested", deep.into_bytes()),
+        ("empty", Vec::new()),
+        ("not an object", b"42".to_vec()),
+        ("no conversation", br#"{"event":"conversation.completed"}"#.to_vec()),
+    ] {
+        let (status, answer) = server.post_signed(body).await.unwrap();
+        assert_eq!((status, &answer["status"]), (200, &json!("parked")), "{name}: {answer}");
+        assert!(answer["dead_letter_id"].as_str().unwrap().starts_with("dl_"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_stage_needs_is_ignored() {
+    let server = server().await;
+    let body = br#"{"event":"agent.updated","timestamp":1,"agent":{"id":"a"}}"#.to_vec();
+    let (status, answer) = server.post_signed(body).await.unwrap();
+    assert_eq!((status, &answer["status"]), (200, &json!("ignored")), "{answer}");
+    assert!(answer["reason"].as_str().unwrap().contains("agent.updated"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_wrong_door_the_wrong_method_and_the_wrong_size() {
+    let server = server().await;
+    let body = completed_body(&conversation_id(1));
+    let (status, answer) = server.post("nobody", &[], body.clone()).await.unwrap();
+    assert_eq!(status, 404, "{answer}");
+    let answer = server.client.get(format!("{}/webhooks/voice", server.url)).send().await.unwrap();
+    assert_eq!(answer.status(), 405);
+    let large = vec![b' '; 2 * 1024 * 1024];
+    let (status, answer) = server.post_signed(large.clone()).await.unwrap();
+    assert_eq!(status, 413, "{answer}");
+    // Chunked: no length is announced.
+    let chunks = large.chunks(4096).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect::<Vec<_>>();
+    let chunked = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
+    let url = format!("{}/webhooks/voice", server.url);
+    // The server may close before all is sent; what must not happen is an acceptance or a 5xx.
+    if let Ok(answer) = server.client.post(url).body(chunked).send().await {
+        assert_eq!(answer.status(), 413);
+    }
+}
+
+#[tokio::test]
+async fn livekits_token_is_verified_over_the_very_bytes() {
+    let server = server().await;
+    let room = json!({"sid": "RM_1", "name": "demo", "turnPassword": "planted"});
+    let body = json!({"event": "room_started", "room": room, "id": "EV_1",
+                      "createdAt": (now_ms() / 1000).to_string()});
+    let body = body.to_string().into_bytes();
+    let now = aftercall::time::Timestamp::from_millis(now_ms());
+    let token = jwt::sign(LIVEKIT_KEY, LIVEKIT_SECRET, &body, now);
+    let (status, answer) =
+        server.post("rooms", &[("Authorization", &token)], body.clone()).await.unwrap();
+    assert_eq!((status, &answer["status"]), (200, &json!("ignored")), "{answer}");
+    for (name, token) in [
+        ("unknown key", jwt::sign("APIother", LIVEKIT_SECRET, &body, now)),
+        ("wrong secret", jwt::sign(LIVEKIT_KEY, "another", &body, now)),
+        ("another body", jwt::sign(LIVEKIT_KEY, LIVEKIT_SECRET, b"{}", now)),
+        ("alg none", alg_none(&token)),
+    ] {
+        let (status, answer): (u16, Value) =
+            server.post("rooms", &[("Authorization", &token)], body.clone()).await.unwrap();
+        assert_eq!(status, 401, "{name}: {answer}");
+    }
+}
+
+fn alg_none(token: &str) -> String {
+    use base64::Engine as _;
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .encode(r#"{"alg":"none","typ":"JWT"}"#);
+    let claims = token.split('.').nth(1).unwrap();
+    format!("{header}.{claims}.")
+}

@@ -1,18 +1,49 @@
-//! The built-in extractor: linear-time rules, no network, English first.
+//! The built-in extractor: linear-time rules, no network, English first and silent otherwise.
+//!
+//! Each file below reads one kind of thing out of the same [`Call`] and writes what it finds into
+//! [`Notes`]. What the agent asked decides how an answer is read; what the agent says is never who
+//! the caller is.
 
 use async_trait::async_trait;
 
 use super::{ExtractError, Extractor, Transcript};
 use crate::memory::observation::{Observation, Rank};
 
+mod appointments;
+mod ask;
+mod call;
+mod commitments;
+mod consent;
+mod contact;
+mod dates;
+mod email;
+mod identifiers;
+mod line;
+mod names;
+mod preferences;
+mod vocabulary;
+
+use call::{Call, Notes};
+
 /// The built-in rules. They need nothing installed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules;
 
 impl Rules {
-    /// What the rules find in a redacted transcript, grounded.
-    pub fn observe(self, _transcript: &Transcript<'_>) -> Vec<Observation> {
-        Vec::new()
+    /// What the rules find in a redacted transcript, in the order in which it was said.
+    pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {
+        let call = Call::of(transcript);
+        let mut notes = Notes::default();
+        consent::find(&call, &mut notes);
+        let line = line::find(&call, &mut notes);
+        names::find(&call, &mut notes);
+        contact::find(&call, &mut notes);
+        email::find(&call, &mut notes);
+        identifiers::find(&call, &mut notes);
+        commitments::find(&call, &mut notes);
+        preferences::find(&call, &mut notes);
+        appointments::find(&call, &mut notes);
+        notes.into_observations(&call, |slot| line.silences(slot))
     }
 }
 
@@ -30,3 +61,27 @@ impl Extractor for Rules {
         Ok(self.observe(&transcript))
     }
 }
+
+/// A pattern that is part of the program, ignoring case.
+///
+/// A pattern that does not compile matches nothing; `every_pattern_compiles` sees to it that none does.
+macro_rules! pattern {
+    ($($text:expr),+ $(,)?) => {
+        std::sync::LazyLock::new(|| $crate::extract::rules::compile(concat!($($text),+)))
+    };
+}
+use pattern;
+
+#[expect(
+    clippy::expect_used,
+    reason = "patterns are constants, and each is compiled by the tests"
+)]
+fn compile(text: &str) -> regex::Regex {
+    regex::RegexBuilder::new(text)
+        .case_insensitive(true)
+        .build()
+        .expect("a pattern of the program is valid")
+}
+
+#[cfg(test)]
+mod tests;

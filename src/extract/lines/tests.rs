@@ -59,3 +59,29 @@ fn an_error_names_its_line_and_no_content() {
         assert_eq!(extract(&input).unwrap_err().to_string(), error);
     }
 }
+
+/// Runs over the development set, where it lies beside the project, and leaves what was found in
+/// `target/eval/` for `score.py`. Every observation must be carried by its quote.
+#[test]
+fn the_development_set_is_grounded() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared = std::env::var_os("AFTERCALL_SHARED")
+        .map_or_else(|| root.join("../shared"), std::path::PathBuf::from);
+    let Ok(folder) = std::fs::read_dir(shared.join("eval/dev")) else {
+        println!("skipped: there is no development set beside the project");
+        return;
+    };
+    let target = root.join("target/eval");
+    std::fs::create_dir_all(&target).unwrap();
+    for file in folder {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("transcripts-") {
+            continue;
+        }
+        let input = io::BufReader::new(std::fs::File::open(&path).unwrap());
+        let output = std::fs::File::create(target.join(&name)).unwrap();
+        let summary = run(input, io::BufWriter::new(output), &options()).unwrap();
+        assert_eq!(summary.dropped, 0, "{name}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What an agent's turn asks for: it tells how the answer is to be read.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::pattern;
+use crate::memory::slot::Slot;
+
+/// Something that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A value of this slot.
+    For(Slot),
+    /// When to call back.
+    CallbackTime,
+}
+
+static NAME: LazyLock<Regex> = pattern!(
+    r"\byour (?:full |first |last |sur|given |complete )*name\b|\bwho (?:am i|do i have|is this|is calling|is speaking|are you|may i)|\bwho's (?:calling|this|speaking)\b",
+    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
+);
+static PHONE: LazyLock<Regex> = pattern!(
+    r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b"
+);
+static EMAIL: LazyLock<Regex> = pattern!(r"\be-?mail\b");
+static ADDRESS: LazyLock<Regex> = pattern!(
+    r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b"
+);
+static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\byour zip\b");
+static CALLBACK: LazyLock<Regex> = pattern!(
+    r"\b(?:when|what (?:day|time|date))\b[^?.!]{0,50}\b(?:call|ring|phone|reach|contact) you\b|\b(?:good|best|better|convenient) (?:time|day)\b[^?.!]{0,40}\b(?:call|ring|phone|reach|contact)"
+);
+/// A statement about it is not a question for it.
+static ASKING: LazyLock<Regex> = pattern!(
+    r"\?|\b(?:please|can you|could you|may i|can i|could i|i need|i'll need|i will need|we need|tell me|provide|give me|let me have|let me get|confirm|verify|share|spell|what is|what's|i have to ask)\b"
+);
+
+static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
+    [
+        (Slot::Order, r"\b(?:order|purchase)(?: \w+)? (?:number|id|no|code|reference)\b"),
+        (
+            Slot::Booking,
+            r"\b(?:booking|reservation|confirmation|record locator|pnr)(?: \w+)?(?: (?:number|id|no|code|reference|locator)\b|\b\?)",
+        ),
+        (Slot::Claim, r"\bclaim(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Policy, r"\bpolicy(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Case, r"\bcase(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Ticket, r"\bticket(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Invoice, r"\binvoice(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Customer, r"\b(?:customer|member|membership|client|patient|loyalty)(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Tracking, r"\btracking(?: \w+)? (?:number|id|no|code)\b"),
+        (Slot::Account, r"\baccount(?: \w+)? (?:number|id|no)\b|\bnumber (?:of|on|for) (?:your|the) account\b"),
+    ]
+    .into_iter()
+    .map(|(slot, text)| (slot, super::compile(text)))
+    .collect()
+});
+
+/// What an agent's words ask for.
+pub(super) fn asks(text: &str) -> Vec<Ask> {
+    if !ASKING.is_match(text) {
+        return Vec::new();
+    }
+    let mut asked = Vec::new();
+    for (slot, cue) in [
+        (Slot::Name, &NAME),
+        (Slot::Email, &EMAIL),
+        (Slot::Address, &ADDRESS),
+        (Slot::Postcode, &POSTCODE),
+    ] {
+        if cue.is_match(text) {
+            asked.push(Ask::For(slot));
+        }
+    }
+    for (slot, cue) in IDENTIFIERS.iter() {
+        if cue.is_match(text) {
+            asked.push(Ask::For(slot.clone()));
+        }
+    }
+    if PHONE.is_match(text) {
+        asked.push(Ask::For(Slot::Phone));
+    }
+    if CALLBACK.is_match(text) {
+        asked.push(Ask::CallbackTime);
+    }
+    // "What is your email address" asks for no street.
+    if asked.contains(&Ask::For(Slot::Email)) {
+        asked.retain(|ask| *ask != Ask::For(Slot::Address));
+    }
+    asked
+}
+
+/// Whether an identifier was asked for, and which.
+pub(super) fn identifier(asked: &[Ask]) -> Option<&Slot> {
+    asked.iter().find_map(|ask| match ask {
+        Ask::For(slot) if slot.kind() == "identifier" => Some(slot),
+        _ => None,
+    })
+}
+
+static YES: LazyLock<Regex> = pattern!(
+    r"^\W*(?:yes|yeah|yep|yup|correct|right|that's (?:right|correct|it|fine|good|great|perfect)|that is (?:right|correct|fine|good|great|perfect)|exactly|sure|ok|okay|perfect|sounds (?:good|great|perfect)|please do|absolutely|of course|that works|works for me|great|fine|mm-?hmm|uh-?huh|you got it|that would be (?:great|good|fine|perfect))\b"
+);
+static NO: LazyLock<Regex> = pattern!(
+    r"^\W*(?:no|nope|nah|not quite|incorrect|wrong|that's (?:wrong|not right|incorrect|not correct)|that is (?:wrong|not right|incorrect))\b"
+);
+static SORRY: LazyLock<Regex> = pattern!(
+    r"\b(?:sorry|actually|i mean|i meant|correction|scratch that|my mistake|my bad|oops|wait|make that|make a change|change it to|let me correct|wrong|not \d)\b|^\W*no\b"
+);
+
+/// Whether a turn begins by agreeing.
+pub(super) fn is_yes(text: &str) -> bool {
+    YES.is_match(text)
+}
+
+/// Whether a turn begins by disagreeing.
+pub(super) fn is_no(text: &str) -> bool {
+    NO.is_match(text)
+}
+
+/// Whether words put something right.
+pub(super) fn corrects(text: &str) -> bool {
+    SORRY.is_match(text)
+}

@@ -1,0 +1,83 @@
+//! What the caller forbids. A revocation counts "in any reasonable manner" (47 CFR 64.1200(a)(10)),
+//! so these patterns are wide; what narrows them is only what makes the words mean another thing.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::call::{Call, Note, Notes};
+use super::pattern;
+use crate::memory::observation::Op;
+use crate::memory::slot::Slot;
+
+static STOP: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:stop|quit) (?:calling|phoning|ringing|dialing|dialling|contacting|bothering|harassing)(?: (?:me|us|my \w+|this number|this house|here))?",
+    r"|(?:do not|don't|dont|never|not to) (?:ever |please )?(?:call|phone|ring|dial|contact|bother) (?:me|us|my \w+|this number|this house|here)(?: (?:ever )?again| any ?more| back)?",
+    r"|(?:do not|don't|dont|never) (?:ever )?call (?:ever )?(?:again|any ?more)",
+    r"|take (?:me|us|my (?:name|number|phone|phone number)|this number) off",
+    r"|(?:remove|delete|erase|drop) (?:me|us|my (?:name|number|phone|phone number|contact|info|information)|this number|my number and name)(?: \w+)? (?:from|off)",
+    r"|off (?:of )?(?:your|the|this|that) (?:\w+ ){0,3}list",
+    r"|(?:remove|delete|lose|erase) (?:my|this) (?:phone )?number",
+    r"|do[- ]not[- ]call (?:list|registry|register)",
+    r"|(?:put|add|place) (?:me|us|my number) (?:on|to) (?:your|the|a) (?:do not|don't|dnc|no)[- ]?(?:call|contact)?",
+    r"|no more (?:phone )?calls",
+    r"|(?:don't|do not|dont|didn't|never) (?:want|wish|need) (?:any |these |those |your |more |any more |anymore |further |to get |to receive )*(?:phone |sales |marketing )?calls",
+    r"|(?:don't|do not|dont) (?:want|wish) (?:to be (?:called|contacted|phoned)|you (?:to (?:call|contact|phone)|calling|contacting)|anyone (?:to call|calling)|anybody (?:to call|calling))",
+    r"|(?:revoke|withdraw|take back) (?:my )?(?:consent|permission)",
+    r"|opt(?:ing)? (?:me )?out(?: of (?:\w+ )?calls)?",
+    r"|(?:cease|end) (?:all )?(?:calls|calling|contact|communication)",
+    r"|leave (?:me|us) alone)"
+);
+/// "Don't call me before nine", "… at work", "… ma'am": of a time, a place or a name.
+static LIMITED: LazyLock<Regex> = pattern!(
+    r"^[\s,]*(?:(?:again |back |please )?(?:before|after|until|till|between|during|while|unless|except|at|on (?:my|the|mon|tues|wednes|thurs|fri|satur|sun|week)|in the|in an hour|today|tomorrow|tonight|right now|now|this (?:morning|afternoon|evening|week)|so early|so late|too early|too late|when|if)\b|(?:sir|ma'am|maam|madam|miss|mrs|mr|names?|a|an|that|by|honey|sweetheart|buddy|dude|bro|speaker|hold|mute|of (?:speaker|hold)|the (?:speaker|hook|flight|waiting))\b|,? i'?(?:ll| will) call)"
+);
+static SMS: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:stop|quit) (?:texting|messaging|sending (?:me |us )?(?:\w+ )?(?:texts?|text messages|messages|sms))|(?:do not|don't|dont|never) (?:text|sms|message) (?:me|us|this number)|no more (?:texts?|text messages|sms)|(?:don't|do not|dont) (?:want|send)(?: me| us)? (?:any |these |your |more |any more )*(?:texts?|text messages|sms)|opt(?:ing)? (?:me )?out of (?:\w+ )?(?:texts?|text messages|sms|messages))\b"
+);
+static RECORDING: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:do not|don't|dont) (?:record|tape) (?:me|us|this|the|my)|(?:do not|don't|dont|didn't) (?:want|wish|like|agree|consent)(?: for)?(?: this| the| my| to| you)*(?: call| conversation| voice)?(?: to| being| be)* ?(?:recorded|recording|taped|record)|stop (?:the )?recording|(?:turn|switch) (?:off the recording|the recording off)|not (?:comfortable|ok|okay|happy|fine) (?:with )?(?:being|to be|you|this|the)?(?: call)?(?: being)? ?record(?:ed|ing)|refuse to be recorded|no recording)\b"
+);
+static FORGET: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:do not|don't|dont) (?:remember|memorize|save|store|keep|retain) (?:this|that|me|any of (?:this|that|my)|my (?:\w+ )?(?:info|information|data|details|number|name|conversation)|what i)|forget (?:what i (?:said|told)|i said|everything i|my (?:info|information|data|details|name))|(?:this is|keep this|strictly) off the record)\b"
+);
+static AGAIN: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:you|you guys) (?:can|may) (?:call|phone|contact) (?:me|us) again|(?:ok|okay|fine|alright|all right) (?:to|if you) (?:call|phone|contact) (?:me|us) (?:again|now)|(?:put|add) me back (?:on|to) (?:your|the) (?:\w+ )?list|(?:start|resume) calling (?:me|us)(?: again)?)\b"
+);
+/// "I never said stop calling me."
+static DENIED: LazyLock<Regex> = pattern!(
+    r"\b(?:didn't|did not|never|not|wasn't) (?:say|said|ask|asked|saying|asking|tell|told)(?: \w+){0,3}\W*$"
+);
+
+pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        for hit in STOP.find_iter(turn.text) {
+            let limited = LIMITED.is_match(&turn.text[hit.end()..]);
+            let denied = DENIED.is_match(&turn.text[..hit.start()]);
+            let texts = SMS
+                .find(turn.text)
+                .is_some_and(|sms| sms.start() == hit.start());
+            if !limited && !denied && !texts {
+                notes.push(Note::new(Slot::DoNotCall, "true", at, hit.range(), 0.95));
+                break;
+            }
+        }
+        for (slot, cue, value, confidence) in [
+            (Slot::OptOutSms, &SMS, "true", 0.9),
+            (Slot::RecordingRefused, &RECORDING, "true", 0.9),
+            (Slot::RememberMe, &FORGET, "no", 0.85),
+        ] {
+            if let Some(hit) = cue.find(turn.text)
+                && !DENIED.is_match(&turn.text[..hit.start()])
+            {
+                notes.push(Note::new(slot, value, at, hit.range(), confidence));
+            }
+        }
+        if let Some(hit) = AGAIN.find(turn.text)
+            && !turn.text.trim_end().ends_with('?')
+        {
+            let note = Note::new(Slot::DoNotCall, "true", at, hit.range(), 0.8);
+            notes.push(note.op(Op::Retract));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! E-mail addresses: typed, spoken ("john dot smith at gmail dot com", "j-o-h-n"), and with the
+//! punctuation lost ("sam 27 gmailcom").
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::ask::{Ask, corrects, is_no};
+use super::call::{Call, Note, Notes, Turn};
+use super::pattern;
+use crate::memory::slot::Slot;
+use crate::memory::spoken::{self, Word};
+
+static TYPED: LazyLock<Regex> =
+    pattern!(r"\b[a-z0-9](?:[a-z0-9._%+-]*[a-z0-9_])?@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b");
+/// The part behind the "at".
+static DOMAIN: LazyLock<Regex> = pattern!(
+    r"\b(?:at|@)(?: sign)?\s+((?:[a-z0-9-]+(?:\s?\.\s?|\s(?:dot|period|point)\s))+(?:com|net|org|edu|gov|io|co|us|uk|de|fr|ca|in|au|info|biz|me|ai|dev|app|eu)(?:\s?\.\s?uk|\sdot uk)?)\b"
+);
+static LOST: LazyLock<Regex> = pattern!(
+    r"^([a-z0-9._-]*?)(gmail|gamil|gmial|hotmail|yahoo|outlook|icloud|rediffmail|ymail|aol|mail)\.?(com|net|org|in|co)$"
+);
+/// Where a spoken address begins behind.
+const BEGINS: [&str; 34] = [
+    "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
+    "yes", "yeah", "sure", "okay", "ok", "my", "and", "id", "um", "uh", "so", "use", "the", "with",
+    "for", "it", "on", "be", "was", "please", "no", "sorry", "actually",
+];
+static OTHERS: LazyLock<Regex> =
+    pattern!(r"\b(?:his|her|their|your|wife's|husband's)\b[^.!?,]{0,24}$");
+
+pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        let mut found = typed(turn);
+        found.extend(said(turn));
+        if found.is_empty() {
+            found.extend(lost(turn));
+        }
+        for (value, place, confidence) in found {
+            if OTHERS.is_match(&turn.text[..place.start]) {
+                continue;
+            }
+            let asked = turn.answers(&Ask::For(Slot::Email));
+            let value = Value::from(value);
+            if corrects(&turn.text[..place.start]) || is_no(turn.text) {
+                notes.correct(&Slot::Email, at, place.clone(), &value);
+            }
+            let confidence = if asked { confidence + 0.05 } else { confidence };
+            notes.push(Note::new(Slot::Email, value, at, place, confidence));
+        }
+    }
+}
+
+type Found = (String, Range<usize>, f64);
+
+fn typed(turn: &Turn<'_>) -> Vec<Found> {
+    TYPED
+        .find_iter(turn.text)
+        .map(|hit| (hit.as_str().to_lowercase(), hit.range(), 0.93))
+        .collect()
+}
+
+fn said(turn: &Turn<'_>) -> Vec<Found> {
+    DOMAIN
+        .captures_iter(turn.text)
+        .filter_map(|hit| {
+            let (whole, domain) = (hit.get(0)?, hit.get(1)?);
+            let (local, start) = local(turn.text, whole.start())?;
+            let mut name = String::new();
+            for word in domain.as_str().to_lowercase().split([' ', '.']) {
+                match word {
+                    "" | "dot" | "period" | "point" => name.push('.'),
+                    word => name.push_str(word),
+                }
+            }
+            let labels: Vec<&str> = name.split('.').filter(|label| !label.is_empty()).collect();
+            let name = join_labels(&labels);
+            Some((format!("{local}@{name}"), start..whole.end(), 0.9))
+        })
+        .collect()
+}
+
+/// "g mail" is one label.
+fn join_labels(labels: &[&str]) -> String {
+    labels.join(".")
+}
+
+/// The part before the "at", read backwards to where the address begins.
+fn local(text: &str, until: usize) -> Option<(String, usize)> {
+    let words = spoken::words(&text[..until]);
+    let mut start = words.len();
+    let mut end = until;
+    while let Some(word) = start.checked_sub(1).map(|before| &words[before]) {
+        let gap = &text[word.place.end..end];
+        let apart = gap.contains(['?', '!', ':', ';']) || gap.contains(". ");
+        let joint = ["dot", "underscore", "dash", "hyphen", "period", "plus"]
+            .iter()
+            .any(|joint| word.is(joint));
+        if apart
+            || (!joint && BEGINS.iter().any(|begin| word.is(begin)))
+            || words.len() - start >= 24
+        {
+            break;
+        }
+        start -= 1;
+        end = word.place.start;
+    }
+    let mut local = String::new();
+    let mut rest = &words[start..];
+    while let Some(word) = rest.first() {
+        let (piece, taken) = piece(rest);
+        local.push_str(&piece);
+        // A typed dot or hyphen between two words stays.
+        if let Some(next) = rest.get(taken) {
+            let gap = &text[rest[taken - 1].place.end..next.place.start];
+            match gap {
+                "." | "_" => local.push_str(gap),
+                "-" if word.text.len() > 1 => local.push('-'),
+                _ => {}
+            }
+        }
+        rest = &rest[taken..];
+    }
+    let sound = !local.is_empty()
+        && local.len() <= 64
+        && !local.starts_with(['.', '-'])
+        && !local.ends_with('.')
+        && local
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte));
+    sound.then(|| {
+        (
+            local,
+            words.get(start).map_or(until, |word| word.place.start),
+        )
+    })
+}
+
+/// What one spoken piece stands for, and how many words it takes.
+fn piece(words: &[Word<'_>]) -> (String, usize) {
+    let word = words[0].text.to_lowercase();
+    let next = words.get(1).map(|next| next.text.to_lowercase());
+    match word.as_str() {
+        "dot" | "period" | "point" => return (".".to_owned(), 1),
+        "underscore" => return ("_".to_owned(), 1),
+        "dash" | "hyphen" | "minus" => return ("-".to_owned(), 1),
+        "plus" => return ("+".to_owned(), 1),
+        "double" | "triple" => {
+            if let Some(next) = next
+                .as_ref()
+                .filter(|next| next.len() == 1 || spoken::single(next).is_some())
+            {
+                let digit = spoken::single(next).map_or(next.as_str(), |digit| digit);
+                return (digit.repeat(if word == "double" { 2 } else { 3 }), 2);
+            }
+        }
+        _ => {}
+    }
+    // "oh" is a letter or a digit; beside letters it is a word of the name.
+    if word != "o"
+        && word != "oh"
+        && let Some(digits) = spoken::runs(&word).first().map(|run| run.digits.clone())
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+    {
+        if let (Some(tens), Some(unit)) = (
+            digits.strip_suffix('0'),
+            next.as_deref().and_then(spoken::single),
+        ) && digits.len() == 2
+            && digits != "10"
+        {
+            return (format!("{tens}{unit}"), 2);
+        }
+        return (digits, 1);
+    }
+    (word, 1)
+}
+
+/// "sam 27 gmailcom": what is left when recognition drops the punctuation of a known provider.
+fn lost(turn: &Turn<'_>) -> Vec<Found> {
+    let words = spoken::words(turn.text);
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(hit) = LOST.captures(word.text) else {
+            continue;
+        };
+        let part = |group: usize| hit.get(group).map_or("", |part| part.as_str());
+        let provider = match part(2).to_lowercase().as_str() {
+            "gamil" | "gmial" => "gmail".to_owned(),
+            other => other.to_owned(),
+        };
+        let mut first = at;
+        let mut local = part(1).to_lowercase();
+        let digits = |word: &Word<'_>| word.text.bytes().all(|byte| byte.is_ascii_digit());
+        // Digits, and the word before them, belong to it.
+        while let Some(before) = first.checked_sub(1).map(|before| &words[before]) {
+            let begins = BEGINS.iter().any(|begin| before.is(begin));
+            let joins = digits(before) && before.text.len() <= 4
+                || digits(&words[first])
+                || local.is_empty();
+            if begins || !joins || at - first >= 4 {
+                break;
+            }
+            local.insert_str(0, &before.text.to_lowercase());
+            first -= 1;
+        }
+        if local.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            let value = format!("{local}@{provider}.{}", part(3).to_lowercase());
+            found.push((value, words[first].place.start..word.place.end, 0.7));
+        }
+    }
+    found
+}

@@ -1,0 +1,56 @@
+//! Who is on the line: a wrong number or somebody else's voice says nothing about the caller.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::call::{Call, Note, Notes};
+use super::pattern;
+use crate::memory::slot::Slot;
+
+static WRONG: LazyLock<Regex> = pattern!(
+    r"\b(?:you|you've|you have|they|they've|this is|it's|it is|that's|think you)(?: \w+)?(?: got| have| dialed| dialled| called| reached)? (?:the|a) wrong number\b|^\W*(?:sorry,? )?wrong number\b|\b(?:no one|nobody|no-one|there's no|there is no)(?: \w+){0,2} by that name\b"
+);
+/// The caller gave it wrong, or was given it: the line is right.
+static GIVEN: LazyLock<Regex> = pattern!(
+    r"\b(?:i|i've|i have|my|claim|order|account|policy|gave|given|wrote|entered|typed)\b[^.!?]{0,30}\bwrong number\b"
+);
+static THIRD: LazyLock<Regex> = pattern!(
+    r"\b(?:on behalf of|(?:i'm|i am|this is) (?:his|her|their|the patient's|the customer's) (?:wife|husband|mother|mom|father|dad|son|daughter|brother|sister|assistant|secretary|carer|caretaker|neighbou?r|partner|friend|roommate|colleague|lawyer|attorney)|(?:calling|asking) for my (?:wife|husband|mother|mom|father|dad|son|daughter|brother|sister|boss|friend|partner|client)|(?:he|she) (?:is not|isn't|is n't|'s not) (?:here|home|available|in)(?: right now)?|(?:he's|she's) not (?:here|home|available|in)\b)"
+);
+
+/// What is known about who is on the line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Line {
+    wrong: bool,
+    third: bool,
+}
+
+impl Line {
+    /// Whether such a fact would be about somebody else.
+    pub(super) fn silences(self, slot: &Slot) -> bool {
+        match slot.kind() {
+            "identity" => self.wrong || self.third,
+            "contact" | "identifier" | "preference" | "constraint" | "commitment" => self.wrong,
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn find(call: &Call<'_>, notes: &mut Notes) -> Line {
+    let mut line = Line::default();
+    for (at, turn) in call.callers() {
+        if let Some(hit) = WRONG.find(turn.text)
+            && !GIVEN.is_match(turn.text)
+            && !turn.text.trim_end().ends_with('?')
+        {
+            line.wrong = true;
+            notes.push(Note::new(Slot::WrongNumber, "true", at, hit.range(), 0.85));
+        }
+        if let Some(hit) = THIRD.find(turn.text) {
+            line.third = true;
+            notes.push(Note::new(Slot::ThirdParty, "true", at, hit.range(), 0.75));
+        }
+    }
+    line
+}

@@ -69,7 +69,7 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
     for run in runs(turn.text) {
         let before = &turn.text[..run.place.start];
-        let Some(confidence) = judge(turn, before, &run, call.region) else {
+        let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
@@ -93,21 +93,22 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.
-fn judge(turn: &Turn<'_>, before: &str, run: &Run, region: &str) -> Option<f64> {
+fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f64> {
     let length = run.digits.len();
     if !(7..=15).contains(&length) || OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
         return None;
     }
     let asked = turn.answers(&Ask::For(Slot::Phone));
-    let valid = e164(run, region).is_some();
+    let valid = e164(run, call.region).is_some();
     let cue = CUE.is_match(before);
     let lone = !cue && !asked;
     // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
     if lone && (length == 8 || DATE.is_match(&run.digits) || CODE.is_match(before)) {
         return None;
     }
+    // In a call about money a number that nobody named is sooner an account or a card.
     let after = &turn.text[run.place.end..];
-    if lone && ACCOUNT.is_match(after) {
+    if lone && (call.about_money || ACCOUNT.is_match(after)) {
         return None;
     }
     if CODE.is_match(before) && !PH.is_match(before) {

@@ -13,6 +13,9 @@ use super::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
+/// Digits of an account number are fewer.
+const LONGEST_ACCOUNT: usize = 13;
+
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(order|purchase|booking|reservation|confirmation|account|acct|ac(?: no| number)|claim|policy|case|ticket|invoice|customer|member|membership|tracking|record locator|pnr)(?: (?:confirmation|reference|id))?(?: (?:number|no|num|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
 );
@@ -48,6 +51,10 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
                 continue;
             }
             let slot = slot(&word.as_str().to_lowercase());
+            // So long an account number is a card's.
+            if slot == Slot::Account && value.len() >= LONGEST_ACCOUNT {
+                continue;
+            }
             note(notes, at, turn, slot, value, whole.start()..place.end, 0.85);
             used.push(place);
         }

@@ -126,13 +126,13 @@ impl Visitor<'_> for Place<'_> {
 
 /// Whether the two keys are one but for `camelCase` and `snake_case`.
 fn same(key: &str, wanted: &str) -> bool {
-    let letters = |text: &'_ str| {
-        text.bytes()
-            .filter(|byte| *byte != b'_')
-            .map(|byte| byte.to_ascii_lowercase())
-            .collect::<Vec<u8>>()
-    };
-    key == wanted || (key.len() <= 2 * wanted.len() && letters(key) == letters(wanted))
+    key == wanted || letters(key).eq(letters(wanted))
+}
+
+fn letters(key: &str) -> impl Iterator<Item = u8> {
+    key.bytes()
+        .filter(|byte| *byte != b'_')
+        .map(|byte| byte.to_ascii_lowercase())
 }
 
 /// A whole number; a fraction is cut.

@@ -11,7 +11,7 @@ use crate::platform::tests::{client, source};
 
 const ID: &str = "conv_01k7h3v5e8f9x2m4q6s8t0w1y3";
 
-async fn api(server: &MockServer) -> Client {
+fn api(server: &MockServer) -> Client {
     let config = source(PlatformName::Speechify, Some(&server.uri()));
     let api = config.api.clone().unwrap();
     Client::new(&config, &api, client()).unwrap()
@@ -57,7 +57,7 @@ async fn fetched(template: ResponseTemplate) -> Result<Fetched, FetchError> {
         json!({"messages": [], "has_more": false}),
     )
     .await;
-    api(&server).await.fetch(&id()).await
+    api(&server).fetch(&id()).await
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn all_pages_of_messages_come_in_order() {
         .respond_with(page(&["msg_4"], Value::Null, false))
         .mount(&server)
         .await;
-    let fetched = api(&server).await.fetch(&id()).await.unwrap();
+    let fetched = api(&server).fetch(&id()).await.unwrap();
     let ids: Vec<&str> = fetched.messages.iter().map(|m| m.id.as_str()).collect();
     assert_eq!(ids, ["msg_1", "msg_2", "msg_3", "msg_4"]);
 }
@@ -112,7 +112,7 @@ async fn pages_in_a_circle_and_half_pages_are_malformed() {
         let server = MockServer::start().await;
         json_at(&server, &route(""), call()).await;
         json_at(&server, &route("/messages"), page.clone()).await;
-        let failed = api(&server).await.fetch(&id()).await.unwrap_err();
+        let failed = api(&server).fetch(&id()).await.unwrap_err();
         assert_eq!(failed.code(), "platform_malformed", "{page}");
     }
 }
@@ -255,7 +255,7 @@ async fn the_list_asks_for_one_caller_from_one_place() {
         caller_identity: Some("sip_+14155550123".to_owned()),
         cursor: Some("here".to_owned()),
     };
-    let page = api(&server).await.list(&query).await.unwrap();
+    let page = api(&server).list(&query).await.unwrap();
     assert_eq!(page.next.as_deref(), Some("there"));
     assert_eq!(page.rows[0].conversation.message_count, 12);
     let reason = page.rows[0].reason.clone().unwrap();
@@ -264,7 +264,7 @@ async fn the_list_asks_for_one_caller_from_one_place() {
 
 #[tokio::test]
 async fn conversation_ids_have_one_form() {
-    let api = api(&MockServer::start().await).await;
+    let api = api(&MockServer::start().await);
     assert!(api.is_conversation_id(ID));
     assert!(api.is_conversation_id(&ID.to_uppercase()));
     for other in [

@@ -179,10 +179,12 @@ fn messages_take_any_form() {
             json!({"role": "user", "content": "yes"}),
             json!({"role": "user", "content": "yes"}),
             json!({"content": ["parts"]}),
+            json!({"role": "user", "content": "a\u{0}b"}),
         ]
     };
     let messages = messages(&conversation, rows()).unwrap();
-    assert_eq!(messages.len(), 4);
+    assert_eq!(messages.len(), 5);
+    assert_eq!(messages[4].content, "a\u{fffd}b");
     assert_eq!(messages[0].role, Role::Tool);
     assert_eq!(messages[0].tool_args, Some(json!({"day": "tuesday"})));
     assert_eq!(messages[0].tool_result, None);

@@ -21,7 +21,9 @@ const ROUND: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
 
 fn main() {
-    rustls::crypto::ring::default_provider().install_default().expect("nobody was first");
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nobody was first");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(bench());
 }
@@ -36,22 +38,34 @@ async fn bench() {
         data = folder.path().join("data").display().to_string(),
     );
     std::fs::write(&settings, text).expect("settings");
-    let overrides = Overrides { config: Some(settings), ..Overrides::default() };
+    let overrides = Overrides {
+        config: Some(settings),
+        ..Overrides::default()
+    };
     let config = Config::load(&overrides).expect("good settings");
     let host = Host::new(Clock::System);
     let app = App::build(config, host.clone()).await.expect("an app");
-    let running = Running::start(app, &[Role::Receiver]).await.expect("a listener");
+    let running = Running::start(app, &[Role::Receiver])
+        .await
+        .expect("a listener");
     let base = format!("http://{}", running.address());
     let client = reqwest::Client::builder().build().expect("a client");
 
-    println!("{:>11} {:>14} {:>14} {:>14} {:>9} {:>9}", "connections", "no work/s", "accepted/s",
-        "inserts/s", "to none", "to bare");
+    println!(
+        "{:>11} {:>14} {:>14} {:>14} {:>9} {:>9}",
+        "connections", "no work/s", "accepted/s", "inserts/s", "to none", "to bare"
+    );
     for connections in [1, 8, 64] {
         let mut rows = Vec::new();
         for _ in 0..ROUNDS {
             let nothing = rate(connections, |_| {
                 let request = client.get(format!("{base}/healthz"));
-                async move { request.send().await.is_ok_and(|answer| answer.status() == 200) }
+                async move {
+                    request
+                        .send()
+                        .await
+                        .is_ok_and(|answer| answer.status() == 200)
+                }
             })
             .await;
             let accepted = rate(connections, |n| {
@@ -62,15 +76,23 @@ async fn bench() {
                     .post(format!("{base}/webhooks/voice"))
                     .header("Speechify-Signature", signature)
                     .body(body);
-                async move { request.send().await.is_ok_and(|answer| answer.status() == 200) }
+                async move {
+                    request
+                        .send()
+                        .await
+                        .is_ok_and(|answer| answer.status() == 200)
+                }
             })
             .await;
             rows.push((nothing, accepted, bare(connections).await));
         }
         rows.sort_by(|a, b| a.1.total_cmp(&b.1));
         let (nothing, accepted, inserts) = rows[ROUNDS / 2];
-        println!("{connections:>11} {nothing:>14.0} {accepted:>14.0} {inserts:>14.0} {:>9.2} {:>9.2}",
-            accepted / nothing, accepted / inserts);
+        println!(
+            "{connections:>11} {nothing:>14.0} {accepted:>14.0} {inserts:>14.0} {:>9.2} {:>9.2}",
+            accepted / nothing,
+            accepted / inserts
+        );
     }
     running.stop().await;
 }
@@ -106,7 +128,11 @@ async fn bare(writers: usize) -> f64 {
     let host = Host::new(Clock::System);
     let url = format!("sqlite://{}", folder.path().join("bare.db").display());
     let db = Db::open(&url, &host).await.expect("a database");
-    let queue = Arc::new(Queue::in_database(db, host.clone(), true).await.expect("a queue"));
+    let queue = Arc::new(
+        Queue::in_database(db, host.clone(), true)
+            .await
+            .expect("a queue"),
+    );
     rate(writers, |n| {
         let key = ConversationKey {
             owner: Owner::platform("bench"),

@@ -190,7 +190,10 @@ mod tests {
                 .as_secs(),
             17
         );
-        assert_eq!(not_over(Duration::ZERO, Duration::from_secs(1)), Some(Duration::from_secs(1)));
+        assert_eq!(
+            not_over(Duration::ZERO, Duration::from_secs(1)),
+            Some(Duration::from_secs(1))
+        );
         assert_eq!(not_over(max_wait, max_wait), None);
         assert_eq!(not_over(Duration::MAX, max_wait), None);
     }

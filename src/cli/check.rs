@@ -199,7 +199,7 @@ async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {
             "add a [[sources]] table; aftercall.example.toml has two",
         )]);
     }
-    let built = platform::build(config, &platform::http_client()?);
+    let built = platform::build(&config.sources, &config.memory, &platform::http_client()?)?;
     let mut findings = Vec::new();
     for (source, settings) in built.iter().zip(&config.sources) {
         findings.push(secrets(source, settings));

@@ -45,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&globals.overrides())?;
-    let sources = platform::build(&config, &platform::http_client()?);
+    let sources = platform::build(&config.sources, &config.memory, &platform::http_client()?)?;
     let source = find(&sources, &args.source)?;
     let Some(webhooks) = &source.webhooks else {
         let text = format!("the source {} takes no webhooks", source.name);

@@ -29,7 +29,10 @@ pub(super) async fn conversation_of(
         return Ok(id.clone());
     }
     let Some(held_in) = &event.room else {
-        let why = Failure::poison("no_conversation", "the event names neither a call nor a room");
+        let why = Failure::poison(
+            "no_conversation",
+            "the event names neither a call nor a room",
+        );
         return Err(Verdict::Park { why });
     };
     let Some(api) = &source.api else {
@@ -39,7 +42,9 @@ pub(super) async fn conversation_of(
             Verdict::Park { why }
         });
     };
-    if api.is_conversation_id(&held_in.name) && let Ok(id) = ConversationId::new(&held_in.name) {
+    if api.is_conversation_id(&held_in.name)
+        && let Ok(id) = ConversationId::new(&held_in.name)
+    {
         return Ok(id);
     }
     if let Some(id) = &held_in.conversation_id {
@@ -48,12 +53,23 @@ pub(super) async fn conversation_of(
     if let Choice::One(id) = choose(&known(flow, source, held_in).await?, held_in) {
         return Ok(id);
     }
-    match choose(&listed(flow, source, api.as_ref(), held_in, delivery).await?, held_in) {
+    match choose(
+        &listed(flow, source, api.as_ref(), held_in, delivery).await?,
+        held_in,
+    ) {
         Choice::One(id) => Ok(id),
-        Choice::None => Err(wait(flow, event, "room_unknown", "the platform lists no call of it")),
-        Choice::Ambiguous => {
-            Err(wait(flow, event, "room_ambiguous", "the platform lists several calls for it"))
-        }
+        Choice::None => Err(wait(
+            flow,
+            event,
+            "room_unknown",
+            "the platform lists no call of it",
+        )),
+        Choice::Ambiguous => Err(wait(
+            flow,
+            event,
+            "room_ambiguous",
+            "the platform lists several calls for it",
+        )),
     }
 }
 
@@ -72,7 +88,10 @@ async fn known(flow: &Flow, source: &Source, held_in: &RoomRef) -> Result<Vec<Li
         .map_err(|error| store_failed(&error))?;
     Ok(records
         .into_iter()
-        .map(|record| Listed { conversation: record.conversation, reason: None })
+        .map(|record| Listed {
+            conversation: record.conversation,
+            reason: None,
+        })
         .collect())
 }
 
@@ -87,7 +106,10 @@ async fn listed(
     let oldest = held_in.created_at.map(|at| at.minus(OLDER_THAN_ROOM));
     let mut rows: Vec<Listed> = Vec::new();
     for caller in callers(&held_in.name) {
-        let mut query = ListQuery { caller_identity: Some(caller), cursor: None };
+        let mut query = ListQuery {
+            caller_identity: Some(caller),
+            cursor: None,
+        };
         for _ in 0..MAX_PAGES {
             let admitted = flow.sources.admit(&source.name, &flow.host)?;
             let page = api
@@ -111,11 +133,17 @@ async fn listed(
 
 /// The row may come late, and a second match may turn out to be another room's: nothing is guessed.
 fn wait(flow: &Flow, event: &CallEvent, code: &str, message: &str) -> Verdict {
-    let why = Failure::platform(code, format!("no one call is known for the room: {message}"));
+    let why = Failure::platform(
+        code,
+        format!("no one call is known for the room: {message}"),
+    );
     let due = event.happened_at().plus(flow.finalize.grace);
     let elapsed = flow.host.now().since(due);
     match retry::not_over(elapsed, flow.finalize.max_wait) {
-        Some(next) => Verdict::Wait { after: next.saturating_sub(elapsed), why },
+        Some(next) => Verdict::Wait {
+            after: next.saturating_sub(elapsed),
+            why,
+        },
         None => Verdict::Park { why },
     }
 }

@@ -116,7 +116,10 @@ async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Write>) {
 
 /// A job that panics fails alone: the writer lives as long as the process.
 async fn guard(job: BoxFuture<'_, Result<Value>>) -> Result<Value> {
-    AssertUnwindSafe(job).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+    AssertUnwindSafe(job)
+        .catch_unwind()
+        .await
+        .unwrap_or(Err(Error::Panicked))
 }
 
 /// Commits a group, and tells each caller how its own write ended.

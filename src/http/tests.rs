@@ -18,6 +18,7 @@ use crate::platform::{Classified, Delivery, Source, Webhooks};
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::signature::Refusal;
+use crate::signature::explain::Check;
 use crate::store::Db;
 use crate::store::conversations::{self as stored, Record};
 use crate::store::tokens::{self, Scope, Token};
@@ -266,6 +267,10 @@ impl Webhooks for Signed {
             Some(_) => Err(Refusal::Mismatch { tried: 1 }),
             None => Err(Refusal::Missing("signature")),
         }
+    }
+
+    fn explain(&self, _: Delivery<'_>, _: Timestamp) -> Vec<Check> {
+        Vec::new()
     }
 
     fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified {

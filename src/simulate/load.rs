@@ -8,6 +8,8 @@ use super::script::{Answered, Script};
 use crate::id::of_content;
 use crate::secret::sha256_hex;
 
+pub mod run;
+
 /// Decides by chance, and always the same for the same seed, question and number.
 #[derive(Clone, Copy, Debug)]
 pub struct Lot {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::livekit::{self, RoomEvent};
 use super::script::{Answered, EventName, Sending, Signing, Take};
 use super::sender::{Reply, Sender, Webhook};
-use super::speechify::webhook;
+use super::speechify::webhook::{COMPLETED, completed};
 use super::{Account, ROOMS_SOURCE, VOICE_SOURCE, signing};
 use crate::host::Clock;
 use crate::id::of_content;
@@ -44,6 +44,11 @@ pub async fn play(take: &Take, sender: &Sender, clock: &Clock) -> Vec<Played> {
     played
 }
 
+/// One webhook of a cast call, made and signed at `now`.
+pub fn webhook(take: &Take, sending: &Sending, now: Timestamp) -> Webhook {
+    sign(take, sending, body(take, sending, now), now)
+}
+
 /// What an answer means.
 pub fn answered(reply: &Reply) -> Option<Answered> {
     let word = reply.body.get("status").and_then(Value::as_str);
@@ -60,7 +65,7 @@ fn body(take: &Take, sending: &Sending, now: Timestamp) -> Vec<u8> {
     let call = &take.record;
     let reason = || sending.reason.clone().unwrap_or_default();
     let body = match sending.event {
-        EventName::Completed | EventName::Truncated => webhook::completed(call, now),
+        EventName::Completed | EventName::Truncated => completed(call, now),
         EventName::ParticipantJoined => livekit::body(call, &RoomEvent::Joined, now),
         EventName::ParticipantLeft => {
             livekit::body(call, &RoomEvent::Left { reason: reason() }, now)
@@ -103,7 +108,7 @@ fn sign(take: &Take, sending: &Sending, body: Vec<u8>, now: Timestamp) -> Webhoo
         let headers = signing::speechify(secret, &body, now);
         (headers, "speechify-event", "speechify-delivery-id")
     };
-    headers.push((event, webhook::COMPLETED.to_owned()));
+    headers.push((event, COMPLETED.to_owned()));
     headers.push((delivery, of_content("whd_", &[take.record.id.as_str()])));
     headers.push(("content-type", "application/json".to_owned()));
     Webhook {

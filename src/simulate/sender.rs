@@ -86,6 +86,11 @@ impl Sender {
         }
     }
 
+    /// The client that it posts with, for questions to the same server.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// Whether aftercall answers at all.
     pub async fn is_there(&self) -> bool {
         let url = format!("{}/healthz", self.target);

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use aftercall::signature::jwt;
 use serde_json::{Value, json};
 
 use crate::support::{
     LIVEKIT_KEY, LIVEKIT_SECRET, Platform, Server, completed_body, conversation_id, finished_call,
-    now_ms, rfc3339, talk,
+    livekit_token, now_ms, rfc3339, talk,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -33,7 +32,10 @@ async fn without_a_reason_the_fallback_comes_no_earlier_than_the_grace() {
     let platform = Platform::start().await;
     let server = Server::start(&platform, "[finalize]\nrecheck = []\n").await;
     let id = conversation_id(1);
-    platform.add(finished_call(&id, "user_1", None), talk("I need an appointment."));
+    platform.add(
+        finished_call(&id, "user_1", None),
+        talk("I need an appointment."),
+    );
     let said = completed_body(&id);
     let event_time: Value = serde_json::from_slice(&said).unwrap();
     let event_time = event_time["timestamp"].as_i64().unwrap();
@@ -41,11 +43,23 @@ async fn without_a_reason_the_fallback_comes_no_earlier_than_the_grace() {
     let call = server.wait_for(&id, SOON).await;
     assert_eq!(call["end_reason"], "caller_hangup");
     assert_eq!(call["end_reason_source"], "fallback");
-    let (_, timeline) = server.get(&format!("/v1/conversations/{id}/timeline")).await;
+    let (_, timeline) = server
+        .get(&format!("/v1/conversations/{id}/timeline"))
+        .await;
     let settled = millis(&step(&timeline, "settled")["at"]);
-    assert!(settled >= event_time + 10_000, "settled {} ms after", settled - event_time);
-    let (_, messages) = server.get(&format!("/v1/conversations/{id}/messages")).await;
-    assert_eq!(messages["messages"].as_array().unwrap().len(), 4, "all pages: {messages}");
+    assert!(
+        settled >= event_time + 10_000,
+        "settled {} ms after",
+        settled - event_time
+    );
+    let (_, messages) = server
+        .get(&format!("/v1/conversations/{id}/messages"))
+        .await;
+    assert_eq!(
+        messages["messages"].as_array().unwrap().len(),
+        4,
+        "all pages: {messages}"
+    );
 }
 
 #[tokio::test]
@@ -53,7 +67,10 @@ async fn with_a_reason_it_is_that_one_and_before_the_rollout_it_is_null() {
     let platform = Platform::start().await;
     let server = Server::start(&platform, QUICK).await;
     let (with, before) = (conversation_id(1), conversation_id(2));
-    platform.add(finished_call(&with, "user_1", Some("agent_ended")), talk("Hello."));
+    platform.add(
+        finished_call(&with, "user_1", Some("agent_ended")),
+        talk("Hello."),
+    );
     let mut old = finished_call(&before, "user_1", None);
     old["created_at"] = json!("2025-12-31T23:59:59Z");
     platform.add(old, talk("Hello."));
@@ -64,7 +81,10 @@ async fn with_a_reason_it_is_that_one_and_before_the_rollout_it_is_null() {
     assert_eq!(call["end_reason"], "agent_ended");
     assert_eq!(call["end_reason_source"], "platform");
     let call = server.wait_for(&before, SOON).await;
-    assert_eq!((&call["end_reason"], &call["end_reason_source"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&call["end_reason"], &call["end_reason_source"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -90,14 +110,22 @@ async fn an_api_that_fails_for_a_while_is_asked_again() {
     let platform = Platform::start().await;
     let server = Server::start(&platform, QUICK).await;
     let id = conversation_id(1);
-    platform.add(finished_call(&id, "user_1", Some("agent_ended")), talk("Hello."));
+    platform.add(
+        finished_call(&id, "user_1", Some("agent_ended")),
+        talk("Hello."),
+    );
     *platform.fail_with.lock().unwrap() = Some(503);
     server.post_signed(completed_body(&id)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     *platform.fail_with.lock().unwrap() = None;
     server.wait_for(&id, SOON).await;
-    let (_, timeline) = server.get(&format!("/v1/conversations/{id}/timeline")).await;
-    assert_eq!(step(&timeline, "attempt_failed")["detail"], "platform_unavailable");
+    let (_, timeline) = server
+        .get(&format!("/v1/conversations/{id}/timeline"))
+        .await;
+    assert_eq!(
+        step(&timeline, "attempt_failed")["detail"],
+        "platform_unavailable"
+    );
 }
 
 fn livekit(event: &str, number: u32, room: &str, more: &Value) -> Vec<u8> {
@@ -115,10 +143,16 @@ fn livekit(event: &str, number: u32, room: &str, more: &Value) -> Vec<u8> {
 }
 
 async fn post_room(server: &Server, body: Vec<u8>) {
-    let now = aftercall::time::Timestamp::from_millis(now_ms());
-    let token = jwt::sign(LIVEKIT_KEY, LIVEKIT_SECRET, &body, now);
-    let (status, answer) = server.post("rooms", &[("Authorization", &token)], body).await.unwrap();
-    assert_eq!((status, &answer["status"]), (200, &json!("accepted")), "{answer}");
+    let token = livekit_token(LIVEKIT_KEY, LIVEKIT_SECRET, &body);
+    let (status, answer) = server
+        .post("rooms", &[("Authorization", &token)], body)
+        .await
+        .unwrap();
+    assert_eq!(
+        (status, &answer["status"]),
+        (200, &json!("accepted")),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -148,9 +182,14 @@ async fn a_phone_that_hangs_up_is_observed_and_its_room_found_by_the_caller() {
     assert_eq!(call["end_reason"], "caller_hangup");
     assert_eq!(call["end_reason_source"], "observed");
     assert_eq!(call["to_number"], "+18005550100");
-    let (_, timeline) = server.get(&format!("/v1/conversations/{id}/timeline")).await;
+    let (_, timeline) = server
+        .get(&format!("/v1/conversations/{id}/timeline"))
+        .await;
     let took = millis(&step(&timeline, "settled")["at"]) - told;
-    assert!(took < 8_000, "a phone that was seen hanging up skips the grace, yet it took {took} ms");
+    assert!(
+        took < 8_000,
+        "a phone that was seen hanging up skips the grace, yet it took {took} ms"
+    );
 }
 
 #[tokio::test]
@@ -175,27 +214,48 @@ async fn a_caller_is_remembered_across_calls_and_forgotten_with_one() {
     let about = format!("/v1/agents/{agent}/memories?caller_identity=%2B14155550123");
     let slots = |answer: &Value| -> Vec<String> {
         let facts = answer["memories"].as_array().unwrap();
-        facts.iter().map(|fact| fact["slot"].as_str().unwrap().to_owned()).collect()
+        facts
+            .iter()
+            .map(|fact| fact["slot"].as_str().unwrap().to_owned())
+            .collect()
     };
     let (status, held) = server.get(&about).await;
     assert_eq!(status, 200, "{held}");
     assert!(slots(&held).contains(&"identity.name".to_owned()), "{held}");
     let name = held["memories"].as_array().unwrap().iter();
-    let name = name.clone().find(|fact| fact["slot"] == "identity.name").unwrap();
+    let name = name
+        .clone()
+        .find(|fact| fact["slot"] == "identity.name")
+        .unwrap();
     assert_eq!(name["value"], "Ada Lovelace");
     assert_eq!(name["evidence"][0]["conversation_id"], first.as_str());
     let (status, _) = server.get(&format!("/v1/agents/{agent}/memories")).await;
     assert_eq!(status, 422, "a missing key is never all");
     let context = format!("/v1/agents/{agent}/context?caller_identity=%2B14155550123");
     let (_, context) = server.get(&context).await;
-    assert!(context["context"].as_str().unwrap().starts_with("1. "), "{context}");
+    assert!(
+        context["context"].as_str().unwrap().starts_with("1. "),
+        "{context}"
+    );
 
     let url = format!("{}/v1/conversations/{first}", server.url);
-    let gone = server.client.delete(url).bearer_auth(server.admin_token()).send().await.unwrap();
+    let gone = server
+        .client
+        .delete(url)
+        .bearer_auth(server.admin_token())
+        .send()
+        .await
+        .unwrap();
     assert!(gone.status().is_success(), "{}", gone.status());
-    assert_eq!(server.get(&format!("/v1/conversations/{first}")).await.0, 404);
+    assert_eq!(
+        server.get(&format!("/v1/conversations/{first}")).await.0,
+        404
+    );
     let (_, held) = server.get(&about).await;
-    assert!(!slots(&held).contains(&"identity.name".to_owned()), "{held}");
+    assert!(
+        !slots(&held).contains(&"identity.name".to_owned()),
+        "{held}"
+    );
 }
 
 #[tokio::test]
@@ -204,12 +264,20 @@ async fn nobody_is_never_remembered() {
     let server = Server::start(&platform, QUICK).await;
     for (n, caller) in ["", "anonymous", "+266696687"].iter().enumerate() {
         let id = conversation_id(n);
-        platform.add(finished_call(&id, caller, None), talk("My name is Ada Lovelace."));
+        platform.add(
+            finished_call(&id, caller, None),
+            talk("My name is Ada Lovelace."),
+        );
         server.post_signed(completed_body(&id)).await.unwrap();
         server.wait_for(&id, SOON).await;
-        let (_, memories) = server.get(&format!("/v1/conversations/{id}/memories")).await;
+        let (_, memories) = server
+            .get(&format!("/v1/conversations/{id}/memories"))
+            .await;
         assert_eq!(memories["memories"], json!([]), "{caller:?}");
     }
     let feed = server.feed().await;
-    assert!(feed.iter().all(|event| event["type"] != "memory.changed"), "{feed:?}");
+    assert!(
+        feed.iter().all(|event| event["type"] != "memory.changed"),
+        "{feed:?}"
+    );
 }

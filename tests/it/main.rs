@@ -1,7 +1,12 @@
 //! The integration tests: one binary, one file a subject.
 
 mod backends;
+mod calls;
 mod cli;
+mod crash;
+mod discretion;
 mod layers;
 mod queue;
+mod receive;
 mod store;
+mod support;

@@ -46,7 +46,10 @@ pub struct Platform {
 
 impl Platform {
     pub async fn start() -> Self {
-        let server = MockServer::builder().disable_request_recording().start().await;
+        let server = MockServer::builder()
+            .disable_request_recording()
+            .start()
+            .await;
         let platform = Self {
             url: server.uri(),
             calls: Arc::default(),
@@ -72,9 +75,8 @@ impl Platform {
 
     fn answer(&self, request: &Request) -> ResponseTemplate {
         let error = |status: u16, code: &str| {
-            ResponseTemplate::new(status).set_body_json(
-                json!({"error": {"code": code, "message": "no"}, "request_id": "r"}),
-            )
+            ResponseTemplate::new(status)
+                .set_body_json(json!({"error": {"code": code, "message": "no"}, "request_id": "r"}))
         };
         let authorized = request
             .headers
@@ -108,7 +110,13 @@ impl Platform {
             .query_pairs()
             .find(|(name, _)| name == "cursor")
             .map_or(0, |(_, at)| at.parse().unwrap());
-        let all = self.messages.lock().unwrap().get(id).cloned().unwrap_or_default();
+        let all = self
+            .messages
+            .lock()
+            .unwrap()
+            .get(id)
+            .cloned()
+            .unwrap_or_default();
         let page: Vec<_> = all.iter().skip(from).take(2).cloned().collect();
         let next = from + page.len();
         let more = next < all.len();
@@ -128,7 +136,11 @@ impl Platform {
         let calls = self.calls.lock().unwrap();
         let mut rows: Vec<_> = calls
             .values()
-            .filter(|call| caller.as_ref().is_none_or(|who| call["caller_identity"] == **who))
+            .filter(|call| {
+                caller
+                    .as_ref()
+                    .is_none_or(|who| call["caller_identity"] == **who)
+            })
             .cloned()
             .collect();
         rows.sort_by_key(|call| std::cmp::Reverse(call["created_at"].to_string()));
@@ -190,6 +202,13 @@ pub fn speechify_signature(secret: &str, secs: i64, body: &[u8]) -> String {
     format!("t={secs},v0={}", hex::encode(mac))
 }
 
+/// LiveKit's token over a body, made now.
+pub fn livekit_token(key: &str, secret: &str, body: &[u8]) -> String {
+    let secret = aftercall::secret::Secret::new(secret).unwrap();
+    let now = aftercall::time::Timestamp::from_millis(now_ms());
+    aftercall::signature::jwt::sign(key, &secret, body, now)
+}
+
 /// A running `aftercall serve` on a folder of its own.
 pub struct Server {
     pub url: String,
@@ -217,14 +236,26 @@ impl Server {
         let port = free_port();
         let file = folder.path().join("aftercall.toml");
         std::fs::write(&file, source_settings(platform, port, settings)).unwrap();
-        let environment =
-            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         let log = folder.path().join("log");
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
         let url = format!("http://127.0.0.1:{port}");
         let child = spawn(&file, folder.path(), &log, &environment);
-        let mut server =
-            Self { url, folder, log, child, settings: file, environment, client };
+        let mut server = Self {
+            url,
+            folder,
+            log,
+            child,
+            settings: file,
+            environment,
+            client,
+        };
         server.wait_until_ready().await;
         server
     }
@@ -239,7 +270,11 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the server ended with {status}: {}", self.logged());
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "not ready: {}", self.logged());
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "not ready: {}",
+                self.logged()
+            );
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
@@ -259,14 +294,22 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(started.elapsed() < Duration::from_secs(20), "it does not stop");
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "it does not stop"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// Starts the server again on the same folder.
     pub async fn restart(&mut self) {
-        self.child = spawn(&self.settings, self.folder.path(), &self.log, &self.environment);
+        self.child = spawn(
+            &self.settings,
+            self.folder.path(),
+            &self.log,
+            &self.environment,
+        );
         self.wait_until_ready().await;
     }
 
@@ -286,7 +329,10 @@ impl Server {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> reqwest::Result<(u16, Value)> {
-        let mut request = self.client.post(format!("{}/webhooks/{source}", self.url)).body(body);
+        let mut request = self
+            .client
+            .post(format!("{}/webhooks/{source}", self.url))
+            .body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -298,7 +344,8 @@ impl Server {
     /// Posts a rightly signed Speechify body to the source `voice`.
     pub async fn post_signed(&self, body: Vec<u8>) -> reqwest::Result<(u16, Value)> {
         let signature = speechify_signature(SECRET, now_ms() / 1000, &body);
-        self.post("voice", &[("Speechify-Signature", &signature)], body).await
+        self.post("voice", &[("Speechify-Signature", &signature)], body)
+            .await
     }
 
     /// Asks the API as admin.
@@ -314,43 +361,62 @@ impl Server {
             .send()
             .await
             .unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
     }
 
     /// Waits until a conversation is there and delivered.
     pub async fn wait_for(&self, id: &str, at_most: Duration) -> Value {
         let started = Instant::now();
         loop {
-            let (_, timeline) =
-                self.get(&format!("/v1/conversations/{id}/timeline?page_size=100")).await;
+            let (_, timeline) = self
+                .get(&format!("/v1/conversations/{id}/timeline?page_size=100"))
+                .await;
             let delivered = timeline["timeline"]
                 .as_array()
                 .is_some_and(|steps| steps.iter().any(|step| step["step"] == "delivered"));
             if delivered {
                 return self.get(&format!("/v1/conversations/{id}")).await.1;
             }
-            assert!(started.elapsed() < at_most, "{id} was not delivered: {timeline}");
+            assert!(
+                started.elapsed() < at_most,
+                "{id} was not delivered: {timeline}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// Messages that wait in all stages, from `/metrics`.
     pub async fn queued(&self) -> f64 {
-        let text =
-            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await;
+        let text = self
+            .client
+            .get(format!("{}/metrics", self.url))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await;
         let text = text.unwrap();
-        let lines: Vec<_> =
-            text.lines().filter(|line| line.starts_with("aftercall_queue_messages{")).collect();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("aftercall_queue_messages{"))
+            .collect();
         assert_eq!(lines.len(), 3, "one depth a stage: {text}");
-        lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        lines
+            .iter()
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
     }
 
     /// Every event of the feed.
     pub async fn feed(&self) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
         loop {
-            let after =
-                events.last().map_or(String::new(), |e| format!("&after={}", e["id"].as_str().unwrap()));
+            let after = events.last().map_or(String::new(), |e| {
+                format!("&after={}", e["id"].as_str().unwrap())
+            });
             let (status, page) = self.get(&format!("/v1/events?page_size=100{after}")).await;
             assert_eq!(status, 200, "{page}");
             let page = page["events"].as_array().unwrap().clone();
@@ -369,13 +435,12 @@ impl Drop for Server {
     }
 }
 
-fn spawn(
-    settings: &Path,
-    folder: &Path,
-    log: &Path,
-    environment: &Vec<(String, String)>,
-) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &Vec<(String, String)>) -> Child {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .unwrap();
     Command::new(env!("CARGO_BIN_EXE_aftercall"))
         .args(["serve", "--config"])
         .arg(settings)

@@ -1,0 +1,175 @@
+//! `aftercall demo`: the whole product on this machine, against simulated platforms, and a table of
+//! what went in and what came out.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::{Globals, output};
+use crate::host::{Clock, Host};
+use crate::shutdown::Signals;
+use crate::simulate::script::{self, Take};
+use crate::telemetry;
+
+mod judge;
+mod report;
+mod stage;
+mod table;
+mod watch;
+
+use report::{CallReport, Report};
+use stage::Stage;
+
+/// By then every call must have come to what the script says.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+/// Between one call's webhooks and the next one's.
+const BETWEEN_CALLS: Duration = Duration::from_millis(120);
+
+/// `aftercall demo`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall demo
+  aftercall demo --keep                         leave it running, to look around
+  aftercall demo --data-dir ./aftercall-demo    keep the data here
+  aftercall demo --output json                  the report as JSON")]
+pub(super) struct Args {
+    /// Leave everything running until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let host = Host::new(Clock::System);
+    let stage = Stage::set(&host, globals.data_dir.as_deref()).await?;
+    let json = globals.output == Some(output::Format::Json);
+    output::note(&greeting(&stage));
+    let report = tokio::select! {
+        report = perform(&stage) => report?,
+        name = signals.next() => {
+            output::note(&format!("stopped by {name}, before every call had come through"));
+            stage.strike().await;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    if json {
+        output::json(&serde_json::to_value(&report)?)?;
+    } else {
+        output::say(&table::render(&report, colours()))?;
+        output::say(&farewell(&report, &stage, args.keep))?;
+    }
+    if args.keep {
+        output::note("It is running. Ctrl-C stops it.");
+        signals.next().await;
+    }
+    stage.strike().await;
+    Ok(if report.ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Plays every call, and follows each until it has come to what the script says.
+async fn perform(stage: &Stage) -> anyhow::Result<Report> {
+    let clock = &stage.host.clock;
+    let begun = clock.now();
+    let takes = script::all()?
+        .iter()
+        .map(|script| script.take("demo", begun))
+        .collect::<Result<Vec<Take>, _>>()?;
+    for take in &takes {
+        let book = &stage.platform.book;
+        book.enter(take.record.clone(), take.script.faults);
+    }
+    let deadline = begun.plus(DEADLINE);
+    let mut calls: FuturesUnordered<_> = (0_u32..)
+        .zip(&takes)
+        .map(|(n, take)| async move {
+            clock.sleep(BETWEEN_CALLS * n).await;
+            (n, watch::follow(stage, take, deadline).await)
+        })
+        .collect();
+    let mut reports: Vec<(u32, CallReport)> = Vec::new();
+    while let Some((n, report)) = calls.next().await {
+        output::note(&table::progress(&report, progress_colours()));
+        reports.push((n, report));
+    }
+    reports.sort_by_key(|(n, _)| *n);
+    let mut reports: Vec<CallReport> = reports.into_iter().map(|(_, report)| report).collect();
+    // What must stay unknown is looked for once more, now that everything else is through.
+    for (report, take) in reports.iter_mut().zip(&takes) {
+        if take.script.expect.known.is_none() {
+            watch::confirm_unknown(stage, take, report).await;
+        }
+    }
+    let data = stage.folder.display().to_string();
+    let elapsed = clock.now().since(begun);
+    Ok(Report::new(reports, data, stage.url.clone(), elapsed))
+}
+
+/// Whether standard output is to be coloured.
+fn colours() -> bool {
+    std::io::stdout().is_terminal() && telemetry::no_color().is_none()
+}
+
+/// Whether standard error is to be coloured.
+fn progress_colours() -> bool {
+    std::io::stderr().is_terminal() && telemetry::no_color().is_none()
+}
+
+fn greeting(stage: &Stage) -> String {
+    format!(
+        "aftercall demo: finished calls go in, settled and remembered calls come out\n\
+         \n\
+         \x20 platform   {platform}   simulated: Speechify's API and webhooks, LiveKit's room events\n\
+         \x20 aftercall  {url}   receiver, worker and API; queue and records in SQLite\n\
+         \x20 data       {folder}\n\
+         \n\
+         The grace for a platform to say why a call ended is shortened from 10 s to 1 s.\n",
+        platform = stage.platform_url,
+        url = stage.url,
+        folder = stage.folder.display(),
+    )
+}
+
+fn farewell(report: &Report, stage: &Stage, keep: bool) -> String {
+    let folder = stage.folder.display();
+    let mut lines = report.summary.lines(report.elapsed_ms);
+    lines.push(String::new());
+    for (call, difference) in report.differences() {
+        lines.push(format!("Not as scripted: {call}: {difference}"));
+    }
+    if report.ok {
+        lines.push("Every call came out as scripted.".to_owned());
+    }
+    lines.push(format!("Your data: {folder}"));
+    lines.push(String::new());
+    lines.push("Try next:".to_owned());
+    let example = report.example();
+    if keep {
+        let token = stage.token_file.display();
+        lines.push(format!("  export AFTERCALL_URL={}", stage.url));
+        lines.push(format!("  export AFTERCALL_TOKEN=$(cat {token})"));
+    } else {
+        lines.push(format!("  cd {folder}"));
+        lines.push("  aftercall serve &    # serves this data again, on port 8080".to_owned());
+        lines.push("  export AFTERCALL_URL=http://127.0.0.1:8080".to_owned());
+        lines.push("  export AFTERCALL_TOKEN=$(cat aftercall-data/admin-token)".to_owned());
+    }
+    lines.push("  aftercall conversations list".to_owned());
+    if let Some((agent_id, caller)) = example {
+        lines.push(format!(
+            "  aftercall memories show --agent-id {agent_id} --caller-identity {caller}"
+        ));
+    }
+    lines.push(
+        "  curl -H \"Authorization: Bearer $AFTERCALL_TOKEN\" $AFTERCALL_URL/v1/conversations"
+            .to_owned(),
+    );
+    lines.join("\n")
+}

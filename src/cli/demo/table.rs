@@ -1,0 +1,167 @@
+//! How the demo's report looks: a line a call while it runs, a table at the end.
+
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
+    presets,
+};
+
+use super::judge::Found;
+use super::report::{CallReport, Report, value_text};
+use crate::cli::output::printable;
+use crate::simulate::script::Answered;
+
+/// The widest that the table gets, in columns.
+const WIDTH: u16 = 100;
+
+const LEGEND: &str = "platform: its own word; observed: the caller was seen hanging up; \
+                      fallback: nobody said, so the rule decides";
+
+/// The line that says that a call has come through.
+pub(super) fn progress(call: &CallReport, colours: bool) -> String {
+    let ok = call.differences.is_empty();
+    let outcome = match &call.found {
+        Some(found) => format!("{} ({})", reason(found), source(found)),
+        None => answers(call),
+    };
+    let mark = match (ok, colours) {
+        (true, true) => "\x1b[32m✓\x1b[0m",
+        (false, true) => "\x1b[31m✗\x1b[0m",
+        (true, false) => "✓",
+        (false, false) => "✗",
+    };
+    let tenths = call.elapsed_ms / 100;
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    format!(
+        "  {mark} {:<48} {seconds:>2}.{tenth} s  {outcome}",
+        call.title
+    )
+}
+
+/// The table of all calls.
+pub(super) fn render(report: &Report, colours: bool) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(if colours {
+            presets::UTF8_HORIZONTAL_ONLY
+        } else {
+            presets::ASCII_HORIZONTAL_ONLY
+        })
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    // Asked before styling is switched off, which also hides the terminal's width.
+    let width = table.width().map_or(WIDTH, |width| width.min(WIDTH));
+    if colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_width(width);
+    table.set_header(
+        ["", "A finished call", "Webhooks", "Why it ended", "What is remembered"]
+            .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
+    );
+    for call in &report.calls {
+        table.add_row(row(call));
+    }
+    table.set_constraints([
+        ColumnConstraint::Absolute(Width::Fixed(3)),
+        ColumnConstraint::UpperBoundary(Width::Fixed(30)),
+        ColumnConstraint::UpperBoundary(Width::Fixed(14)),
+        ColumnConstraint::UpperBoundary(Width::Fixed(25)),
+        ColumnConstraint::UpperBoundary(Width::Fixed(36)),
+    ]);
+    format!("{}\n{LEGEND}", table.trim_fmt())
+}
+
+fn row(call: &CallReport) -> Vec<Cell> {
+    let ok = call.differences.is_empty();
+    let mark = if ok {
+        Cell::new("✓").fg(Color::Green)
+    } else {
+        Cell::new("✗").fg(Color::Red)
+    };
+    let ended = match &call.found {
+        Some(found) => ended(found),
+        None => "–".to_owned(),
+    };
+    vec![
+        mark.set_alignment(CellAlignment::Center),
+        Cell::new(&call.title),
+        Cell::new(answers(call)),
+        Cell::new(ended),
+        Cell::new(remembered(call)),
+    ]
+}
+
+fn answers(call: &CallReport) -> String {
+    let all = [
+        Answered::Accepted,
+        Answered::Ignored,
+        Answered::Parked,
+        Answered::Refused,
+    ];
+    let mut lines: Vec<String> = all
+        .iter()
+        .map(|answer| (call.answered(*answer), answer.as_str()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    if call.copies > 0 {
+        lines.push(format!("{} absorbed", call.copies));
+    }
+    if lines.is_empty() {
+        lines.push("not answered".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn ended(found: &Found) -> String {
+    let mut text = format!("{}\n{}", reason(found), source(found));
+    match found.retries {
+        0 => {}
+        1 => text.push_str(", after 1 retry"),
+        more => {
+            text.push_str(", after ");
+            text.push_str(&more.to_string());
+            text.push_str(" retries");
+        }
+    }
+    text
+}
+
+fn reason(found: &Found) -> &str {
+    found.end_reason.as_deref().unwrap_or("unknown")
+}
+
+fn source(found: &Found) -> &str {
+    found.end_reason_source.as_deref().unwrap_or("not settled")
+}
+
+fn remembered(call: &CallReport) -> String {
+    let Some(found) = &call.found else {
+        return "–".to_owned();
+    };
+    let slot = |slot: &str| {
+        let name = slot.split_once('.').map_or(slot, |(_, name)| name);
+        name.replace('_', " ")
+    };
+    let mut lines: Vec<String> = found
+        .memories
+        .iter()
+        .map(|held| {
+            let value = printable(&value_text(&held.value));
+            format!("{}: {value}", slot(&held.slot))
+        })
+        .collect();
+    lines.extend(found.superseded.iter().map(|held| {
+        let value = printable(&value_text(&held.value));
+        format!("no longer: {value}")
+    }));
+    match (&found.skipped, lines.is_empty()) {
+        (Some(why), true) => format!("nothing: {}", printable(why)),
+        (None, true) => "nothing".to_owned(),
+        _ => lines.join("\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

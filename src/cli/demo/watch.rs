@@ -1,0 +1,126 @@
+//! Plays one call and asks aftercall's public API about it until everything is as scripted.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::judge::{self, Found};
+use super::report::CallReport;
+use super::stage::Stage;
+use crate::simulate::play::{Played, play};
+use crate::simulate::script::{Answered, Known, Take};
+use crate::time::Timestamp;
+
+/// Between one look and the next.
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
+/// Plays a call, and follows it until it has come to what the script says, or time is up.
+pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> CallReport {
+    let clock = &stage.host.clock;
+    let begun = clock.now();
+    let played = play(take, &stage.sender, clock).await;
+    let answers: Vec<(usize, Option<Answered>)> = played
+        .iter()
+        .map(|one| (one.sending, one.answered))
+        .collect();
+    let mut differences = judge::answers(&take.script, &answers);
+    let distinct = take.script.sends.len();
+    let found = match &take.script.expect.known {
+        Some(known) => {
+            let (found, wrong) = outcome(stage, take, known, distinct, deadline).await;
+            differences.extend(wrong);
+            found
+        }
+        None => None,
+    };
+    CallReport {
+        name: take.script.name.clone(),
+        title: take.script.title.clone(),
+        conversation_id: take.record.id.as_str().to_owned(),
+        agent_id: take.record.agent_id.as_str().to_owned(),
+        caller_identity: take.record.caller_identity.clone(),
+        copies: copies(&played),
+        answers: answers.into_iter().map(|(_, answer)| answer).collect(),
+        found,
+        elapsed_ms: u64::try_from(clock.now().since(begun).as_millis()).unwrap_or(u64::MAX),
+        differences,
+    }
+}
+
+/// Notes it when a call that must stay unknown is known.
+pub(super) async fn confirm_unknown(stage: &Stage, take: &Take, report: &mut CallReport) {
+    let path = format!("/v1/conversations/{}", take.record.id.as_str());
+    match ask(stage, &path).await {
+        Ok(Asked::Unknown) => {}
+        Ok(Asked::Answer(_)) => report
+            .differences
+            .push("the call must stay unknown, and is known".to_owned()),
+        Err(error) => report.differences.push(error.to_string()),
+    }
+}
+
+/// Deliveries beyond the first of the same bytes.
+fn copies(played: &[Played]) -> usize {
+    let mut sendings: Vec<usize> = played.iter().map(|one| one.sending).collect();
+    sendings.dedup();
+    played.len() - sendings.len()
+}
+
+async fn outcome(
+    stage: &Stage,
+    take: &Take,
+    known: &Known,
+    distinct: usize,
+    deadline: Timestamp,
+) -> (Option<Found>, Vec<String>) {
+    let clock = &stage.host.clock;
+    loop {
+        let (found, wrong) = match look(stage, take).await {
+            Ok(Some(found)) => {
+                let wrong = judge::outcome(known, &found, distinct);
+                (Some(found), wrong)
+            }
+            Ok(None) => (None, vec!["the call is not known".to_owned()]),
+            Err(error) => (None, vec![error.to_string()]),
+        };
+        if wrong.is_empty() || clock.now() >= deadline {
+            return (found, wrong);
+        }
+        clock.sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn look(stage: &Stage, take: &Take) -> Result<Option<Found>, reqwest::Error> {
+    let path = format!("/v1/conversations/{}", take.record.id.as_str());
+    let Asked::Answer(call) = ask(stage, &path).await? else {
+        return Ok(None);
+    };
+    let memories = rows(stage, &format!("{path}/memories"), "memories").await?;
+    let timeline = rows(stage, &format!("{path}/timeline"), "timeline").await?;
+    Ok(Some(judge::read(&call, &memories, &timeline)))
+}
+
+async fn rows(stage: &Stage, path: &str, name: &str) -> Result<Vec<Value>, reqwest::Error> {
+    match ask(stage, &format!("{path}?page_size=100")).await? {
+        Asked::Answer(mut page) => match page[name].take() {
+            Value::Array(rows) => Ok(rows),
+            _ => Ok(Vec::new()),
+        },
+        Asked::Unknown => Ok(Vec::new()),
+    }
+}
+
+enum Asked {
+    Answer(Value),
+    Unknown,
+}
+
+async fn ask(stage: &Stage, path: &str) -> Result<Asked, reqwest::Error> {
+    let url = format!("{}{path}", stage.url);
+    let request = stage.sender.client().get(url);
+    let response = request.bearer_auth(stage.token.expose()).send().await?;
+    if response.status() == reqwest::StatusCode::NOT_FOUND {
+        return Ok(Asked::Unknown);
+    }
+    Ok(Asked::Answer(response.error_for_status()?.json().await?))
+}

@@ -1,0 +1,232 @@
+//! `aftercall simulate`: the simulated platforms alone, for development and load.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::output;
+use crate::config::duration;
+use crate::host::{Clock, Host};
+use crate::shutdown::Signals;
+use crate::simulate::load::run::{Load, Tally, run as play_load};
+use crate::simulate::load::{Disorder, templates};
+use crate::simulate::play::play;
+use crate::simulate::sender::Sender;
+use crate::simulate::speechify::{Largest, Platform};
+use crate::simulate::{Account, script, serve, sources_toml};
+
+/// `aftercall simulate`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall simulate                            play the scripted calls once, then keep answering
+  aftercall simulate --calls 1000 --rate 50     a thousand generated calls in twenty seconds
+  aftercall simulate --calls 1000 --drop 0.1 --duplicate 0.05 --delay 2s
+                                                the same, on a bad day")]
+pub(super) struct Args {
+    /// Where the simulated platform's API listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
+    listen: String,
+    /// The aftercall that gets the webhooks
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    target: String,
+    /// Play so many generated calls instead of the scripted ones
+    #[arg(long, value_name = "N")]
+    calls: Option<u64>,
+    /// So many generated calls a second
+    #[arg(long, value_name = "R", default_value = "10", value_parser = rate)]
+    rate: f64,
+    /// The same seed makes the same calls, ids included
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The share of webhooks that are never sent
+    #[arg(long, value_name = "0-1", default_value = "0", value_parser = share)]
+    drop: f64,
+    /// The share of webhooks that are sent twice
+    #[arg(long, value_name = "0-1", default_value = "0", value_parser = share)]
+    duplicate: f64,
+    /// The share of webhooks that later ones overtake
+    #[arg(long, value_name = "0-1", default_value = "0", value_parser = share)]
+    reorder: f64,
+    /// The longest that a webhook is held up
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
+    delay: Duration,
+    /// The share of API requests that are answered 503
+    #[arg(long, value_name = "0-1", default_value = "0", value_parser = share)]
+    api_failures: f64,
+}
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let host = Host::new(Clock::System);
+    let mut platform = Platform::new(Account::simulated().api_token.expose(), Largest::DOCUMENTED);
+    platform.failure_rate = args.api_failures;
+    let platform = Arc::new(platform);
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .with_context(|| format!("can't listen on {}; choose another with --listen", args.listen))?;
+    let address = serve(&host, listener, Arc::clone(&platform))?;
+    output::say(&format!(
+        "# The simulated platform's API is at http://{address}.\n\
+         # Its webhooks go to {}. Put this into that aftercall's settings:\n\n{}",
+        args.target,
+        sources_toml(address)
+    ))?;
+    let sender = Sender::new(&args.target, host.clock.clone())?;
+    let playing = async {
+        if !wait_for(&sender, &args.target, &host).await {
+            return anyhow::Ok(());
+        }
+        match args.calls {
+            Some(calls) => load(args, calls, &host, &platform, &sender).await?,
+            None => scripted(args, &host, &platform, &sender).await?,
+        }
+        output::note("Every call is played. The API keeps answering; Ctrl-C stops it.");
+        host.stop.cancelled().await;
+        Ok(())
+    };
+    let played = tokio::select! {
+        played = playing => played,
+        () = signals.first(&host.stop) => Ok(()),
+    };
+    host.stop.cancel();
+    host.drained().await;
+    played.map(|()| ExitCode::SUCCESS)
+}
+
+/// Waits until aftercall answers (`true`) or this is to stop (`false`).
+async fn wait_for(sender: &Sender, target: &str, host: &Host) -> bool {
+    let mut told = false;
+    while !sender.is_there().await {
+        if !told {
+            output::note(&format!("Waiting for an aftercall at {target} …"));
+            told = true;
+        }
+        if !host.pause(Duration::from_secs(1)).await {
+            return false;
+        }
+    }
+    true
+}
+
+async fn scripted(
+    args: &Args,
+    host: &Host,
+    platform: &Platform,
+    sender: &Sender,
+) -> anyhow::Result<()> {
+    for script in script::all()? {
+        // Every run makes calls of its own, unless the same seed and second are played twice.
+        let salt = format!("scripted {} {}", args.seed, host.now().as_secs());
+        let take = script.take(&salt, host.now())?;
+        platform.book.enter(take.record.clone(), script.faults);
+        let answers: Vec<String> = play(&take, sender, &host.clock)
+            .await
+            .into_iter()
+            .map(|played| match (played.answered, played.reply.status) {
+                (Some(answer), _) => answer.as_str().to_owned(),
+                (None, Some(status)) => status.to_string(),
+                (None, None) => "no connection".to_owned(),
+            })
+            .collect();
+        let (title, id) = (&script.title, take.record.id.as_str());
+        output::note(&format!("  {title:<48} {id}  {}", answers.join(", ")));
+    }
+    Ok(())
+}
+
+async fn load(
+    args: &Args,
+    calls: u64,
+    host: &Host,
+    platform: &Platform,
+    sender: &Sender,
+) -> anyhow::Result<()> {
+    let load = Load {
+        calls,
+        rate: args.rate,
+        seed: args.seed,
+        disorder: Disorder {
+            drop: args.drop,
+            duplicate: args.duplicate,
+            delay: args.delay,
+            reorder: args.reorder,
+        },
+    };
+    let bar = std::io::stderr().is_terminal();
+    let templates = templates(script::all()?);
+    let tally = play_load(load, &templates, host, platform, sender, |begun| {
+        if bar {
+            // A progress line that can't be written is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r  {begun} of {calls} calls");
+        }
+    })
+    .await?;
+    if bar {
+        output::note("");
+    }
+    output::note(&told(&tally));
+    Ok(())
+}
+
+fn told(tally: &Tally) -> String {
+    let mut lines = vec![format!(
+        "{} calls, {} webhooks: {} dropped, {} sent twice, {} attempts repeated",
+        tally.calls, tally.webhooks, tally.dropped, tally.duplicated, tally.retried
+    )];
+    for (answer, count) in &tally.answers {
+        lines.push(format!("  {count:>7} {answer}"));
+    }
+    if let (Some(p50), Some(p99)) = (tally.percentile(50), tally.percentile(99)) {
+        lines.push(format!(
+            "  answered within {} ms (half of them), {} ms (99 of 100)",
+            p50.as_millis(),
+            p99.as_millis()
+        ));
+    }
+    if tally.answers.contains_key("404") {
+        lines.push("404: that aftercall lacks the sources above; restart it with them".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err("expected a rate above 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_rates_are_judged() {
+        assert_eq!(share("0.5"), Ok(0.5));
+        for text in ["-0.1", "1.1", "NaN", "half"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for text in ["0", "-1", "inf", "NaN", ""] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_explained() {
+        let mut tally = Tally::default();
+        tally.answers.insert("404".to_owned(), 3);
+        assert!(told(&tally).contains("lacks the sources"));
+    }
+}

@@ -15,7 +15,7 @@ demo: ## the whole product on this machine, in under a minute
 	$(CARGO) run --release --locked -- demo
 
 test: lint deny ## install what the tests need, run all of them, leave nothing running
-	tests/with-postgres $(CARGO) test --locked
+	tests/services $(CARGO) test --locked
 
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check

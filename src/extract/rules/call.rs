@@ -238,10 +238,14 @@ impl Notes {
         call: &Call<'_>,
         silenced: impl Fn(&Slot) -> bool,
     ) -> Vec<Observation> {
-        self.0.retain(|note| !silenced(&note.slot));
-        // Within a turn a correction comes before what it puts in place.
+        // Where something was redacted there is nothing to quote.
+        let redacted =
+            |note: &Note| call.turns[note.turn].text[note.quote.clone()].contains('\u{1}');
         self.0
-            .sort_by_key(|note| (note.turn, note.op == Op::Assert, note.quote.start));
+            .retain(|note| !silenced(&note.slot) && !redacted(note));
+        // A correction comes right before what it puts in place.
+        self.0
+            .sort_by_key(|note| (note.turn, note.quote.start, note.op == Op::Assert));
         let mut seen = Vec::new();
         let mut observations = Vec::new();
         for note in self.0 {

@@ -12,7 +12,7 @@ use super::call::{Call, Note, Notes, Turn};
 use super::pattern;
 use crate::memory::observation::Op;
 use crate::memory::slot::Slot;
-use crate::memory::spoken::{Run, runs};
+use crate::memory::spoken::{Run, runs, words};
 
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|contact|whatsapp|number|landline|ph)\b"
@@ -185,7 +185,7 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         let quote = if yes {
             run.place.clone()
         } else {
-            0..turn.text.len().min(2)
+            first_word(turn.text)
         };
         let (turn, also, op) = if yes {
             (before, at, Op::Confirm)
@@ -196,6 +196,10 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         let again = Note::new(Slot::Phone, note.value.clone(), turn, quote, confidence);
         notes.push(again.op(op).also(also));
     }
+}
+
+fn first_word(text: &str) -> Range<usize> {
+    words(text).first().map_or(0..0, |word| word.place.clone())
 }
 
 fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
@@ -218,16 +222,12 @@ fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         .map_or(rest.len(), |hit| hit.start());
     let place = trimmed(turn.text, start..start + end);
     let text = &turn.text[place.clone()];
-    let words = text.split_whitespace().count();
+    let length = text.split_whitespace().count();
     let whole = STREET.find_iter(text).count() >= 1
         && text
             .bytes()
             .any(|byte| byte.is_ascii_digit() || byte == b' ');
-    if (2..=16).contains(&words)
-        && whole
-        && !text.contains(['@', '?'])
-        && !text.contains("[redacted")
-    {
+    if (2..=16).contains(&length) && whole && !text.contains(['@', '?']) {
         notes.push(Note::new(Slot::Address, text, at, place, 0.75));
     }
 }

@@ -68,23 +68,14 @@ fn said(turn: &Turn<'_>) -> Vec<Found> {
         .filter_map(|hit| {
             let (whole, domain) = (hit.get(0)?, hit.get(1)?);
             let (local, start) = local(turn.text, whole.start())?;
-            let mut name = String::new();
-            for word in domain.as_str().to_lowercase().split([' ', '.']) {
-                match word {
-                    "" | "dot" | "period" | "point" => name.push('.'),
-                    word => name.push_str(word),
-                }
+            let mut name = domain.as_str().to_lowercase();
+            for dot in [" dot ", " period ", " point ", ". ", " ."] {
+                name = name.replace(dot, ".");
             }
-            let labels: Vec<&str> = name.split('.').filter(|label| !label.is_empty()).collect();
-            let name = join_labels(&labels);
+            let name = name.replace(' ', "");
             Some((format!("{local}@{name}"), start..whole.end(), 0.9))
         })
         .collect()
-}
-
-/// "g mail" is one label.
-fn join_labels(labels: &[&str]) -> String {
-    labels.join(".")
 }
 
 /// The part before the "at", read backwards to where the address begins.

@@ -43,8 +43,9 @@ static BARE_LEAD: LazyLock<Regex> = pattern!(
 static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|boss's|company|business|user|pet|dog's|cat's|brand|street|middle|maiden|product|file|hotel|screen|domain)\W*$|\bwhat(?:'s| is)\W*$"
 );
+static AT_DOMAIN: LazyLock<Regex> = pattern!(r"^at [\w-]+(?: dot |\.)[a-z]");
 /// Letters said one by one.
-static SPELLED: LazyLock<Regex> = pattern!(r"\b[a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b){2,}");
+static SPELLED: LazyLock<Regex> = pattern!(r"(?:^|[\s,:])([a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b){2,})");
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
@@ -170,7 +171,7 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
             .text
             .chars()
             .all(|c| c.is_alphabetic() || matches!(c, '\'' | '’'));
-        let ended = ends_name(word.text) || (judge && is_common(word.text));
+        let ended = ends_name(word.text) || word.is("dot") || (judge && is_common(word.text));
         if !joined || !letters || ended || taken.len() == LONGEST {
             break;
         }
@@ -185,10 +186,15 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
             && !ends_name(next.text)
             && is_common(next.text)
     });
+    // "It's john dot smith at gmail dot com" is an address.
+    let address = next.is_some_and(|next| {
+        ["dot", "underscore"].iter().any(|joint| next.is(joint))
+            || AT_DOMAIN.is_match(&rest[next.place.start..])
+    });
     let single_letter = taken.len() == 1 && first.text.chars().count() < 2;
     let lower = !first.text.starts_with(char::is_uppercase);
     let sentence_case = text.starts_with(char::is_uppercase) && text.contains(['.', ',', '?']);
-    if single_letter || (judge && (cut || (lower && sentence_case))) {
+    if single_letter || address || (judge && (cut || (lower && sentence_case))) {
         return None;
     }
     let place = start + first.place.start..start + last.place.end;
@@ -205,7 +211,8 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
 /// "Jon, J O N": the letters decide how the last word that resembles them is written.
 fn spelled_after(text: &str, from: usize, name: &[String]) -> Option<Vec<String>> {
     let letters = SPELLED
-        .find(&text[from..])
+        .captures(&text[from..])?
+        .get(1)
         .filter(|hit| hit.start() <= 30)?;
     let word: String = letters
         .as_str()

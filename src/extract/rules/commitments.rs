@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::ask::{Ask, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead};
 use super::dates::{self, When};
 use super::pattern;
 use crate::memory::slot::Slot;
@@ -68,7 +68,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 /// A promise that depends on nothing.
 fn promised(turn: &Turn<'_>, cue: &Regex) -> Option<Range<usize>> {
     cue.find_iter(turn.text)
-        .find(|hit| !UNLESS.is_match(&turn.text[..hit.start()]))
+        .find(|hit| !UNLESS.is_match(lead(turn.text, hit.start())))
         .map(|hit| hit.range())
 }
 
@@ -197,7 +197,8 @@ fn others(
         let (Some(whole), Some(action)) = (hit.get(0), hit.get(1)) else {
             continue;
         };
-        if UNLESS.is_match(&turn.text[..whole.start()]) || turn.text[whole.end()..].starts_with('?')
+        if UNLESS.is_match(lead(turn.text, whole.start()))
+            || turn.text[whole.end()..].starts_with('?')
         {
             continue;
         }

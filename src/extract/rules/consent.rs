@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::call::{Call, Note, Notes};
+use super::call::{Call, Note, Notes, lead, tail};
 use super::pattern;
 use super::vocabulary::is_common;
 use crate::memory::observation::Op;
@@ -54,9 +54,9 @@ static DENIED: LazyLock<Regex> = pattern!(
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         for hit in STOP.find_iter(turn.text) {
-            let rest = &turn.text[hit.end()..];
+            let rest = tail(turn.text, hit.end());
             let limited = LIMITED.is_match(rest) || is_name(hit.as_str(), rest);
-            let denied = DENIED.is_match(&turn.text[..hit.start()]);
+            let denied = DENIED.is_match(lead(turn.text, hit.start()));
             let texts = SMS
                 .find(turn.text)
                 .is_some_and(|sms| sms.start() == hit.start());
@@ -71,7 +71,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             (Slot::RememberMe, &FORGET, "no", 0.85),
         ] {
             if let Some(hit) = cue.find(turn.text)
-                && !DENIED.is_match(&turn.text[..hit.start()])
+                && !DENIED.is_match(lead(turn.text, hit.start()))
             {
                 notes.push(Note::new(slot, value, at, hit.range(), confidence));
             }

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead, tail};
 use super::pattern;
 use crate::memory::observation::Op;
 use crate::memory::slot::Slot;
@@ -49,7 +49,7 @@ static BARE_ADDRESS: LazyLock<Regex> = pattern!(
     r"^(?:no |number )?\d{1,5} (?:[a-z]+ ){1,4}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|nagar)\b[a-z0-9 ,#]*$"
 );
 static ADDRESS_ENDS: LazyLock<Regex> = pattern!(
-    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please)\b|,? (?:thanks|thank you|please)\b"
+    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please|change|update)\b|,? (?:thanks|thank you|please)\b"
 );
 static ADDRESS_LEAD: LazyLock<Regex> = pattern!(
     r"^(?:(?:yes|yeah|sure|ok|okay|um|uh|it's|its|it is|that's|that is|of course|my|the|address|is|new)\b[\s,.:]*)+"
@@ -68,12 +68,12 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
     for run in runs(turn.text) {
-        let before = &turn.text[..run.place.start];
+        let before = lead(turn.text, run.place.start);
         let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
-        let start = place_with_plus(before, &run);
+        let start = place_with_plus(turn.text, &run);
         let quote = start..run.place.end;
         if OLD.is_match(before) {
             let note = Note::new(Slot::Phone, value, at, quote, confidence);
@@ -107,7 +107,7 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
         return None;
     }
     // In a call about money a number that nobody named is sooner an account or a card.
-    let after = &turn.text[run.place.end..];
+    let after = tail(turn.text, run.place.end);
     if lone && (call.about_money || ACCOUNT.is_match(after)) {
         return None;
     }
@@ -147,8 +147,8 @@ fn e164(run: &Run, region: &str) -> Option<String> {
     at_home.then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
-fn place_with_plus(before: &str, run: &Run) -> usize {
-    let trimmed = before.trim_end_matches(['(', ' ']);
+fn place_with_plus(text: &str, run: &Run) -> usize {
+    let trimmed = text[..run.place.start].trim_end_matches(['(', ' ']);
     if run.plus && trimmed.ends_with('+') {
         trimmed.len() - 1
     } else {
@@ -206,7 +206,7 @@ fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let cue = ADDRESS
         .find_iter(turn.text)
         .find(|hit| {
-            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(&turn.text[..hit.start()])
+            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(lead(turn.text, hit.start()))
         })
         .map(|hit| hit.end());
     let asked = turn.answers(&Ask::For(Slot::Address));
@@ -216,7 +216,7 @@ fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         None if call.one_sided && BARE_ADDRESS.is_match(turn.text.trim()) => 0,
         None => return,
     };
-    let rest = &turn.text[start..];
+    let rest = tail(turn.text, start);
     let end = ADDRESS_ENDS
         .find(rest)
         .map_or(rest.len(), |hit| hit.start());
@@ -239,7 +239,7 @@ fn postcode(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         None if asked => 0,
         None => return,
     };
-    let found = runs(&turn.text[from..]);
+    let found = runs(tail(turn.text, from));
     if let Some(run) = found.iter().find(|run| matches!(run.digits.len(), 5 | 9)) {
         let place = from + run.place.start..from + run.place.end;
         notes.push(Note::new(

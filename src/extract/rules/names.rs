@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::ask::{Ask, corrects, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead, tail};
 use super::pattern;
 use super::vocabulary::{ends_name, is_common};
 use crate::memory::observation::Op;
@@ -90,7 +90,7 @@ fn parts(turn: &Turn<'_>) -> Option<Name> {
 
 fn introduced(turn: &Turn<'_>, cue: &Regex, judge: bool, confidence: f64) -> Option<Name> {
     cue.find_iter(turn.text).find_map(|hit| {
-        if OTHERS.is_match(&turn.text[..hit.start()]) {
+        if OTHERS.is_match(lead(turn.text, hit.start())) {
             return None;
         }
         let (text, place) = name_at(turn.text, hit.end(), judge)?;
@@ -136,7 +136,7 @@ fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
     // "Hello Alex" greets the agent.
     let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
     let (text, place) = name_at(turn.text, start, true)?;
-    let rest = spoken::words(&turn.text[place.end..]);
+    let rest = spoken::words(tail(turn.text, place.end));
     let alone = rest.is_empty() || rest[0].is("and") || rest.iter().any(|word| word.is("ssn"));
     let plausible = text
         .split(' ')
@@ -153,7 +153,7 @@ fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
 /// The name that begins at a place: words that look like one, no more than [`LONGEST`]. With
 /// `judge`, a word that is common anyway is no name.
 fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize>)> {
-    let rest = text.get(start..)?;
+    let rest = tail(text, start);
     let words = spoken::words(rest);
     let mut taken: Vec<&Word<'_>> = Vec::new();
     for word in &words {
@@ -211,7 +211,7 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
 /// "Jon, J O N": the letters decide how the last word that resembles them is written.
 fn spelled_after(text: &str, from: usize, name: &[String]) -> Option<Vec<String>> {
     let letters = SPELLED
-        .captures(&text[from..])?
+        .captures(tail(text, from))?
         .get(1)
         .filter(|hit| hit.start() <= 30)?;
     let word: String = letters

@@ -106,7 +106,10 @@ pub async fn run(
                 let noted = Arc::clone(&sent);
                 tasks.push(host.clone().spawn(async move {
                     let one = send(&take, nth, wait, &sender, &host).await;
-                    noted.lock().unwrap_or_else(PoisonError::into_inner).extend(one);
+                    noted
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(one);
                     drop(place);
                 }));
             }

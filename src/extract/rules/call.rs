@@ -1,16 +1,23 @@
 //! The call as the rules read it: turns, what each answers, and a place for what is found.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use jiff::Zoned;
+use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, asks};
+use super::pattern;
 use crate::conversation::{Message, Role};
 use crate::extract::Transcript;
 use crate::memory::observation::{Observation, Op};
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
+
+static MONEY: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:credit|debit|lost|my|new|stolen) (?:card|credit)|bank|checking|savings|balance|ssn|social security|transfer(?:red)?|cheques?|loan)\b"
+);
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +52,18 @@ pub(super) struct Call<'a> {
     zone: &'a jiff::tz::TimeZone,
     /// Whether only the caller's side was written down.
     pub(super) one_sided: bool,
+    /// Whether the caller speaks of cards, accounts or transfers.
+    pub(super) about_money: bool,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn of(transcript: &Transcript<'a>) -> Self {
+    /// The call of a transcript whose messages say `texts`.
+    pub(super) fn of(transcript: &Transcript<'a>, texts: &'a [String]) -> Self {
         let happened_at = transcript.conversation.happened_at();
         let mut turns: Vec<Turn<'a>> = Vec::with_capacity(transcript.messages.len());
         let mut asked = Vec::new();
-        for message in transcript.messages {
-            let text = message.content.as_str();
+        for (message, text) in transcript.messages.iter().zip(texts) {
+            let text = text.as_str();
             let speaker = match message.role {
                 Role::User => Speaker::Caller,
                 Role::Assistant | Role::Operator => Speaker::Agent,
@@ -78,6 +88,9 @@ impl<'a> Call<'a> {
             });
         }
         Self {
+            about_money: turns
+                .iter()
+                .any(|turn| turn.speaker == Speaker::Caller && MONEY.is_match(turn.text)),
             one_sided: turns.iter().all(|turn| turn.speaker == Speaker::Caller),
             turns,
             region: transcript.region,

@@ -19,7 +19,7 @@ static CUE: LazyLock<Regex> = pattern!(
 );
 /// Numbers of another kind, by the word before them.
 static OTHER_KIND: LazyLock<Regex> = pattern!(
-    r"\b(?:order|booking|reservation|confirmation|account|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
+    r"\b(?:order|booking|reservation|confirmation|account|acct|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
 );
 /// Somebody else's number, or a number that no longer is.
 static OTHERS: LazyLock<Regex> = pattern!(
@@ -28,11 +28,25 @@ static OTHERS: LazyLock<Regex> = pattern!(
 static OLD: LazyLock<Regex> = pattern!(
     r"\b(?:old|previous|former)\b[^.!?]{0,24}$|\b(?:used to be|it's not|its not|is not|isn't|not)\b\W*$"
 );
+static DATE: LazyLock<Regex> = pattern!(r"^(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:19|20)\d\d");
+/// Letters of a code right before its digits.
+static CODE: LazyLock<Regex> = pattern!(r"(?:^|\s)[a-z]{2,4}[ -]?$");
+static PH: LazyLock<Regex> = pattern!(
+    r"(?:^|\s)(?:is|its|it's|at|no|num|ph|on|me|my|and|so|yes|yeah|ok|sure|the|cell|um|uh|to|plus|or|was|that|call|text|new|also|hey|hi|sir|not|dial|ring|try|for|use|here|well)[ -]?$"
+);
+static ACCOUNT: LazyLock<Regex> = pattern!(
+    r"^[\s,]*(?:is )?(?:this |that |the |my |for )*(?:account|order|booking|policy|claim|card)"
+);
 static ADDRESS: LazyLock<Regex> = pattern!(
     r"\b(?:my|the|new|home|current|mailing|shipping|billing|street) (?:\w+ )?address(?:'s| is| to|:)? (?:is |to )?|\bi live at |\baddress is "
 );
 static STREET: LazyLock<Regex> = pattern!(
     r"\d|\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|square|terrace|apartment|apt|suite|nagar|colony|house|block)\b"
+);
+static ELECTRONIC: LazyLock<Regex> = pattern!(r"\b(?:e-?mail|mail|ip|web|internet)\b");
+/// A turn that is nothing but a street address.
+static BARE_ADDRESS: LazyLock<Regex> = pattern!(
+    r"^(?:no |number )?\d{1,5} (?:[a-z]+ ){1,4}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|nagar)\b[a-z0-9 ,#]*$"
 );
 static ADDRESS_ENDS: LazyLock<Regex> = pattern!(
     r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please)\b|,? (?:thanks|thank you|please)\b"
@@ -46,7 +60,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         phones(call, at, turn, notes);
         read_back(call, at, turn, notes);
-        address(at, turn, notes);
+        address(call, at, turn, notes);
         postcode(at, turn, notes);
     }
 }
@@ -55,7 +69,7 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
     for run in runs(turn.text) {
         let before = &turn.text[..run.place.start];
-        let Some(confidence) = judge(turn, before, &run, call.region) else {
+        let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
@@ -79,16 +93,25 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.
-fn judge(turn: &Turn<'_>, before: &str, run: &Run, region: &str) -> Option<f64> {
+fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f64> {
     let length = run.digits.len();
     if !(7..=15).contains(&length) || OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
         return None;
     }
     let asked = turn.answers(&Ask::For(Slot::Phone));
-    let valid = e164(run, region).is_some();
+    let valid = e164(run, call.region).is_some();
     let cue = CUE.is_match(before);
-    // A date is no number: 05272018, 12 31 1979.
-    if length == 8 && !cue && !asked {
+    let lone = !cue && !asked;
+    // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
+    if lone && (length == 8 || DATE.is_match(&run.digits) || CODE.is_match(before)) {
+        return None;
+    }
+    // In a call about money a number that nobody named is sooner an account or a card.
+    let after = &turn.text[run.place.end..];
+    if lone && (call.about_money || ACCOUNT.is_match(after)) {
+        return None;
+    }
+    if CODE.is_match(before) && !PH.is_match(before) {
         return None;
     }
     match (asked, cue, valid) {
@@ -175,12 +198,18 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     }
 }
 
-fn address(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    let cue = ADDRESS.find(turn.text).map(|hit| hit.end());
+fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    let cue = ADDRESS
+        .find_iter(turn.text)
+        .find(|hit| {
+            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(&turn.text[..hit.start()])
+        })
+        .map(|hit| hit.end());
     let asked = turn.answers(&Ask::For(Slot::Address));
     let start = match cue {
         Some(start) => start,
         None if asked => ADDRESS_LEAD.find(turn.text).map_or(0, |lead| lead.end()),
+        None if call.one_sided && BARE_ADDRESS.is_match(turn.text.trim()) => 0,
         None => return,
     };
     let rest = &turn.text[start..];

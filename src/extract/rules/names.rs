@@ -36,6 +36,9 @@ static CALL_ME: LazyLock<Regex> = pattern!(
 static LEAD: LazyLock<Regex> = pattern!(
     r"^(?:(?:yes|yeah|yep|sure|ok|okay|um|uh|oh|well|hi|hello|of course|certainly|it's|its|it is|that's|that is|this is|i'm|i am|iam|sir|the name is|name is|name's|name|my|is|actually|no|sorry)\b[\s,.:!-]*)+"
 );
+static BARE_LEAD: LazyLock<Regex> = pattern!(
+    r"^(?:(?:yes|yeah|sure|ok|okay|it's|its|it is|the name is|name is|name)\b[\s,.:!-]*)+"
+);
 /// Somebody else's name.
 static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|boss's|company|business|user|pet|dog's|cat's|brand|street|middle|maiden|product|file|hotel|screen|domain)\W*$|\bwhat(?:'s| is)\W*$"
@@ -45,7 +48,8 @@ static SPELLED: LazyLock<Regex> = pattern!(r"\b[a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
-        if let Some(name) = stated(call, at, turn) {
+        let known = !notes.held(&Slot::Name, at).is_empty();
+        if let Some(name) = stated(call, at, turn, known) {
             assert(call, notes, at, &name);
         }
         preferred(at, turn, notes);
@@ -60,13 +64,13 @@ struct Name {
     confidence: f64,
 }
 
-fn stated(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
+fn stated(call: &Call<'_>, at: usize, turn: &Turn<'_>, known: bool) -> Option<Name> {
     let whole = parts(turn).or_else(|| introduced(turn, &SURE, false, 0.9));
     whole
         .or_else(|| introduced(turn, &MAYBE, true, 0.8))
         .or_else(|| speaking(turn))
         .or_else(|| answer(turn))
-        .or_else(|| bare(call, at, turn))
+        .or_else(|| if known { None } else { bare(call, at, turn) })
 }
 
 /// "First name Ann, last name Lee."
@@ -85,10 +89,7 @@ fn parts(turn: &Turn<'_>) -> Option<Name> {
 
 fn introduced(turn: &Turn<'_>, cue: &Regex, judge: bool, confidence: f64) -> Option<Name> {
     cue.find_iter(turn.text).find_map(|hit| {
-        if OTHERS.is_match(&turn.text[..hit.start()])
-            || turn.text[hit.start()..].starts_with("name")
-                && OTHERS.is_match(&turn.text[..hit.start()])
-        {
+        if OTHERS.is_match(&turn.text[..hit.start()]) {
             return None;
         }
         let (text, place) = name_at(turn.text, hit.end(), judge)?;
@@ -131,14 +132,16 @@ fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
     if !call.one_sided || !(1..6).contains(&at) {
         return None;
     }
-    let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());
+    // "Hello Alex" greets the agent.
+    let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
     let (text, place) = name_at(turn.text, start, true)?;
     let rest = spoken::words(&turn.text[place.end..]);
     let alone = rest.is_empty() || rest[0].is("and") || rest.iter().any(|word| word.is("ssn"));
     let plausible = text
         .split(' ')
         .all(|word| word.len() >= 2 || text.contains(' '))
-        && text.split(' ').any(|word| word.len() >= 3);
+        && text.split(' ').any(|word| word.len() >= 3)
+        && !text.to_lowercase().ends_with("com");
     (alone && plausible).then_some(Name {
         text,
         place,

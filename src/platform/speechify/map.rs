@@ -202,3 +202,6 @@ fn made_id(
 fn malformed(why: &str) -> FetchError {
     FetchError::Malformed(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,15 @@
-use proptest::prelude::*;
+//! The list of conversations on each database: every filter, and cursors that hold.
 
-use super::super::save;
-use super::*;
-use crate::conversation::{Conversation, Presence};
-use crate::host::{Clock, Host};
-use crate::id::{AgentId, ConversationId, Owner};
-use crate::memory::caller::CallerKey;
-use crate::store::Db;
+use aftercall::conversation::{Conversation, Presence};
+use aftercall::id::{AgentId, ConversationId, Owner};
+use aftercall::memory::caller::CallerKey;
+use aftercall::page::{Cursor, Page, PageRequest};
+use aftercall::store::Db;
+use aftercall::store::conversations::list::{Filter, list};
+use aftercall::store::conversations::{Record, save};
+use aftercall::time::Timestamp;
 
-async fn open() -> (Db, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/t.db", folder.path().display());
-    let db = Db::open(&url, &Host::new(Clock::System)).await.unwrap();
-    (db, folder)
-}
+use crate::backends;
 
 fn record(
     owner: &str,
@@ -96,8 +92,6 @@ async fn two_calls(db: &Db) {
 
 #[tokio::test]
 async fn every_filter_narrows() {
-    let (db, _folder) = open().await;
-    two_calls(&db).await;
     let cases: &[(Set, &str)] = &[
         (|_| (), "b a"),
         (|f| f.agents = vec!["sales".to_owned(), "x".to_owned()], "b"),
@@ -130,10 +124,14 @@ async fn every_filter_narrows() {
             "",
         ),
     ];
-    for (set, expected) in cases {
-        let mut filter = Filter::default();
-        set(&mut filter);
-        assert_eq!(ids(&db, &filter).await.join(" "), *expected, "{filter:?}");
+    for backend in backends::all("every_filter_narrows").await {
+        two_calls(&backend.db).await;
+        for (set, expected) in cases {
+            let mut filter = Filter::default();
+            set(&mut filter);
+            let found = ids(&backend.db, &filter).await.join(" ");
+            assert_eq!(found, *expected, "{:?} {filter:?}", backend.db);
+        }
     }
 }
 
@@ -149,61 +147,68 @@ fn at(secs: i64) -> Option<Timestamp> {
 
 #[tokio::test]
 async fn a_row_leaves_out_what_is_large() {
-    let (db, _folder) = open().await;
-    add(
-        &db,
-        record("speechify", "a", 1, |call| {
+    for backend in backends::all("a_row_leaves_out_what_is_large").await {
+        let large = record("speechify", "a", 1, |call| {
             call.agent_snapshot = Presence::Value("large".into());
             call.dynamic_variables = Presence::Value(serde_json::Map::new());
             call.message_count = 7;
-        }),
-    )
-    .await;
-    let page = page(&db, &Filter::default(), PageRequest::default()).await;
-    let call = &page.rows[0].conversation;
-    assert_eq!(call.agent_snapshot.value(), None);
-    assert_eq!(call.dynamic_variables.value(), None);
-    assert_eq!(call.message_count, 7);
+        });
+        add(&backend.db, large).await;
+        let page = page(&backend.db, &Filter::default(), PageRequest::default()).await;
+        let call = &page.rows[0].conversation;
+        assert_eq!(call.agent_snapshot.value(), None);
+        assert_eq!(call.dynamic_variables.value(), None);
+        assert_eq!(call.message_count, 7);
+    }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+/// Whatever is inserted between two pages, no row is skipped or shown twice, also where times and
+/// even ids are equal.
+#[tokio::test]
+async fn cursors_are_stable_under_inserts() {
+    for backend in backends::all("cursors_are_stable_under_inserts").await {
+        let db = &backend.db;
+        let mut expected = Vec::new();
+        for n in 0..24_i64 {
+            // Four calls a second, each of the same id on two platforms.
+            let call = n % 12;
+            let (secs, id, owner) = (call / 4, format!("c{call:02}"), format!("p{}", n / 12));
+            add(db, record(&owner, &id, secs, |_| {})).await;
+            expected.push((secs, id, owner));
+        }
+        expected.sort();
+        expected.reverse();
+        for size in 1..=5 {
+            assert_eq!(walk(db, size).await, expected, "{db:?} {size}");
+        }
+    }
+}
 
-    /// Whatever is inserted between two pages, no row is skipped or shown twice, also where times
-    /// and even ids are equal.
-    #[test]
-    fn cursors_are_stable_under_inserts(
-        calls in prop::collection::vec((0..3_i64, 0..4_u8, 0..2_u8), 1..20),
-        size in 1..4_usize,
-    ) {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let (db, _folder) = open().await;
-            let mut expected = Vec::new();
-            for (secs, id, owner) in calls {
-                let (id, owner) = (format!("c{secs}{id}"), format!("p{owner}"));
-                add(&db, record(&owner, &id, secs, |_| {})).await;
-                expected.push((secs, id, owner));
-            }
-            expected.sort();
-            expected.dedup();
-            expected.reverse();
-            let (mut seen, mut after) = (Vec::new(), None);
-            loop {
-                let page = page(&db, &Filter::default(), PageRequest { size, after }).await;
-                seen.extend(page.rows.iter().map(|record| (
-                    record.conversation.created_at.as_secs(),
-                    record.conversation.id.to_string(),
-                    record.owner.as_str().to_owned(),
-                )));
-                add(&db, record("p9", &format!("new{}", seen.len()), 99, |_| {})).await;
-                // A cursor must survive the trip through a client.
-                after = page.next.map(|next| Cursor::decode(&next.encode()).unwrap());
-                if after.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(seen, expected);
-        });
+/// Every row that a reader of pages of `size` sees while newer calls arrive.
+async fn walk(db: &Db, size: usize) -> Vec<(i64, String, String)> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    let older = Filter {
+        started_before: at(99),
+        ..Filter::default()
+    };
+    loop {
+        let page = page(db, &older, PageRequest { size, after }).await;
+        seen.extend(page.rows.iter().map(|record| {
+            (
+                record.conversation.created_at.as_secs(),
+                record.conversation.id.to_string(),
+                record.owner.as_str().to_owned(),
+            )
+        }));
+        let newer = format!("new{size}-{}", seen.len());
+        add(db, record("p9", &newer, 99, |call| call.started_at = at(1))).await;
+        // A cursor must survive the trip through a client.
+        after = page
+            .next
+            .map(|next| Cursor::decode(&next.encode()).unwrap());
+        if after.is_none() {
+            seen.retain(|(secs, _, _)| *secs < 99);
+            return seen;
+        }
     }
 }

@@ -7,9 +7,9 @@ use regex::Regex;
 
 use super::ask::{Ask, corrects, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
-use super::pattern;
 use super::vocabulary::{ends_name, is_common};
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
@@ -328,4 +329,69 @@ fn a_long_turn_takes_no_longer_a_word() {
     ] {
         let _ = observe(&format!("a: Hi.\nu: {}", piece.repeat(3_000)));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// `observe` asserts that every observation stands on its quote.
+    #[test]
+    fn whatever_is_said_is_grounded(
+        turns in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(prop_oneof![words(), "\\PC{0,6}"], 1..14)),
+            1..8,
+        ),
+    ) {
+        let lines: Vec<String> = turns
+            .into_iter()
+            .map(|(caller, words)| {
+                let text = words.join(" ").replace(['\n', '\r', '\u{85}', '\u{2028}'], " ");
+                format!("{}: .{text}", if caller { "u" } else { "a" })
+            })
+            .collect();
+        let _ = observe(&lines.join("\n"));
+    }
+}
+
+fn words() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "my name is",
+        "Zoë",
+        "O’Neil",
+        "İnan",
+        "j-o-h-n",
+        "at gmail dot com",
+        "call me back",
+        "tomorrow at 3",
+        "next Friday",
+        "650 253 0000",
+        "double five",
+        "your phone number?",
+        "what's your name?",
+        "yes",
+        "no",
+        "sorry, it's",
+        "stop calling me",
+        "my order number is",
+        "A7K9",
+        "I prefer",
+        "mornings",
+        "booked",
+        "table",
+        "your table has been",
+        "my pin is 1234",
+        "ß",
+        "½",
+        "the 3rd of May",
+        "half past 3",
+        "in two hours",
+        "not",
+        "I'll call you",
+        "my address is",
+        "12 Main Street",
+        "[redacted PIN]",
+        "wrong number",
+        "ann@acme.com",
+    ])
+    .prop_map(str::to_owned)
 }

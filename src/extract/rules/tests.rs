@@ -143,6 +143,14 @@ fn names_in_answer_and_put_right() {
         "a: Who am I speaking with?\nu: priya raman",
         &["identity.name=Priya Raman"],
     );
+    check(
+        "a: Your name?\nu: Sarah Connor\na: How do you spell your last name?\nu: C O N N E R",
+        &[
+            "identity.name=Sarah Connor",
+            "-identity.name=Sarah Connor",
+            "identity.name=Sarah Conner",
+        ],
+    );
     check("a: What's your name?\nu: Why do you ask?", &[]);
     check("a: What's your name?\nu: I'd rather not say", &[]);
     check(

@@ -8,10 +8,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, asks};
-use super::pattern;
 use crate::conversation::{Message, Role};
 use crate::extract::Transcript;
 use crate::memory::observation::{Observation, Op};
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
 

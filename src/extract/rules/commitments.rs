@@ -8,7 +8,7 @@ use regex::Regex;
 use super::ask::{Ask, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead};
 use super::dates::{self, When};
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 
 /// The caller asks to be called.

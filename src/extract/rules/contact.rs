@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
-use super::pattern;
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{Run, runs, words};
 

@@ -8,7 +8,7 @@ use jiff::{ToSpan, Zoned};
 use regex::Regex;
 
 use super::call::lead;
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::time::Timestamp;
 
 mod clock;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::ask::{Ask, corrects, is_no};
 use super::call::{Call, Note, Notes, Turn, lead};
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::ask::{corrects, identifier};
 use super::call::{Call, Note, Notes, Turn, tail};
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 

@@ -7,9 +7,9 @@ use regex::Regex;
 
 use super::ask::{Ask, corrects, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
-use super::pattern;
 use super::vocabulary::{ends_name, is_common};
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
@@ -53,6 +53,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
         if let Some(name) = stated(call, at, turn, known) {
             assert(call, notes, at, &name);
         }
+        spelled_out(at, turn, notes);
         preferred(at, turn, notes);
         read_back(call, at, turn, notes);
     }
@@ -191,7 +192,7 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
         ["dot", "underscore"].iter().any(|joint| next.is(joint))
             || AT_DOMAIN.is_match(&rest[next.place.start..])
     });
-    let single_letter = taken.len() == 1 && first.text.chars().count() < 2;
+    let single_letter = taken.iter().all(|word| word.text.chars().count() < 2);
     let lower = !first.text.starts_with(char::is_uppercase);
     let sentence_case = text.starts_with(char::is_uppercase) && text.contains(['.', ',', '?']);
     if single_letter || address || (judge && (cut || (lower && sentence_case))) {
@@ -267,6 +268,35 @@ fn assert(call: &Call<'_>, notes: &mut Notes, at: usize, name: &Name) {
         name.place.clone(),
         name.confidence,
     ));
+}
+
+/// "How do you spell your last name?" – "C O N N E R."
+fn spelled_out(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());
+    let Some(letters) = SPELLED
+        .captures(tail(turn.text, start))
+        .and_then(|hit| hit.get(1))
+    else {
+        return;
+    };
+    let held = notes
+        .held(&Slot::Name, at)
+        .first()
+        .map(|note| (*note).clone());
+    let Some(name) = held.as_ref().and_then(|held| held.value.as_str()) else {
+        return;
+    };
+    if !turn.answers(&Ask::For(Slot::Name)) || letters.start() > 0 {
+        return;
+    }
+    let parts: Vec<String> = name.split(' ').map(str::to_owned).collect();
+    let Some(spelled) = spelled_after(turn.text, start, &parts) else {
+        return;
+    };
+    let value = serde_json::Value::from(spelled.join(" "));
+    let place = start..start + letters.end();
+    notes.correct(&Slot::Name, at, place.clone(), &value);
+    notes.push(Note::new(Slot::Name, value, at, place, 0.9));
 }
 
 fn preferred(at: usize, turn: &Turn<'_>, notes: &mut Notes) {

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::call::{Call, Note, Notes, Turn, lead};
-use super::pattern;
+use crate::memory::pattern::{compile, pattern};
 use crate::memory::slot::Slot;
 
 const TIMES: &str = r"(?:early |late )?(?:mornings?|afternoons?|evenings?|nights?|weekends?|weekdays?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)(?: (?:mornings?|afternoons?|evenings?|nights?))?(?: (?:and|or) (?:mornings?|afternoons?|evenings?|weekends?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?))?";
 
 /// A pattern around [`TIMES`].
 fn with_times(text: &str) -> Regex {
-    super::compile(&text.replace("TIMES", TIMES).replace("HOUR", HOUR))
+    compile(&text.replace("TIMES", TIMES).replace("HOUR", HOUR))
 }
 
 const HOUR: &str = r"(?:after|before|until|between|from) (?:(?:\d{1,2}(?::\d\d)?|noon|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?: ?[ap]\.?m\.?| o'clock)?(?: (?:and|to|in the morning|in the evening|in the afternoon))?(?: \d{1,2}(?::\d\d)?(?: ?[ap]\.?m\.?)?)?|work|lunch|school)";
@@ -110,13 +110,15 @@ fn general(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let (Some(whole), Some(said)) = (hit.get(0), hit.get(1)) else {
         return;
     };
-    let words: Vec<&str> = said.as_str().split_whitespace().collect();
-    let vague = [
+    let parts: Vec<&str> = said.as_str().split_whitespace().collect();
+    let no_thing = [
         "to", "that", "it", "this", "not", "you", "my", "one", "him", "her", "them", "if", "these",
         "those",
     ];
-    let first = words.first().map_or("", |word| *word);
-    if words.len() > 4 || vague.contains(&first) || DENIED.is_match(lead(turn.text, whole.start()))
+    let first = parts.first().copied().unwrap_or_default();
+    if parts.len() > 4
+        || no_thing.contains(&first)
+        || DENIED.is_match(lead(turn.text, whole.start()))
     {
         return;
     }

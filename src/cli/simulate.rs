@@ -97,6 +97,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     host.stop.cancel();
     host.drained().await;
+    output::note(&format!("The API was asked {} times.", platform.requests()));
     played.map(|()| ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use aftercall::event::Message;
 use aftercall::host::{Clock, Host};
 use aftercall::id::{ConversationId, ConversationKey, Owner, of_content};
 use aftercall::queue::Queue;
+use aftercall::secret::Secret;
 use aftercall::signature::timestamped_hmac;
 use aftercall::store::Db;
 
@@ -49,6 +50,7 @@ async fn bench() {
         .await
         .expect("a listener");
     let base = format!("http://{}", running.address());
+    let secret = Secret::new(SECRET).expect("a secret");
     let client = reqwest::Client::builder().build().expect("a client");
 
     println!(
@@ -71,7 +73,7 @@ async fn bench() {
             let accepted = rate(connections, |n| {
                 let body = body(n);
                 let secs = host.now().as_secs();
-                let signature = timestamped_hmac::sign(SECRET.as_bytes(), secs, &body);
+                let signature = timestamped_hmac::sign(&secret, secs, &body);
                 let request = client
                     .post(format!("{base}/webhooks/voice"))
                     .header("Speechify-Signature", signature)

@@ -50,11 +50,19 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
 struct Globals {
-    /// The settings' file [env: AFTERCALL_CONFIG] [default: ./aftercall.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The settings' file [env: AFTERCALL_CONFIG] [default: ./aftercall.toml, if it is there]"
+    )]
     config: Option<PathBuf>,
-    /// Where embedded data lies [env: AFTERCALL_DATA] [default: ./aftercall-data]
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        help = "Where embedded data lies [env: AFTERCALL_DATA] [default: ./aftercall-data]"
+    )]
     data_dir: Option<PathBuf>,
 }
 

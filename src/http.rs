@@ -67,6 +67,10 @@ pub struct Roles {
 
 /// The routes of the given roles, ready to be served.
 pub fn router(api: Arc<Api>, roles: Roles) -> Router {
+    dress(routes(roles), api)
+}
+
+fn routes(roles: Roles) -> Router<Arc<Api>> {
     let mut routes = health::routes();
     if roles.receiver {
         routes = routes.merge(webhooks::routes());
@@ -74,8 +78,12 @@ pub fn router(api: Arc<Api>, roles: Roles) -> Router {
     if roles.api {
         routes = routes.merge(v1()).merge(docs::routes());
     }
-    let (router, _) = routes.split_for_parts();
-    router
+    routes.into()
+}
+
+/// The routes with everything around them that every request passes.
+fn dress(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    routes
         .fallback(request::no_route)
         .method_not_allowed_fallback(request::no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -294,3 +294,6 @@ pub mod livekit;
 mod pick;
 mod rest;
 pub mod speechify;
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,10 @@ const TOKEN: &str = "AFTERCALL_TOKEN";
 /// Flags of commands that ask a running server.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Remote {
-    /// The server's address. Its token is taken from AFTERCALL_TOKEN, else from the file admin-token
-    /// in the data folder
     #[arg(
         long,
+        help = "The server's address; the token is taken from AFTERCALL_TOKEN, else from the file \
+                admin-token in the data folder",
         value_name = "URL",
         env = "AFTERCALL_URL",
         default_value = "http://127.0.0.1:8080",
@@ -175,8 +175,12 @@ impl Client {
     }
 
     /// `DELETE`
-    pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, Error> {
-        self.ask(Method::DELETE, path, &[], None).await
+    pub(super) async fn delete(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Value, Error> {
+        self.ask(Method::DELETE, path, query, None).await
     }
 
     async fn ask(
@@ -225,7 +229,7 @@ impl Client {
         let error = &body["error"];
         let mut message = text(&error["message"]);
         for (field, wrong) in error["fields"].as_object().into_iter().flatten() {
-            message.push_str(&format!("; {field}: {}", text(wrong)));
+            message = format!("{message}; {field}: {}", text(wrong));
         }
         if status == StatusCode::UNAUTHORIZED {
             return match &self.token {

@@ -22,8 +22,11 @@ pub(super) struct Args {
     /// A role to run; may be given more than once [default: all]
     #[arg(long = "role", value_enum, value_name = "ROLE")]
     roles: Vec<Role>,
-    /// The address to serve HTTP on [env: AFTERCALL_SERVER__LISTEN] [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        help = "The address to serve HTTP on [env: AFTERCALL_SERVER__LISTEN] [default: 127.0.0.1:8080]"
+    )]
     listen: Option<String>,
 }
 

@@ -38,13 +38,12 @@ pub(super) fn completion(args: &CompletionArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
-    match &args.to {
-        Some(folder) => pages(folder)?,
-        None => {
-            let mut page = Vec::new();
-            Man::new(Cli::command()).render(&mut page)?;
-            output::say(&String::from_utf8_lossy(&page))?;
-        }
+    if let Some(folder) = &args.to {
+        pages(folder)?;
+    } else {
+        let mut page = Vec::new();
+        Man::new(Cli::command()).render(&mut page)?;
+        output::say(&String::from_utf8_lossy(&page))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use super::client::{Client, Remote};
 use super::output::{self, Format, field};
 use super::{Globals, WrongUsage};
 use crate::host::Clock;
+use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
 /// `aftercall tokens`
@@ -33,9 +34,8 @@ pub(super) struct Create {
     /// What it is for
     #[arg(long)]
     name: String,
-    /// What it may do: conversations:read, conversations:read_sensitive, memories:read,
-    /// memories:write, endpoints:write, ops:read, ops:write or admin
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    /// What it may do; may be given more than once
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scopes())]
     scopes: Vec<String>,
     /// The only agents it may see [default: all]
     #[arg(long = "agent-id", value_name = "ID")]
@@ -69,7 +69,7 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::List(args) => list(globals, &args).await?,
         Command::Revoke(args) => {
             let client = Client::new(globals, &args.remote)?;
-            client.delete(&["v1", "tokens", &args.id]).await?;
+            client.delete(&["v1", "tokens", &args.id], &[]).await?;
             match args.remote.output.format() {
                 Format::Json => output::json(&json!({"id": args.id, "revoked": true}))?,
                 Format::Table => output::say(&format!("{} is revoked", args.id))?,
@@ -99,6 +99,11 @@ async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// The scopes by name, so that a slip is told before anybody is asked.
+fn scopes() -> clap::builder::PossibleValuesParser {
+    Scope::ALL.map(Scope::as_str).into()
 }
 
 /// A moment, or a span of time from now.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::{ExtractError, Extractor, Transcript};
 use crate::memory::observation::{Observation, Rank};
+use crate::memory::redact::hide;
 
 mod appointments;
 mod ask;
@@ -32,7 +33,13 @@ pub struct Rules;
 impl Rules {
     /// What the rules find in a redacted transcript, in the order in which it was said.
     pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {
-        let call = Call::of(transcript);
+        // What was redacted is hidden: a marker's words are nobody's.
+        let texts: Vec<String> = transcript
+            .messages
+            .iter()
+            .map(|m| hide(&m.content))
+            .collect();
+        let call = Call::of(transcript, &texts);
         let mut notes = Notes::default();
         consent::find(&call, &mut notes);
         let line = line::find(&call, &mut notes);

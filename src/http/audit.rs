@@ -46,6 +46,7 @@ struct AuditList {
     /// Newest first.
     audit: Vec<EntryBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// Whether there is one.
     has_more: bool,
@@ -53,7 +54,7 @@ struct AuditList {
 
 /// Read the audit log
 #[utoipa::path(
-    get, path = "/v1/audit", tag = "tokens", params(PageParams),
+    get, path = "/v1/audit", operation_id = "list_audit", tag = "tokens", params(PageParams),
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 200, description = "A page of the log.", body = AuditList), ApiError),
 )]

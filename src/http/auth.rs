@@ -14,7 +14,7 @@ use crate::store::tokens::{self, Scope, Token};
 use crate::time::Timestamp;
 
 /// How exactly `last_used_at` is kept.
-const TOUCH_EVERY: Duration = Duration::from_secs(60);
+const TOUCH_EVERY: Duration = Duration::from_mins(1);
 
 /// The bearer of a valid token. Handlers take it first, so that strangers learn nothing else.
 #[derive(Clone, Debug)]

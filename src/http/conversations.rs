@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{
-    ConversationBody, ConversationList, MessageBody, MessageList, Receipt, StepBody, Timeline, View,
+    ConversationBody, ConversationList, MessageBody, MessageList, Receipt, StepBody, StepList, View,
 };
 use self::filter::{ListParams, ListQuery};
 use self::the_one::{OneParams, OneQuery, PartQuery, the_one};
@@ -40,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 ///
 /// Newest first. Every filter narrows the list further.
 #[utoipa::path(
-    get, path = "/v1/conversations", tag = "conversations", params(ListParams),
+    get, path = "/v1/conversations", operation_id = "list_conversations", tag = "conversations", params(ListParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "A page of conversations.", body = ConversationList), ApiError),
 )]
@@ -81,7 +81,7 @@ async fn list(
 
 /// Read a conversation
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}", tag = "conversations",
+    get, path = "/v1/conversations/{id}", operation_id = "get_conversation", tag = "conversations",
     params(("id" = String, Path, description = "The platform's id; our own in any case."), OneParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "The conversation.", body = ConversationBody), ApiError),
@@ -107,7 +107,7 @@ async fn show(
 /// With its transcript, its results, and what memory had from it alone; and keep it from coming
 /// back. Platforms and CRMs keep their own copies.
 #[utoipa::path(
-    delete, path = "/v1/conversations/{id}", tag = "conversations",
+    delete, path = "/v1/conversations/{id}", operation_id = "erase_conversation", tag = "conversations",
     params(("id" = String, Path, description = "The conversation's id."), OneParams),
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 200, description = "What was erased.", body = Receipt), ApiError),
@@ -134,7 +134,7 @@ async fn delete(
 ///
 /// Without the scope `conversations:read_sensitive`: who spoke when, not what was said.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/messages", tag = "conversations",
+    get, path = "/v1/conversations/{id}/messages", operation_id = "list_messages", tag = "conversations",
     params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "A page of messages.", body = MessageList), ApiError),
@@ -170,7 +170,7 @@ async fn messages(
 ///
 /// Every fact that the conversation is evidence for, current or past.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/memories", tag = "conversations",
+    get, path = "/v1/conversations/{id}/memories", operation_id = "list_conversation_memories", tag = "conversations",
     params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
     responses((status = 200, description = "A page of memories.", body = MemoryList), ApiError),
@@ -197,10 +197,10 @@ async fn facts(
 ///
 /// Received, confirmed, fetched, settled, remembered, delivered: with times and attempts.
 #[utoipa::path(
-    get, path = "/v1/conversations/{id}/timeline", tag = "conversations",
+    get, path = "/v1/conversations/{id}/timeline", operation_id = "get_timeline", tag = "conversations",
     params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
-    responses((status = 200, description = "A page of steps.", body = Timeline), ApiError),
+    responses((status = 200, description = "A page of steps.", body = StepList), ApiError),
 )]
 async fn steps(
     bearer: Bearer,
@@ -215,7 +215,7 @@ async fn steps(
         .db
         .read(move |mut conn| Box::pin(async move { timeline::list(&mut conn, &key, &page).await }))
         .await?;
-    Ok(axum::Json(Timeline {
+    Ok(axum::Json(StepList {
         next_cursor: page.next.as_ref().map(Cursor::encode),
         has_more: page.next.is_some(),
         timeline: page.rows.into_iter().map(StepBody::from).collect(),

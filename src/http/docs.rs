@@ -80,7 +80,7 @@ static PAGE: LazyLock<(String, String)> = LazyLock::new(|| {
 
 /// This API as an OpenAPI document
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "docs", security(()),
+    get, path = "/openapi.json", operation_id = "get_openapi", tag = "docs", security(()),
     responses((status = 200, description = "The document.", body = serde_json::Value)),
 )]
 async fn openapi_json() -> impl IntoResponse {
@@ -89,7 +89,7 @@ async fn openapi_json() -> impl IntoResponse {
 
 /// This API as a page
 #[utoipa::path(
-    get, path = "/docs", tag = "docs", security(()),
+    get, path = "/docs", operation_id = "get_docs", tag = "docs", security(()),
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
 async fn page() -> impl IntoResponse {

@@ -60,6 +60,7 @@ struct EventList {
     /// Oldest first.
     events: Vec<EventBody>,
     /// Where the next page begins; null on the last. From there on, ask `after` the last event.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// Whether there is one.
     has_more: bool,
@@ -124,7 +125,7 @@ struct FeedParams {
 /// event it saw misses none. Events of memory need the scope `memories:read` too, and are left out
 /// without it.
 #[utoipa::path(
-    get, path = "/v1/events", tag = "events", params(FeedParams),
+    get, path = "/v1/events", operation_id = "list_events", tag = "events", params(FeedParams),
     security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses((status = 200, description = "A page of the feed.", body = EventList), ApiError),
 )]

@@ -69,7 +69,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 ///
 /// Always 200 while it answers at all.
 #[utoipa::path(
-    get, path = "/healthz", tag = "health", security(()),
+    get, path = "/healthz", operation_id = "get_healthz", tag = "health", security(()),
     responses((status = 200, description = "It is alive.", body = String, content_type = "text/plain")),
 )]
 async fn healthz() -> &'static str {
@@ -78,7 +78,7 @@ async fn healthz() -> &'static str {
 
 /// Whether the process can do its work
 #[utoipa::path(
-    get, path = "/readyz", tag = "health", security(()),
+    get, path = "/readyz", operation_id = "get_readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It can.", body = Readiness),
         (status = 503, description = "It can't; `checks` says why.", body = Readiness),
@@ -101,7 +101,7 @@ async fn readyz(State(api): State<Arc<Api>>) -> impl IntoResponse {
 
 /// Prometheus metrics
 #[utoipa::path(
-    get, path = "/metrics", tag = "health", security(()),
+    get, path = "/metrics", operation_id = "get_metrics", tag = "health", security(()),
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
 )]
 async fn metrics(State(api): State<Arc<Api>>) -> impl IntoResponse {

@@ -50,10 +50,10 @@ struct MemoryBody {
     #[schema(value_type = String, format = DateTime)]
     valid_from: Timestamp,
     /// Until when it held; null while it does.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     valid_to: Option<Timestamp>,
     /// When the thing promised or booked is due.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     due_at: Option<Timestamp>,
     /// The conversation that said it first.
     source_conversation_id: String,
@@ -120,6 +120,7 @@ pub(super) struct MemoryList {
     /// Newest first.
     memories: Vec<MemoryBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// Whether there is one.
     has_more: bool,
@@ -175,7 +176,7 @@ fn subject(agent_id: &str, caller_identity: &str) -> Option<Subject> {
 ///
 /// The facts that hold now. There is no way to ask for all callers.
 #[utoipa::path(
-    get, path = "/v1/agents/{agent_id}/memories", tag = "memories",
+    get, path = "/v1/agents/{agent_id}/memories", operation_id = "list_memories", tag = "memories",
     params(("agent_id" = String, Path, description = "The agent."), CallerParams, PageParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
     responses((status = 200, description = "A page of memories.", body = MemoryList), ApiError),
@@ -246,7 +247,7 @@ struct Context {
 
 /// Read what is held about a caller, for the next call's prompt
 #[utoipa::path(
-    get, path = "/v1/agents/{agent_id}/context", tag = "memories",
+    get, path = "/v1/agents/{agent_id}/context", operation_id = "get_context", tag = "memories",
     params(("agent_id" = String, Path, description = "The agent."), CallerParams, ContextParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
     responses((status = 200, description = "The text.", body = Context), ApiError),

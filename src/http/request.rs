@@ -84,10 +84,6 @@ pub(crate) async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 /// What a request is answered whose handler panicked. The panic itself is in the log already.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is tower-http's"
-)]
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     metrics::counter!("aftercall_http_panics_total").increment(1);
     ApiError::internal().into_response()

@@ -39,13 +39,13 @@ struct TokenBody {
     /// The only agents it may see; empty is all.
     agents: Vec<String>,
     /// Until when it works.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
     /// When it was revoked.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     revoked_at: Option<Timestamp>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -73,6 +73,7 @@ struct TokenList {
     /// Newest first.
     tokens: Vec<TokenBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// Whether there is one.
     has_more: bool,
@@ -80,7 +81,7 @@ struct TokenList {
 
 /// List the tokens
 #[utoipa::path(
-    get, path = "/v1/tokens", tag = "tokens", params(PageParams),
+    get, path = "/v1/tokens", operation_id = "list_tokens", tag = "tokens", params(PageParams),
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 200, description = "A page of tokens.", body = TokenList), ApiError),
 )]
@@ -113,7 +114,7 @@ struct NewToken {
     /// The only agents it may see; all without.
     agents: Option<Vec<String>>,
     /// Until when it works; for good without.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
 }
 
@@ -158,7 +159,7 @@ struct MadeToken {
 ///
 /// The answer is the only one that ever shows it.
 #[utoipa::path(
-    post, path = "/v1/tokens", tag = "tokens", request_body = NewToken,
+    post, path = "/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewToken,
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 201, description = "The token.", body = MadeToken), ApiError),
 )]
@@ -181,7 +182,7 @@ async fn create(
         id: crate::id::fresh("token_", now, host.dice.bytes()),
         name: new.name.trim().to_owned(),
         scopes,
-        agents: canonical(new.agents.unwrap_or_default()),
+        agents: canonical(&new.agents.unwrap_or_default()),
         expires_at: new.expires_at,
         last_used_at: None,
         revoked_at: None,
@@ -205,7 +206,7 @@ async fn create(
 }
 
 /// Agent ids as conversations carry them.
-fn canonical(agents: Vec<String>) -> Vec<String> {
+fn canonical(agents: &[String]) -> Vec<String> {
     let mut agents: Vec<_> = agents.iter().map(|id| crate::id::canonical(id)).collect();
     agents.sort();
     agents.dedup();
@@ -216,7 +217,7 @@ fn canonical(agents: Vec<String>) -> Vec<String> {
 ///
 /// It stops working at once, and stays on the list.
 #[utoipa::path(
-    delete, path = "/v1/tokens/{id}", tag = "tokens",
+    delete, path = "/v1/tokens/{id}", operation_id = "revoke_token", tag = "tokens",
     params(("id" = String, Path, description = "The token's id.")),
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 204, description = "It is revoked."), ApiError),

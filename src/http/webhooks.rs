@@ -61,7 +61,7 @@ enum Taken {
 /// The body must be signed as the source's platform signs. The answer is sent once the event is
 /// durable, and within 4 s.
 #[utoipa::path(
-    post, path = "/webhooks/{source}", tag = "webhooks", security(()),
+    post, path = "/webhooks/{source}", operation_id = "receive_webhook", tag = "webhooks", security(()),
     params(("source" = String, Path, description = "The source's name in the settings.")),
     request_body(content = serde_json::Value, description = "The platform's own body, signed."),
     responses(
@@ -78,20 +78,19 @@ async fn webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let (label, answer) = match api.receiver.max_body(&source) {
-        Some(limit) => (
-            source.clone(),
-            take(&api, &source, limit, &headers, body).await,
-        ),
-        None => {
-            discard(body.into_data_stream()).await;
-            ("unknown".to_owned(), Ok(Answer::UnknownSource))
-        }
+    let known = api.receiver.max_body(&source);
+    let answer = if let Some(limit) = known {
+        take(&api, &source, limit, &headers, body).await
+    } else {
+        discard(body.into_data_stream()).await;
+        Ok(Answer::UnknownSource)
     };
     let (name, response) = match answer {
         Ok(answer) => respond(answer),
         Err(error) => ("unread", error.into_response()),
     };
+    // Only names from the settings become labels, of which there are few.
+    let label = known.map_or_else(|| "unknown".to_owned(), |_| source);
     metrics::counter!("aftercall_webhooks_total", "source" => label, "answer" => name).increment(1);
     response
 }

@@ -4,6 +4,8 @@
 //! codes, PINs, passwords, one-time codes, most social security numbers) by the words around it, or
 //! by the question that it answers. A phone number, an order number and a date stay.
 //!
+//! What was found to be secret once is taken out wherever the call repeats it: "so, 4821?"
+//!
 //! Redacting twice changes nothing: markers are opaque, and what a turn leaves for the next to
 //! expect is read off its redacted text.
 
@@ -14,8 +16,10 @@ use crate::conversation::{Message, Role};
 mod cue;
 mod find;
 mod json;
+mod repeat;
 
 use cue::Expected;
+use repeat::Secrets;
 
 /// What must never be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,39 +55,53 @@ const PASSES: usize = 8;
 /// Redacts every message of a transcript: its words, and what its tools were given and answered.
 pub fn redact(messages: &mut [Message]) {
     let mut expected = Expected::default();
-    for message in messages {
+    let mut secrets = Secrets::default();
+    for message in messages.iter_mut() {
         let answers = match message.role {
             Role::User => expected.clone(),
             _ => Expected::default(),
         };
-        message.content = clean(&message.content, &answers);
+        message.content = clean(&message.content, &answers, &mut secrets);
         match message.role {
             Role::User => expected.answered(&message.content),
             Role::Assistant | Role::Operator => expected.asked(&message.content),
             Role::System | Role::Tool | Role::Other(_) => {}
         }
         let tool = message.tool_name.as_deref().unwrap_or("");
-        for value in [&mut message.tool_args, &mut message.tool_result]
-            .into_iter()
-            .flatten()
-        {
-            json::redact(value, tool);
+        for value in tools(&mut message.tool_args, &mut message.tool_result) {
+            json::redact(value, tool, &mut secrets);
+        }
+    }
+    if secrets.is_empty() {
+        return;
+    }
+    for message in messages {
+        message.content = secrets.hide(&message.content);
+        for value in tools(&mut message.tool_args, &mut message.tool_result) {
+            json::each_text(value, &|text| secrets.hide(text));
         }
     }
 }
 
+fn tools<'a>(
+    args: &'a mut Option<Value>,
+    result: &'a mut Option<Value>,
+) -> impl Iterator<Item = &'a mut Value> {
+    [args, result].into_iter().flatten()
+}
+
 /// Redacts a text that stands alone, such as a summary.
 pub fn redact_text(text: &str) -> String {
-    clean(text, &Expected::default())
+    clean(text, &Expected::default(), &mut Secrets::default())
 }
 
 /// Redacts every text and number in a JSON value, by what it says and by the name of its field.
 pub fn redact_json(value: &mut Value) {
-    json::redact(value, "");
+    json::redact(value, "", &mut Secrets::default());
 }
 
 /// The text without what [`find::spans`] finds in it.
-fn clean(text: &str, expected: &Expected) -> String {
+fn clean(text: &str, expected: &Expected, secrets: &mut Secrets) -> String {
     let mut text = text.to_owned();
     for _ in 0..PASSES {
         let spans = find::spans(&hide(&text), expected);
@@ -93,6 +111,7 @@ fn clean(text: &str, expected: &Expected) -> String {
         let mut cleaned = String::with_capacity(text.len());
         let mut at = 0;
         for (span, kind) in spans {
+            secrets.learn(&text[span.clone()], kind);
             cleaned.push_str(&text[at..span.start]);
             cleaned.push_str(kind.marker());
             at = span.end;
@@ -106,8 +125,8 @@ fn clean(text: &str, expected: &Expected) -> String {
 /// Stands for a byte of a marker: neither a word nor a separator.
 const HIDDEN: &str = "\u{1}";
 
-/// The text with its markers made opaque, every place as before.
-fn hide(text: &str) -> String {
+/// The text with its markers made opaque, every place as before: nothing in a marker is speech.
+pub(crate) fn hide(text: &str) -> String {
     let mut hidden = text.to_owned();
     if text.contains("[redacted ") {
         for marker in MARKERS {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::pick::{unix, whole};
+use super::pick::{storable, unix, whole};
 use crate::conversation::Presence;
 use crate::time::Timestamp;
 
@@ -62,7 +62,7 @@ impl Fields {
     pub(super) fn prose(&mut self, key: &str) -> String {
         match self.0.remove(key) {
             None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text,
+            Some(Value::String(text)) => storable(text.into()).into_owned(),
             Some(other) => other.to_string(),
         }
     }
@@ -110,7 +110,7 @@ impl Fields {
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(storable(text.into()).into_owned()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         _ => None,

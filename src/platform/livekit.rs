@@ -8,6 +8,3 @@ pub use webhook::Sender;
 
 /// The platform's name in settings.
 const NAME: &str = "livekit";
-
-#[cfg(test)]
-mod tests;

@@ -55,7 +55,7 @@ impl<'a> Raw<'a> {
             b'-' | b'0'..=b'9' => Cow::Borrowed(json),
             _ => return None,
         };
-        (!text.is_empty()).then_some(text)
+        (!text.is_empty()).then(|| storable(text))
     }
 
     /// A whole number, as a number or as text; a fraction is cut.
@@ -126,13 +126,23 @@ impl Visitor<'_> for Place<'_> {
 
 /// Whether the two keys are one but for `camelCase` and `snake_case`.
 fn same(key: &str, wanted: &str) -> bool {
-    let letters = |text: &'_ str| {
-        text.bytes()
-            .filter(|byte| *byte != b'_')
-            .map(|byte| byte.to_ascii_lowercase())
-            .collect::<Vec<u8>>()
-    };
-    key == wanted || (key.len() <= 2 * wanted.len() && letters(key) == letters(wanted))
+    key == wanted || letters(key).eq(letters(wanted))
+}
+
+fn letters(key: &str) -> impl Iterator<Item = u8> {
+    key.bytes()
+        .filter(|byte| *byte != b'_')
+        .map(|byte| byte.to_ascii_lowercase())
+}
+
+/// The text without U+0000, which PostgreSQL can't store: one such character in a transcript must not
+/// keep a call from ever being written.
+pub(super) fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        text
+    }
 }
 
 /// A whole number; a fraction is cut.
@@ -228,6 +238,12 @@ mod tests {
         assert_eq!(b.integer(), Some(2));
         assert!(a.text().is_none() && a.first().text().is_none());
         assert!(pick(&"{\"a\":".repeat(200_000), ["a"]).is_none());
+    }
+
+    #[test]
+    fn no_text_has_a_character_that_can_not_be_stored() {
+        let [name] = pick(r#"{"name":"a\u0000b"}"#, ["name"]).unwrap();
+        assert_eq!(name.text().unwrap(), "a\u{fffd}b");
     }
 
     #[test]

@@ -9,6 +9,3 @@ pub use webhook::Sender;
 
 /// The platform's name in settings.
 pub(super) const NAME: &str = "speechify";
-
-#[cfg(test)]
-mod tests;

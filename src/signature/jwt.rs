@@ -233,3 +233,6 @@ pub(super) fn encode(
     URL_SAFE_NO_PAD.encode_string(mac, &mut token);
     token
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ pub fn sign(secret: &Secret, secs: i64, body: &[u8]) -> String {
 pub(super) fn mac(secret: &Secret, time: &str, body: &[u8]) -> [u8; 32] {
     hmac_sha256(secret.expose().as_bytes(), &[time.as_bytes(), b".", body])
 }
+
+#[cfg(test)]
+mod tests;

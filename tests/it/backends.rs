@@ -7,17 +7,17 @@ use aftercall::time::Timestamp;
 use tempfile::TempDir;
 
 /// A fresh database of one kind.
-pub struct Backend {
-    pub db: Db,
-    pub host: Host,
+pub(crate) struct Backend {
+    pub(crate) db: Db,
+    pub(crate) host: Host,
     _folder: TempDir,
 }
 
 /// When the tests' clocks start.
-pub const START: Timestamp = Timestamp::from_secs(1_780_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 
 /// A fresh database of each kind that is there.
-pub async fn all(test: &str) -> Vec<Backend> {
+pub(crate) async fn all(test: &str) -> Vec<Backend> {
     let mut backends = vec![sqlite().await];
     match std::env::var("AFTERCALL_TEST_DATABASE_URL") {
         Ok(server) => backends.push(postgres(&server, test).await),

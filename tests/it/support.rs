@@ -13,39 +13,39 @@ use tempfile::TempDir;
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-pub const SECRET: &str = "speechify_test_secret_32_bytes_xx";
-pub const API_TOKEN: &str = "sk_test_token_of_the_platform";
-pub const LIVEKIT_KEY: &str = "APItestkey";
-pub const LIVEKIT_SECRET: &str = "livekit_test_secret_32_bytes_long";
+pub(crate) const SECRET: &str = "speechify_test_secret_32_bytes_xx";
+pub(crate) const API_TOKEN: &str = "sk_test_token_of_the_platform";
+pub(crate) const LIVEKIT_KEY: &str = "APItestkey";
+pub(crate) const LIVEKIT_SECRET: &str = "livekit_test_secret_32_bytes_long";
 
 /// The time, in Unix milliseconds.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
 /// A time as the platform writes it.
-pub fn rfc3339(millis: i64) -> String {
+pub(crate) fn rfc3339(millis: i64) -> String {
     aftercall::time::Timestamp::from_millis(millis).to_string()
 }
 
 /// A conversation id that is as good as the platform's.
-pub fn conversation_id(n: usize) -> String {
+pub(crate) fn conversation_id(n: usize) -> String {
     aftercall::id::of_content("conv_", &["test", &n.to_string()])
 }
 
 /// A Speechify of the test's own: its conversations are plain JSON, and it can be made to fail.
 #[derive(Clone)]
-pub struct Platform {
-    pub url: String,
-    pub calls: Arc<Mutex<BTreeMap<String, Value>>>,
-    pub messages: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
-    pub fetches: Arc<Mutex<Vec<(String, i64)>>>,
-    pub fail_with: Arc<Mutex<Option<u16>>>,
+pub(crate) struct Platform {
+    pub(crate) url: String,
+    pub(crate) calls: Arc<Mutex<BTreeMap<String, Value>>>,
+    pub(crate) messages: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
+    pub(crate) fetches: Arc<Mutex<Vec<(String, i64)>>>,
+    pub(crate) fail_with: Arc<Mutex<Option<u16>>>,
     _server: Arc<MockServer>,
 }
 
 impl Platform {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let server = MockServer::builder()
             .disable_request_recording()
             .start()
@@ -67,7 +67,7 @@ impl Platform {
         platform
     }
 
-    pub fn add(&self, call: Value, messages: Vec<Value>) {
+    pub(crate) fn add(&self, call: Value, messages: Vec<Value>) {
         let id = call["id"].as_str().unwrap().to_owned();
         self.messages.lock().unwrap().insert(id.clone(), messages);
         self.calls.lock().unwrap().insert(id, call);
@@ -150,7 +150,7 @@ impl Platform {
 }
 
 /// A finished call with a reason or none, and two sides of talk.
-pub fn finished_call(id: &str, caller: &str, end_reason: Option<&str>) -> Value {
+pub(crate) fn finished_call(id: &str, caller: &str, end_reason: Option<&str>) -> Value {
     let ended = now_ms();
     json!({
         "id": id,
@@ -170,7 +170,7 @@ pub fn finished_call(id: &str, caller: &str, end_reason: Option<&str>) -> Value 
 }
 
 /// A short talk in which the caller says `words`.
-pub fn talk(words: &str) -> Vec<Value> {
+pub(crate) fn talk(words: &str) -> Vec<Value> {
     [
         ("assistant", "Acme front desk, how can I help you?"),
         ("user", words),
@@ -184,7 +184,7 @@ pub fn talk(words: &str) -> Vec<Value> {
 }
 
 /// The body that Speechify posts when a call is over.
-pub fn completed_body(id: &str) -> Vec<u8> {
+pub(crate) fn completed_body(id: &str) -> Vec<u8> {
     json!({
         "event": "conversation.completed",
         "timestamp": now_ms(),
@@ -196,37 +196,37 @@ pub fn completed_body(id: &str) -> Vec<u8> {
 }
 
 /// Speechify's signature over a body, made at `secs`.
-pub fn speechify_signature(secret: &str, secs: i64, body: &[u8]) -> String {
+pub(crate) fn speechify_signature(secret: &str, secs: i64, body: &[u8]) -> String {
     let time = secs.to_string();
     let mac = hmac_sha256(secret.as_bytes(), &[time.as_bytes(), b".", body]);
     format!("t={secs},v0={}", hex::encode(mac))
 }
 
 /// LiveKit's token over a body, made now.
-pub fn livekit_token(key: &str, secret: &str, body: &[u8]) -> String {
+pub(crate) fn livekit_token(key: &str, secret: &str, body: &[u8]) -> String {
     let secret = aftercall::secret::Secret::new(secret).unwrap();
     let now = aftercall::time::Timestamp::from_millis(now_ms());
     aftercall::signature::jwt::sign(key, &secret, body, now)
 }
 
 /// A running `aftercall serve` on a folder of its own.
-pub struct Server {
-    pub url: String,
-    pub folder: Arc<TempDir>,
-    pub log: PathBuf,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) folder: Arc<TempDir>,
+    pub(crate) log: PathBuf,
     child: Child,
     settings: PathBuf,
     environment: Vec<(String, String)>,
-    pub client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Server {
     /// Starts a server with one Speechify source, `voice`, and one of LiveKit's, `rooms`.
-    pub async fn start(platform: &Platform, settings: &str) -> Self {
+    pub(crate) async fn start(platform: &Platform, settings: &str) -> Self {
         Self::start_with(platform, settings, &[]).await
     }
 
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         platform: &Platform,
         settings: &str,
         environment: &[(&str, &str)],
@@ -280,13 +280,13 @@ impl Server {
     }
 
     /// `kill -9`, and nothing else.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM, and how the process ended.
-    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+    pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
         let started = Instant::now();
@@ -303,7 +303,7 @@ impl Server {
     }
 
     /// Starts the server again on the same folder.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.child = spawn(
             &self.settings,
             self.folder.path(),
@@ -313,17 +313,17 @@ impl Server {
         self.wait_until_ready().await;
     }
 
-    pub fn logged(&self) -> String {
+    pub(crate) fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    pub fn admin_token(&self) -> String {
+    pub(crate) fn admin_token(&self) -> String {
         let file = self.folder.path().join("data/admin-token");
         std::fs::read_to_string(file).unwrap().trim().to_owned()
     }
 
     /// Posts a body to a source.
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         source: &str,
         headers: &[(&str, &str)],
@@ -342,18 +342,18 @@ impl Server {
     }
 
     /// Posts a rightly signed Speechify body to the source `voice`.
-    pub async fn post_signed(&self, body: Vec<u8>) -> reqwest::Result<(u16, Value)> {
+    pub(crate) async fn post_signed(&self, body: Vec<u8>) -> reqwest::Result<(u16, Value)> {
         let signature = speechify_signature(SECRET, now_ms() / 1000, &body);
         self.post("voice", &[("Speechify-Signature", &signature)], body)
             .await
     }
 
     /// Asks the API as admin.
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.get_as(path, &self.admin_token()).await
     }
 
-    pub async fn get_as(&self, path: &str, token: &str) -> (u16, Value) {
+    pub(crate) async fn get_as(&self, path: &str, token: &str) -> (u16, Value) {
         let answer = self
             .client
             .get(format!("{}{path}", self.url))
@@ -368,7 +368,7 @@ impl Server {
     }
 
     /// Waits until a conversation is there and delivered.
-    pub async fn wait_for(&self, id: &str, at_most: Duration) -> Value {
+    pub(crate) async fn wait_for(&self, id: &str, at_most: Duration) -> Value {
         let started = Instant::now();
         loop {
             let (_, timeline) = self
@@ -389,7 +389,7 @@ impl Server {
     }
 
     /// Messages that wait in all stages, from `/metrics`.
-    pub async fn queued(&self) -> f64 {
+    pub(crate) async fn queued(&self) -> f64 {
         let text = self
             .client
             .get(format!("{}/metrics", self.url))
@@ -411,7 +411,7 @@ impl Server {
     }
 
     /// Every event of the feed.
-    pub async fn feed(&self) -> Vec<Value> {
+    pub(crate) async fn feed(&self) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
         loop {
             let after = events.last().map_or(String::new(), |e| {
@@ -482,7 +482,7 @@ api.token = "{API_TOKEN}"
 
 /// A port that nobody listens on, below the range from which clients take theirs: a client that
 /// connects again and again to a closed port in that range ends up connected to itself.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     let start = 20_000 + (std::process::id() % 100) as u16 * 100;
     loop {

@@ -12,11 +12,15 @@ use crate::memory::slot::Slot;
 
 /// The agent says that it is booked.
 static DONE: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:has|have|is|are|was|were|been|it's|it is|you're|you are|your \w+'s|all) (?:now |all |been |successfully |already )*(?:made|booked|confirmed|scheduled|reserved|set(?: up)?|successful|complete|done)|(?:i've|i have|we've|we have|i|just) (?:now |just |successfully |already |gone ahead and )*(?:made|booked|confirmed|scheduled|reserved|set up|placed|arranged)|(?:reservation|booking|appointment|table|visit|tour|viewing|meeting)(?: is| was| has been)? (?:successfully |now )?(?:made|booked|confirmed|scheduled|reserved|set|successful|complete|done|all set)|successfully (?:booked|scheduled|reserved|made|confirmed)|(?:reservation|booking) (?:success|went through))\b"
+    r"\b(?:(?:has|have|is|are|was|were|been|it's|it is|you're|you are|your \w+'s|all) (?:now |all |been |successfully |already )*(?:made|booked|confirmed|scheduled|reserved|set(?: up)?|successful|complete|done|fixed|arranged)|(?:i've|i have|we've|we have|i|just) (?:now |just |successfully |already |gone ahead and )*(?:made|booked|confirmed|scheduled|reserved|set up|placed|arranged)|(?:reservation|booking|appointment|table|visit|tour|viewing|meeting)(?: is| was| has been)? (?:successfully |now )?(?:made|booked|confirmed|scheduled|reserved|set|successful|complete|done|all set)|successfully (?:been )?(?:booked|scheduled|reserved|made|confirmed)|(?:i|we) got (?:the|your) (?:appointment|reservation|table|booking)|(?:reservation|booking) (?:success|went through))\b"
 );
 /// The same words that say it is not.
 static NOT_DONE: LazyLock<Regex> = pattern!(
     r"\b(?:not|n't|unable|unsuccessful|unsuccessfully|failed|fail|couldn't|could not|cannot|can't|wasn't|sorry|apolog\w+|unfortunately|unavailable|no longer|problem|trouble|issue|error|went wrong|cancel(?:l?ed)?)\b"
+);
+/// Nor do these: "please confirm that the booking is done for three".
+static NOT_YET: LazyLock<Regex> = pattern!(
+    r"\b(?:confirm(?:ing|ation)? (?:that|the|me|you|your|if|a|details)|please confirm|ensure|verify|make sure|once|before|when|if|let me|should i|shall i|would|want|regretfully|prefer\w*)\b"
 );
 /// What is being booked: without it "it's done" books nothing.
 static KIND: LazyLock<Regex> = pattern!(
@@ -38,18 +42,23 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     let mut plan = Plan::default();
     for (at, turn) in call.turns.iter().enumerate() {
         let now = call.local(turn);
-        if let Some(kind) = KIND.find(turn.text) {
-            plan.kind = title(&kind.as_str().to_lowercase()).or(plan.kind);
-        }
+        let kinds = KIND.find_iter(turn.text);
+        let kind = kinds
+            .filter_map(|kind| title(&kind.as_str().to_lowercase()))
+            .next();
+        plan.kind = kind.or(plan.kind);
         let agent = turn.speaker == Speaker::Agent;
         let done = agent.then(|| done(turn.text)).flatten();
         for when in dates::find(turn.text, &now) {
             // What an agent mentions in passing (opening hours, the weather) is no plan.
-            if agent && done.is_none() && !ASKS.is_match(turn.text) {
+            let proposes = ASKS.is_match(turn.text) || NOT_DONE.is_match(turn.text);
+            if agent && done.is_none() && !proposes {
                 continue;
             }
             plan.date = when.date.or(plan.date);
-            plan.time = when.time.or(plan.time);
+            if !when.vague || plan.time.is_none() {
+                plan.time = when.time.or(plan.time);
+            }
         }
         let (Some(quote), Some(date), Some(kind)) = (done, plan.date, plan.kind) else {
             continue;
@@ -83,7 +92,7 @@ fn done(text: &str) -> Option<std::ops::Range<usize>> {
     for sentence in text.split_inclusive(['.', '!', '?']) {
         let place = from..from + sentence.len();
         from = place.end;
-        if sentence.ends_with('?') || NOT_DONE.is_match(sentence) {
+        if sentence.ends_with('?') || NOT_DONE.is_match(sentence) || NOT_YET.is_match(sentence) {
             continue;
         }
         if let Some(hit) = DONE.find(sentence) {

@@ -8,18 +8,18 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead, tail};
 use super::pattern;
 use crate::memory::observation::Op;
 use crate::memory::slot::Slot;
-use crate::memory::spoken::{Run, runs};
+use crate::memory::spoken::{Run, runs, words};
 
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|contact|whatsapp|number|landline|ph)\b"
 );
 /// Numbers of another kind, by the word before them.
 static OTHER_KIND: LazyLock<Regex> = pattern!(
-    r"\b(?:order|booking|reservation|confirmation|account|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
+    r"\b(?:order|booking|reservation|confirmation|account|acct|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
 );
 /// Somebody else's number, or a number that no longer is.
 static OTHERS: LazyLock<Regex> = pattern!(
@@ -28,14 +28,28 @@ static OTHERS: LazyLock<Regex> = pattern!(
 static OLD: LazyLock<Regex> = pattern!(
     r"\b(?:old|previous|former)\b[^.!?]{0,24}$|\b(?:used to be|it's not|its not|is not|isn't|not)\b\W*$"
 );
+static DATE: LazyLock<Regex> = pattern!(r"^(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:19|20)\d\d");
+/// Letters of a code right before its digits.
+static CODE: LazyLock<Regex> = pattern!(r"(?:^|\s)[a-z]{2,4}[ -]?$");
+static PH: LazyLock<Regex> = pattern!(
+    r"(?:^|\s)(?:is|its|it's|at|no|num|ph|on|me|my|and|so|yes|yeah|ok|sure|the|cell|um|uh|to|plus|or|was|that|call|text|new|also|hey|hi|sir|not|dial|ring|try|for|use|here|well)[ -]?$"
+);
+static ACCOUNT: LazyLock<Regex> = pattern!(
+    r"^[\s,]*(?:is )?(?:this |that |the |my |for )*(?:account|order|booking|policy|claim|card)"
+);
 static ADDRESS: LazyLock<Regex> = pattern!(
     r"\b(?:my|the|new|home|current|mailing|shipping|billing|street) (?:\w+ )?address(?:'s| is| to|:)? (?:is |to )?|\bi live at |\baddress is "
 );
 static STREET: LazyLock<Regex> = pattern!(
     r"\d|\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|square|terrace|apartment|apt|suite|nagar|colony|house|block)\b"
 );
+static ELECTRONIC: LazyLock<Regex> = pattern!(r"\b(?:e-?mail|mail|ip|web|internet)\b");
+/// A turn that is nothing but a street address.
+static BARE_ADDRESS: LazyLock<Regex> = pattern!(
+    r"^(?:no |number )?\d{1,5} (?:[a-z]+ ){1,4}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|nagar)\b[a-z0-9 ,#]*$"
+);
 static ADDRESS_ENDS: LazyLock<Regex> = pattern!(
-    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please)\b|,? (?:thanks|thank you|please)\b"
+    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please|change|update)\b|,? (?:thanks|thank you|please)\b"
 );
 static ADDRESS_LEAD: LazyLock<Regex> = pattern!(
     r"^(?:(?:yes|yeah|sure|ok|okay|um|uh|it's|its|it is|that's|that is|of course|my|the|address|is|new)\b[\s,.:]*)+"
@@ -46,7 +60,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         phones(call, at, turn, notes);
         read_back(call, at, turn, notes);
-        address(at, turn, notes);
+        address(call, at, turn, notes);
         postcode(at, turn, notes);
     }
 }
@@ -54,12 +68,12 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
     for run in runs(turn.text) {
-        let before = &turn.text[..run.place.start];
-        let Some(confidence) = judge(turn, before, &run, call.region) else {
+        let before = lead(turn.text, run.place.start);
+        let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
-        let start = place_with_plus(before, &run);
+        let start = place_with_plus(turn.text, &run);
         let quote = start..run.place.end;
         if OLD.is_match(before) {
             let note = Note::new(Slot::Phone, value, at, quote, confidence);
@@ -79,16 +93,25 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.
-fn judge(turn: &Turn<'_>, before: &str, run: &Run, region: &str) -> Option<f64> {
+fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f64> {
     let length = run.digits.len();
     if !(7..=15).contains(&length) || OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
         return None;
     }
     let asked = turn.answers(&Ask::For(Slot::Phone));
-    let valid = e164(run, region).is_some();
+    let valid = e164(run, call.region).is_some();
     let cue = CUE.is_match(before);
-    // A date is no number: 05272018, 12 31 1979.
-    if length == 8 && !cue && !asked {
+    let lone = !cue && !asked;
+    // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
+    if lone && (length == 8 || DATE.is_match(&run.digits) || CODE.is_match(before)) {
+        return None;
+    }
+    // In a call about money a number that nobody named is sooner an account or a card.
+    let after = tail(turn.text, run.place.end);
+    if lone && (call.about_money || ACCOUNT.is_match(after)) {
+        return None;
+    }
+    if CODE.is_match(before) && !PH.is_match(before) {
         return None;
     }
     match (asked, cue, valid) {
@@ -124,8 +147,8 @@ fn e164(run: &Run, region: &str) -> Option<String> {
     at_home.then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
-fn place_with_plus(before: &str, run: &Run) -> usize {
-    let trimmed = before.trim_end_matches(['(', ' ']);
+fn place_with_plus(text: &str, run: &Run) -> usize {
+    let trimmed = text[..run.place.start].trim_end_matches(['(', ' ']);
     if run.plus && trimmed.ends_with('+') {
         trimmed.len() - 1
     } else {
@@ -162,7 +185,7 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         let quote = if yes {
             run.place.clone()
         } else {
-            0..turn.text.len().min(2)
+            first_word(turn.text)
         };
         let (turn, also, op) = if yes {
             (before, at, Op::Confirm)
@@ -175,30 +198,36 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     }
 }
 
-fn address(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    let cue = ADDRESS.find(turn.text).map(|hit| hit.end());
+fn first_word(text: &str) -> Range<usize> {
+    words(text).first().map_or(0..0, |word| word.place.clone())
+}
+
+fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    let cue = ADDRESS
+        .find_iter(turn.text)
+        .find(|hit| {
+            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(lead(turn.text, hit.start()))
+        })
+        .map(|hit| hit.end());
     let asked = turn.answers(&Ask::For(Slot::Address));
     let start = match cue {
         Some(start) => start,
         None if asked => ADDRESS_LEAD.find(turn.text).map_or(0, |lead| lead.end()),
+        None if call.one_sided && BARE_ADDRESS.is_match(turn.text.trim()) => 0,
         None => return,
     };
-    let rest = &turn.text[start..];
+    let rest = tail(turn.text, start);
     let end = ADDRESS_ENDS
         .find(rest)
         .map_or(rest.len(), |hit| hit.start());
     let place = trimmed(turn.text, start..start + end);
     let text = &turn.text[place.clone()];
-    let words = text.split_whitespace().count();
+    let length = text.split_whitespace().count();
     let whole = STREET.find_iter(text).count() >= 1
         && text
             .bytes()
             .any(|byte| byte.is_ascii_digit() || byte == b' ');
-    if (2..=16).contains(&words)
-        && whole
-        && !text.contains(['@', '?'])
-        && !text.contains("[redacted")
-    {
+    if (2..=16).contains(&length) && whole && !text.contains(['@', '?']) {
         notes.push(Note::new(Slot::Address, text, at, place, 0.75));
     }
 }
@@ -210,7 +239,7 @@ fn postcode(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         None if asked => 0,
         None => return,
     };
-    let found = runs(&turn.text[from..]);
+    let found = runs(tail(turn.text, from));
     if let Some(run) = found.iter().find(|run| matches!(run.digits.len(), 5 | 9)) {
         let place = from + run.place.start..from + run.place.end;
         notes.push(Note::new(

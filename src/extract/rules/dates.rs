@@ -7,6 +7,7 @@ use jiff::civil::{Date, Time};
 use jiff::{ToSpan, Zoned};
 use regex::Regex;
 
+use super::call::lead;
 use super::pattern;
 use crate::time::Timestamp;
 
@@ -30,6 +31,8 @@ pub(super) struct When {
     pub(super) bound: Bound,
     /// "In two hours": to the minute.
     exact: Option<Zoned>,
+    /// "In the morning": an hour by name, which gives way to one by the clock.
+    pub(super) vague: bool,
 }
 
 /// What may stand between a day and its time.
@@ -57,7 +60,7 @@ pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
     pieces.sort_by_key(|piece| piece.place.start);
     let mut found: Vec<When> = Vec::new();
     for mut piece in pieces {
-        let lead = &text[..piece.place.start];
+        let lead = lead(text, piece.place.start);
         if AFTER.is_match(lead) {
             piece.bound = Bound::After;
         } else if BEFORE.is_match(lead) {
@@ -67,7 +70,10 @@ pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
             Some(last) if joins(text, last, &piece) => {
                 last.place.end = piece.place.end;
                 last.date = last.date.or(piece.date);
-                last.time = last.time.or(piece.time);
+                if last.time.is_none() || (last.vague && piece.time.is_some()) {
+                    last.time = piece.time;
+                    last.vague = piece.vague;
+                }
                 if piece.bound != Bound::At {
                     last.bound = piece.bound;
                 }
@@ -80,7 +86,7 @@ pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
 
 fn joins(text: &str, last: &When, next: &When) -> bool {
     let complete = (last.date.is_some() && next.date.is_some())
-        || (last.time.is_some() && next.time.is_some())
+        || (last.time.is_some() && next.time.is_some() && !last.vague)
         || last.exact.is_some()
         || next.exact.is_some();
     !complete && BETWEEN.is_match(&text[last.place.end..next.place.start])
@@ -94,6 +100,7 @@ impl When {
             time: None,
             bound: Bound::At,
             exact: None,
+            vague: false,
         }
     }
 
@@ -104,6 +111,7 @@ impl When {
             time: Some(time),
             bound: Bound::At,
             exact: None,
+            vague: false,
         }
     }
 
@@ -114,6 +122,7 @@ impl When {
             time: Some(at.time()),
             bound: Bound::At,
             exact: Some(at),
+            vague: false,
         }
     }
 

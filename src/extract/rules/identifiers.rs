@@ -8,17 +8,27 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{corrects, identifier};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, tail};
 use super::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
+/// Digits of an account number are fewer.
+const LONGEST_ACCOUNT: usize = 13;
+
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(order|purchase|booking|reservation|confirmation|account|claim|policy|case|ticket|invoice|customer|member|membership|tracking|record locator|pnr)(?: (?:confirmation|reference|id))?(?: (?:number|no|num|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
+    r"\b(order|purchase|booking|reservation|confirmation|account|acct|ac(?: no| number)|claim|policy|case|ticket|invoice|customer|member|membership|tracking|record locator|pnr)(?: (?:confirmation|reference|id))?(?: (?:number|no|num|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
 );
 /// A cue without one of these needs digits and letters behind it: "my order is late".
 static NUMBER: LazyLock<Regex> =
     pattern!(r"\b(?:number|no|num|id|code|reference|ref|locator|pnr|#)\b|#");
+
+static BARE_LEAD: LazyLock<Regex> = pattern!(
+    r"^(?:(?:yes|yeah|sure|ok|okay|oh|sorry|no|it's|its|it is|that is|that's|sir|here|the number is)\b[\s,.:!-]*)+"
+);
+static INSURED: LazyLock<Regex> = pattern!(r"\b(?:claim|policy)\b");
+static BOOKED: LazyLock<Regex> =
+    pattern!(r"\b(?:booking|boarding pass|seats?|flight|reservation|ticket|check[- ]?in)\b");
 
 static USERNAME: LazyLock<Regex> =
     pattern!(r"\b(?:my )?user ?(?:name|id)(?:'s| is|:) ([a-z0-9][a-z0-9._-]{2,30})\b");
@@ -41,6 +51,10 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
                 continue;
             }
             let slot = slot(&word.as_str().to_lowercase());
+            // So long an account number is a card's.
+            if slot == Slot::Account && value.len() >= LONGEST_ACCOUNT {
+                continue;
+            }
             note(notes, at, turn, slot, value, whole.start()..place.end, 0.85);
             used.push(place);
         }
@@ -49,6 +63,12 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             && let Some((value, place)) = code_in(turn.text)
         {
             note(notes, at, turn, slot.clone(), value, place, 0.85);
+        }
+        if used.is_empty()
+            && call.one_sided
+            && let Some((slot, value, place)) = bare(call, turn)
+        {
+            note(notes, at, turn, slot, value, place, 0.6);
         }
         if let Some(name) = USERNAME.captures(turn.text).and_then(|hit| hit.get(1)) {
             notes.push(Note::new(
@@ -81,7 +101,7 @@ fn note(
 fn slot(word: &str) -> Slot {
     match word {
         "order" | "purchase" => Slot::Order,
-        "account" => Slot::Account,
+        word if word.starts_with("ac") => Slot::Account,
         "claim" => Slot::Claim,
         "policy" => Slot::Policy,
         "case" => Slot::Case,
@@ -93,9 +113,38 @@ fn slot(word: &str) -> Slot {
     }
 }
 
+/// Where only the caller's side was written down: a turn that is nothing but letters and digits,
+/// in a call about something that has a number.
+fn bare(call: &Call<'_>, turn: &Turn<'_>) -> Option<(Slot, String, Range<usize>)> {
+    let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
+    let words = spoken::words(&turn.text[start..]);
+    let (value, taken) = code(&words)?;
+    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
+    let lettered = value.starts_with(|c: char| c.is_ascii_alphabetic());
+    let digits = value.len() - letters;
+    let worded = words[..taken].iter().any(|word| {
+        word.text.len() == 4 && word.text.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    let unlike =
+        worded || words[taken - 1].text.len() == 4 && words[taken - 1].text.starts_with("20");
+    if taken < words.len() || !lettered || letters > 4 || digits < 2 || value.len() < 5 || unlike {
+        return None;
+    }
+    let insured = call.callers().any(|(_, turn)| INSURED.is_match(turn.text));
+    let booked = call.callers().any(|(_, turn)| BOOKED.is_match(turn.text));
+    let slot = match (insured, booked) {
+        (true, false) if digits >= 8 => Slot::Policy,
+        (true, false) => Slot::Claim,
+        (false, true) => Slot::Booking,
+        _ => return None,
+    };
+    let end = start + words[taken - 1].place.end;
+    Some((slot, value, start + words[0].place.start..end))
+}
+
 /// The code that begins here.
 fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usize>)> {
-    let words = spoken::words(&text[from..]);
+    let words = spoken::words(tail(text, from));
     let lead = words.iter().position(|word| {
         !["is", "it's", "its", "um", "uh", "the", "number"]
             .iter()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-const COMMON: &str = "a about above absolutely account actually address afraid after afternoon again agent ago ah \
+const COMMON: &str = "helo hello hii hiii heloo hlo hallo offcourse ofcourse mate okbye a about above absolutely account actually address afraid after afternoon again agent ago ah \
 all already alright also always am an and another any anybody anymore anyone anything anyway apartment \
 appointment april are area around as ask at august available away awesome baby back bad bag bank be because bed been before begin \
 behind being best better between big bill birthday black blue board boarding book booked booking both boy break bring broken \
@@ -60,7 +60,7 @@ pub(super) fn is_common(word: &str) -> bool {
 
 /// Function words: where a name has ended, however it was introduced.
 pub(super) fn ends_name(word: &str) -> bool {
-    const ENDS: [&str; 62] = [
+    const ENDS: [&str; 67] = [
         "and",
         "is",
         "my",
@@ -123,6 +123,11 @@ pub(super) fn ends_name(word: &str) -> bool {
         "yes",
         "this",
         "ok",
+        "ph",
+        "num",
+        "id",
+        "a",
+        "code",
     ];
     ENDS.iter().any(|end| word.eq_ignore_ascii_case(end))
 }

@@ -33,6 +33,7 @@ pub(crate) struct ConversationBody {
     /// The agent that held the call.
     agent_id: String,
     /// The agent's name, where the platform says it.
+    #[schema(required = true)]
     agent_name: Option<String>,
     /// The LiveKit room's name.
     #[serde(skip_serializing_if = "Presence::is_absent")]
@@ -54,28 +55,33 @@ pub(crate) struct ConversationBody {
     /// How many messages there are; 0 on a single read.
     message_count: i64,
     /// When the first user joined; null when nobody did.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     started_at: Option<Timestamp>,
     /// When it was over.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     ended_at: Option<Timestamp>,
     /// Milliseconds from start to end; null for calls that never connected.
+    #[schema(required = true)]
     duration_ms: Option<i64>,
     /// What the platform charged, in US cents.
+    #[schema(required = true)]
     cost_cents: Option<i64>,
     /// Why the call ended.
-    #[schema(value_type = Option<String>, example = "caller_hangup")]
+    #[schema(value_type = Option<String>, example = "caller_hangup", required = true)]
     end_reason: Option<EndReason>,
     /// How that is known: `platform`, `observed` or `fallback`.
-    #[schema(value_type = Option<String>, example = "platform")]
+    #[schema(value_type = Option<String>, example = "platform", required = true)]
     end_reason_source: Option<EndReasonSource>,
     /// The platform's own word for it.
+    #[schema(required = true)]
     end_reason_raw: Option<String>,
     /// Who called, as the platform names them; empty for anonymous callers.
     caller_identity: String,
     /// The number that placed the call, in E.164.
+    #[schema(required = true)]
     from_number: Option<String>,
     /// The number that received it, in E.164.
+    #[schema(required = true)]
     to_number: Option<String>,
     /// The cached phone menu that was consulted.
     #[serde(skip_serializing_if = "Presence::is_absent")]
@@ -90,9 +96,10 @@ pub(crate) struct ConversationBody {
     #[schema(value_type = Option<String>, required = false)]
     ivr_surrender_reason: Presence<IvrSurrenderReason>,
     /// `success`, `failure`, `unknown`; null where the platform does not say.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required = true)]
     call_successful: Option<CallSuccess>,
     /// How often the caller spoke.
+    #[schema(required = true)]
     user_turn_count: Option<i64>,
     /// The platform whose record this is.
     platform: String,
@@ -102,6 +109,7 @@ pub(crate) struct ConversationBody {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     #[serde(flatten)]
+    #[schema(value_type = SensitiveBody)]
     sensitive: Option<SensitiveBody>,
 }
 
@@ -113,12 +121,13 @@ struct SensitiveBody {
     #[schema(value_type = Option<String>, required = false)]
     summary: Presence<String>,
     /// Where the recording lies.
+    #[schema(required = false)]
     recording_url: Option<String>,
     /// When the recording's first frame was captured: the anchor for seeking.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
     recording_started_at: Option<Timestamp>,
     /// What the platform's customer attached.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     metadata: Map<String, Value>,
     /// The agent's configuration at call time. Single reads only.
     #[serde(skip_serializing_if = "Presence::is_absent")]
@@ -129,7 +138,7 @@ struct SensitiveBody {
     #[schema(value_type = Option<Object>, required = false)]
     dynamic_variables: Presence<Map<String, Value>>,
     /// What the platform said beyond this model.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     platform_fields: Map<String, Value>,
 }
 
@@ -201,6 +210,7 @@ pub(crate) struct ConversationList {
     /// Newest `created_at` first, then by id.
     pub(crate) conversations: Vec<ConversationBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
     /// Whether there is one.
     pub(crate) has_more: bool,
@@ -215,12 +225,13 @@ pub(crate) struct MessageBody {
     #[schema(value_type = String, example = "user")]
     role: Role,
     #[serde(flatten)]
+    #[schema(value_type = SaidBody)]
     said: Option<SaidBody>,
     /// When it began.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     started_at: Option<Timestamp>,
     /// When it ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     ended_at: Option<Timestamp>,
 }
 
@@ -228,12 +239,16 @@ pub(crate) struct MessageBody {
 #[derive(Debug, Serialize, ToSchema)]
 struct SaidBody {
     /// What was said, without what was redacted.
+    #[schema(required = false)]
     content: String,
     /// The tool called.
+    #[schema(required = false)]
     tool_name: Option<String>,
     /// What it was called with.
+    #[schema(required = false)]
     tool_args: Option<Value>,
     /// What it answered.
+    #[schema(required = false)]
     tool_result: Option<Value>,
 }
 
@@ -260,6 +275,7 @@ pub(crate) struct MessageList {
     /// In the order in which they were spoken.
     pub(crate) messages: Vec<MessageBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
     /// Whether there is one.
     pub(crate) has_more: bool,
@@ -292,10 +308,11 @@ impl From<Step> for StepBody {
 
 /// A page of a call's timeline.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Timeline {
+pub(crate) struct StepList {
     /// Oldest first.
     pub(crate) timeline: Vec<StepBody>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
     /// Whether there is one.
     pub(crate) has_more: bool,

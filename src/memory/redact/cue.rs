@@ -21,7 +21,7 @@ static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     [
         (
             Kind::Card,
-            r"(?:credit|debit|gift|bank|payment)\s?card|card\s?(?:number|no|num|ending|ends|is)|cc\s?(?:number|num|no)|visa|master\s?card|amex|american express|long number|(?:16|sixteen)[ -]digits?",
+            r"(?:credit|debit|gift|bank|payment)\s?card|credit (?:no|number|num)|card\s?(?:number|no|num|ending|ends|is)|cc\s?(?:number|num|no)|visa|master\s?card|amex|american express|long number|(?:16|sixteen)[ -]digits?",
         ),
         (
             Kind::Cvv,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cue::Expected;
+use super::repeat::Secrets;
 use super::{Kind, clean};
 use crate::memory::spoken::words;
 
@@ -12,12 +13,12 @@ const BARE: [&str; 10] = [
 ];
 
 /// Redacts a value. `tool` is the name of the tool: what `verify_otp` is given is a code.
-pub(super) fn redact(value: &mut Value, tool: &str) {
+pub(super) fn redact(value: &mut Value, tool: &str, secrets: &mut Secrets) {
     let expected = Expected::of(&spell(tool));
-    field(value, "", &expected);
+    field(value, "", &expected, secrets);
 }
 
-fn field(value: &mut Value, name: &str, expected: &Expected) {
+fn field(value: &mut Value, name: &str, expected: &Expected, secrets: &mut Secrets) {
     match value {
         Value::String(text) => {
             // JSON in a string is read as what it is.
@@ -25,23 +26,25 @@ fn field(value: &mut Value, name: &str, expected: &Expected) {
                 && let Ok(mut inner) = serde_json::from_str::<Value>(text)
             {
                 let before = inner.clone();
-                field(&mut inner, name, expected);
+                field(&mut inner, name, expected, secrets);
                 if inner != before {
                     *text = inner.to_string();
                 }
-            } else if let Some(cleaned) = under(name, text, expected) {
+            } else if let Some(cleaned) = under(name, text, expected, secrets) {
                 *text = cleaned;
             }
         }
         Value::Number(number) => {
             let text = number.to_string();
-            if let Some(cleaned) = under(name, &text, expected).filter(|cleaned| *cleaned != text) {
+            if let Some(cleaned) =
+                under(name, &text, expected, secrets).filter(|cleaned| *cleaned != text)
+            {
                 *value = Value::String(cleaned);
             }
         }
         Value::Array(items) => {
             for item in items {
-                field(item, name, expected);
+                field(item, name, expected, secrets);
             }
         }
         Value::Object(fields) => {
@@ -51,8 +54,8 @@ fn field(value: &mut Value, name: &str, expected: &Expected) {
                 .find_map(|key| fields.get(*key)?.as_str().map(str::to_owned));
             for (key, item) in fields.iter_mut() {
                 match &label {
-                    Some(label) if key == "value" => field(item, label, expected),
-                    _ => field(item, key, expected),
+                    Some(label) if key == "value" => field(item, label, expected, secrets),
+                    _ => field(item, key, expected, secrets),
                 }
             }
         }
@@ -60,8 +63,25 @@ fn field(value: &mut Value, name: &str, expected: &Expected) {
     }
 }
 
+/// Changes every text and number of a value; a number that changes becomes a text.
+pub(super) fn each_text(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = change(text),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let changed = change(&text);
+            if changed != text {
+                *value = Value::String(changed);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|item| each_text(item, change)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
 /// The text as it is under a field of this name: a name that says "password" leaves nothing of it.
-fn under(name: &str, text: &str, expected: &Expected) -> Option<String> {
+fn under(name: &str, text: &str, expected: &Expected, secrets: &mut Secrets) -> Option<String> {
     if text.trim().is_empty() {
         return None;
     }
@@ -75,7 +95,7 @@ fn under(name: &str, text: &str, expected: &Expected) -> Option<String> {
         .iter()
         .all(|word| BARE.iter().any(|bare| word.is(bare)))
     {
-        clean(text, expected)
+        clean(text, expected, secrets)
     } else {
         text.to_owned()
     };
@@ -83,7 +103,7 @@ fn under(name: &str, text: &str, expected: &Expected) -> Option<String> {
     // A name that looks like a number itself ("last4 ssn") is read without its digits.
     let cleaned = [name, letters].iter().find_map(|name| {
         let lead = format!("{name}: ");
-        let cleaned = clean(&format!("{lead}{text}"), &Expected::default());
+        let cleaned = clean(&format!("{lead}{text}"), &Expected::default(), secrets);
         cleaned.strip_prefix(&lead).map(str::to_owned)
     });
     Some(cleaned.unwrap_or(text))

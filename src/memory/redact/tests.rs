@@ -311,6 +311,24 @@ fn an_agents_words_are_redacted_too() {
 }
 
 #[test]
+fn a_secret_is_known_again() {
+    call(
+        &[
+            ("u", "four eight two one, or 4821"),
+            ("a", "What is your PIN?"),
+            ("u", "4821"),
+            ("a", "So, 4 8 2 1? Your order is 48211."),
+        ],
+        &[
+            "[redacted PIN], or [redacted PIN]",
+            "What is your PIN?",
+            "[redacted PIN]",
+            "So, [redacted PIN]? Your order is 48211.",
+        ],
+    );
+}
+
+#[test]
 fn tools_are_redacted_by_field_and_by_text() {
     let mut messages = vec![message("tool", "card number 4111111111111111")];
     messages[0].tool_name = Some("verify_otp".to_owned());

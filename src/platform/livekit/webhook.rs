@@ -126,7 +126,7 @@ impl Sender {
 
 /// The room of an event. An egress's room is minimal, and may stand in the egress alone.
 fn room_of(room: Raw<'_>, egress: Raw<'_>) -> Option<RoomRef> {
-    let [sid, name, created_ms, created_s, metadata] = room.pick([
+    let [sid, name, created_ms, created_secs, metadata] = room.pick([
         "sid",
         "name",
         "creation_time_ms",
@@ -142,7 +142,7 @@ fn room_of(room: Raw<'_>, egress: Raw<'_>) -> Option<RoomRef> {
     Some(RoomRef {
         sid,
         name: name.unwrap_or_default(),
-        created_at: created_ms.time().or_else(|| created_s.time()),
+        created_at: created_ms.time().or_else(|| created_secs.time()),
         conversation_id: metadata.text().and_then(|metadata| {
             let [id] = pick(&metadata, ["conversation_id"])?;
             ConversationId::new(&id.text()?).ok()
@@ -152,7 +152,15 @@ fn room_of(room: Raw<'_>, egress: Raw<'_>) -> Option<RoomRef> {
 
 /// A participant that came or went.
 fn moved(participant: Raw<'_>, movement: Movement) -> RoomFact {
-    let [sid, identity, kind, joined_ms, joined_s, reason, attributes] = participant.pick([
+    let [
+        sid,
+        identity,
+        kind,
+        joined_ms,
+        joined_secs,
+        reason,
+        attributes,
+    ] = participant.pick([
         "sid",
         "identity",
         "kind",
@@ -175,7 +183,7 @@ fn moved(participant: Raw<'_>, movement: Movement) -> RoomFact {
         sid: sid.text().map(Cow::into_owned),
         identity: identity.text().map(Cow::into_owned).unwrap_or_default(),
         kind: ParticipantKind::from(named(&kind, &KINDS)),
-        joined_at: joined_ms.time().or_else(|| joined_s.time()),
+        joined_at: joined_ms.time().or_else(|| joined_secs.time()),
         reason: (movement == Movement::Left).then(|| disconnect_reason(reason)),
         sip_code: sip_code
             .integer()
@@ -300,3 +308,6 @@ impl Webhooks for Sender {
             .unwrap_or_else(|why| Classified::Unreadable(why.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

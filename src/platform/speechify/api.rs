@@ -158,3 +158,6 @@ fn rows(
 fn malformed(why: &str) -> FetchError {
     FetchError::Malformed(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::conversation::{
-    CallSuccess, Conversation, IvrSurrenderReason, Message, Presence, Role, Status, Transport,
+    CallSuccess, Conversation, IvrSurrenderReason, Message, Role, Status, Transport,
 };
 use crate::end_reason::{EndReason, PlatformReason};
 use crate::id::{AgentId, ConversationId, MessageId, of_content};
@@ -202,3 +202,6 @@ fn made_id(
 fn malformed(why: &str) -> FetchError {
     FetchError::Malformed(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

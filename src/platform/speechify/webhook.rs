@@ -177,3 +177,6 @@ impl Webhooks for Sender {
             .unwrap_or_else(|why| Classified::Unreadable(why.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,6 +178,3 @@ where
     }
     query.push(")");
 }
-
-#[cfg(test)]
-mod tests;

@@ -48,6 +48,10 @@ pub(super) fn find(text: &str) -> Vec<When> {
         let Some(part) = hit.name("part") else {
             continue;
         };
+        let greeting = &text[..part.start()];
+        if greeting.trim_end().to_lowercase().ends_with("good") {
+            continue;
+        }
         let hour = match part.as_str().to_lowercase().as_str() {
             "morning" => 9,
             "afternoon" => 13,
@@ -63,7 +67,10 @@ fn add(found: &mut Vec<When>, place: Range<usize>, hour: i8) {
     let taken = |when: &When| when.place.start < place.end && place.start < when.place.end;
     // "good morning" and the "morning" of "11 in the morning" say nothing more.
     if let (false, Ok(time)) = (found.iter().any(taken), Time::new(hour, 0, 0, 0)) {
-        found.push(When::clock(place, time));
+        found.push(When {
+            vague: true,
+            ..When::clock(place, time)
+        });
     }
 }
 

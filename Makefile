@@ -1,0 +1,38 @@
+# What a user runs. `make` alone tells.
+
+CARGO ?= cargo
+DENY_VERSION := 0.20.2
+TOOLS := target/tools
+DENY := $(TOOLS)/bin/cargo-deny
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint deny bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the whole product on this machine, in under a minute
+	$(CARGO) run --release --locked -- demo
+
+test: lint deny ## install what the tests need, run all of them, leave nothing running
+	tests/with-postgres $(CARGO) test --locked
+
+lint: ## formatting, clippy and documentation, with warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+deny: $(DENY)-$(DENY_VERSION) ## licences, banned crates and sources of every dependency
+	$< deny --locked check bans licenses sources
+
+bench: ## measure; benches/README.md has the numbers
+	$(CARGO) bench --locked
+
+# One from the machine will do, if it is the same version.
+$(DENY)-$(DENY_VERSION):
+	@mkdir -p $(@D)
+	@if [ "$$(cargo-deny --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" ]; then \
+		ln -sf "$$(command -v cargo-deny)" $@; \
+	else \
+		$(CARGO) install --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny && mv $(DENY) $@; \
+	fi

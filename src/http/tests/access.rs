@@ -1,0 +1,189 @@
+//! Who may ask what.
+
+use super::*;
+use std::time::Duration;
+
+/// Something for every path parameter and every required query parameter.
+fn example(path: &str) -> String {
+    let path = path
+        .replace("{id}", "conv_1")
+        .replace("{agent_id}", "front-desk");
+    if path.starts_with("/v1/agents/") {
+        path + "?caller_identity=%2B14155550123"
+    } else {
+        path
+    }
+}
+
+#[tokio::test]
+async fn every_route_asks_for_the_scope_that_it_documents() {
+    let bench = Bench::new().await;
+    bench
+        .save(full_call("conv_1", "front-desk", 10), Vec::new())
+        .await;
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut guarded = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let security = &operation["security"];
+            assert!(
+                security.is_array(),
+                "{method} {path} says nothing of security"
+            );
+            let Some(scope) = security[0]["bearer"][0].as_str() else {
+                assert!(!path.starts_with("/v1/"), "{path} is open");
+                continue;
+            };
+            guarded += 1;
+            assert_eq!(security[1]["key"][0], scope);
+            let scope = Scope::parse(scope).unwrap();
+            let others: Vec<_> = Scope::ALL
+                .into_iter()
+                .filter(|other| *other != scope && *other != Scope::Admin)
+                .collect();
+            let method = method.to_uppercase();
+            let path = example(path);
+            assert_eq!(
+                bench.ask(&method, &path, "ac_x").await.status,
+                401,
+                "{path}"
+            );
+            // A body comes after the token, so that bodiless POSTs pass or fail by their token.
+            let refused = bench
+                .ask(&method, &path, &bench.token(&others, &[]).await)
+                .await;
+            let passed = bench
+                .ask(&method, &path, &bench.token(&[scope], &[]).await)
+                .await;
+            if method != "POST" {
+                assert_eq!(refused.code(), "forbidden", "{method} {path}");
+            }
+            assert!(
+                ![401, 403].contains(&passed.status.as_u16()),
+                "{method} {path}"
+            );
+        }
+    }
+    assert!(guarded > 10);
+}
+
+#[tokio::test]
+async fn a_token_works_in_both_headers_until_it_ends() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let key = Request::get("/v1/tokens")
+        .header("x-api-key", &admin)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(bench.send(key).await.status, 200);
+    let basic = Request::get("/v1/tokens")
+        .header("authorization", "Basic YTpi")
+        .body(Body::empty())
+        .unwrap();
+    let answer = bench.send(basic).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    assert_eq!(bench.get("/v1/tokens", "").await.status, 401);
+}
+
+async fn make(bench: &Bench, admin: &str, body: Value) -> Answer {
+    let request = Request::post("/v1/tokens")
+        .header("authorization", format!("bearer {admin}"))
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    bench.send(request).await
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let body = json!({"name": " CRM ", "scopes": ["conversations:read"], "agents": ["front-desk"]});
+    let made = make(&bench, &admin, body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    let token = made["token"].as_str().unwrap();
+    assert!(token.starts_with("ac_") && token.len() == 46);
+    assert_eq!(made["name"], "CRM");
+    assert_eq!(bench.get("/v1/conversations", token).await.status, 200);
+    let listed = bench.get("/v1/tokens", &admin).await;
+    assert!(!listed.text.contains(token) && !listed.text.contains(&tokens::hash(token)));
+    assert_eq!(listed.json()["tokens"].as_array().unwrap().len(), 2);
+    let path = format!("/v1/tokens/{}", made["id"].as_str().unwrap());
+    assert_eq!(bench.ask("DELETE", &path, &admin).await.status, 204);
+    let answer = bench.get("/v1/conversations", token).await;
+    assert_eq!(
+        answer.json()["error"]["message"],
+        "the token has been revoked"
+    );
+    assert_eq!(
+        bench
+            .ask("DELETE", "/v1/tokens/token_x", &admin)
+            .await
+            .status,
+        404
+    );
+    let audit = bench.get("/v1/audit", &admin).await.json();
+    let actions: Vec<_> = audit["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            (
+                entry["action"].as_str().unwrap(),
+                entry["target"] == made["id"],
+            )
+        })
+        .collect();
+    assert_eq!(actions, [("token.revoke", true), ("token.create", true)]);
+}
+
+#[tokio::test]
+async fn a_wrong_body_is_told_field_by_field() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let body = json!({"name": "", "scopes": ["everything"], "agents": [], "expires": 1,
+                      "expires_at": "soon"});
+    let answer = make(&bench, &admin, body).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (422, "invalid_request")
+    );
+    let fields = answer.json()["error"]["fields"].clone();
+    let names: Vec<_> = fields.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["agents", "expires", "expires_at", "name", "scopes"]);
+    let past = json!({"name": "a", "scopes": ["admin"], "expires_at": "2001-01-01T00:00:00Z"});
+    for body in [past, json!([]), json!({})] {
+        assert_eq!(make(&bench, &admin, body).await.status, 422);
+    }
+    let large = json!({"name": "x".repeat(2 << 20)});
+    assert_eq!(make(&bench, &admin, large).await.status, 413);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused_and_use_is_written_down() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let soon = bench.flow.host.now().plus(Duration::from_millis(300));
+    let body = json!({"name": "short", "scopes": ["conversations:read"], "expires_at": soon});
+    let made = make(&bench, &admin, body).await.json();
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(bench.get("/v1/conversations", token).await.status, 200);
+    bench
+        .flow
+        .host
+        .clock
+        .sleep(Duration::from_millis(400))
+        .await;
+    let answer = bench.get("/v1/conversations", token).await;
+    assert_eq!(answer.json()["error"]["message"], "the token has expired");
+    let listed = bench.get("/v1/tokens", &admin).await.json();
+    let short = listed["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|token| token["name"] == "short")
+        .unwrap()
+        .clone();
+    assert!(short["last_used_at"].is_string(), "{short}");
+}

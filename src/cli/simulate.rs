@@ -137,7 +137,7 @@ async fn scripted(
             })
             .collect();
         let (title, id) = (&script.title, take.record.id.as_str());
-        output::note(&format!("  {title:<48} {id}  {}", answers.join(", ")));
+        output::note(&format!("  {title:<26} {id}  {}", answers.join(", ")));
     }
     Ok(())
 }

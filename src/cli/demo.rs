@@ -1,7 +1,7 @@
 //! `aftercall demo`: the whole product on this machine, against simulated platforms, and a table of
 //! what went in and what came out.
 
-use std::io::IsTerminal as _;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use super::{Globals, output};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
 use crate::simulate::script::{self, Take};
-use crate::telemetry;
 
 mod judge;
 mod report;
@@ -22,6 +21,7 @@ mod watch;
 
 use report::{CallReport, Report};
 use stage::Stage;
+use table::Look;
 
 /// By then every call must have come to what the script says.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -61,7 +61,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     if json {
         output::json(&serde_json::to_value(&report)?)?;
     } else {
-        output::say(&table::render(&report, colours()))?;
+        output::say(&table::render(&report, Look::of(&io::stdout())))?;
         output::say(&farewell(&report, &stage, args.keep))?;
     }
     if args.keep {
@@ -98,7 +98,7 @@ async fn perform(stage: &Stage) -> anyhow::Result<Report> {
         .collect();
     let mut reports: Vec<(u32, CallReport)> = Vec::new();
     while let Some((n, report)) = calls.next().await {
-        output::note(&table::progress(&report, progress_colours()));
+        output::note(&table::progress(&report, Look::of(&io::stderr())));
         reports.push((n, report));
     }
     reports.sort_by_key(|(n, _)| *n);
@@ -110,16 +110,6 @@ async fn perform(stage: &Stage) -> anyhow::Result<Report> {
     let data = stage.folder.display().to_string();
     let elapsed = clock.now().since(begun);
     Ok(Report::new(reports, data, stage.url.clone(), elapsed))
-}
-
-/// Whether standard output is to be coloured.
-fn colours() -> bool {
-    std::io::stdout().is_terminal() && telemetry::no_color().is_none()
-}
-
-/// Whether standard error is to be coloured.
-fn progress_colours() -> bool {
-    std::io::stderr().is_terminal() && telemetry::no_color().is_none()
 }
 
 fn greeting(stage: &Stage) -> String {

@@ -97,6 +97,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     host.stop.cancel();
     host.drained().await;
+    output::note(&format!("The API was asked {} times.", platform.requests()));
     played.map(|()| ExitCode::SUCCESS)
 }
 
@@ -136,7 +137,7 @@ async fn scripted(
             })
             .collect();
         let (title, id) = (&script.title, take.record.id.as_str());
-        output::note(&format!("  {title:<48} {id}  {}", answers.join(", ")));
+        output::note(&format!("  {title:<26} {id}  {}", answers.join(", ")));
     }
     Ok(())
 }

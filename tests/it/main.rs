@@ -4,6 +4,7 @@ mod backends;
 mod calls;
 mod cli;
 mod crash;
+mod demo;
 mod discretion;
 mod layers;
 mod list;

@@ -1,5 +1,7 @@
 //! How the demo's report looks: a line a call while it runs, a table at the end.
 
+use std::io::IsTerminal;
+
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
     presets,
@@ -9,21 +11,45 @@ use super::judge::Found;
 use super::report::{CallReport, Report, value_text};
 use crate::cli::output::printable;
 use crate::simulate::script::Answered;
+use crate::telemetry;
 
-/// The widest that the table gets, in columns.
+/// The widest that the table gets, in columns, and how wide it is in a pipe.
 const WIDTH: u16 = 100;
+
+/// The narrowest: below, its columns have no room for a word.
+const NARROWEST: u16 = 80;
 
 /// What the second line of "Why it ended" means.
 const LEGEND: &str = "platform: in its own word · observed: seen in the room · fallback: nobody said, the rule decides";
 
+/// What the reader's device can show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// It is a terminal: lines may be drawn.
+    terminal: bool,
+    /// It is one, and nobody asked for `NO_COLOR`.
+    colours: bool,
+}
+
+impl Look {
+    /// What can be written to `stream`.
+    pub(super) fn of(stream: &impl IsTerminal) -> Self {
+        let terminal = stream.is_terminal();
+        Self {
+            terminal,
+            colours: terminal && telemetry::no_color().is_none(),
+        }
+    }
+}
+
 /// The line that says that a call has come through.
-pub(super) fn progress(call: &CallReport, colours: bool) -> String {
+pub(super) fn progress(call: &CallReport, look: Look) -> String {
     let ok = call.differences.is_empty();
     let outcome = match &call.found {
         Some(found) => format!("{} ({})", reason(found), source(found)),
         None => answers(call),
     };
-    let mark = match (ok, colours) {
+    let mark = match (ok, look.colours) {
         (true, true) => "\x1b[32m✓\x1b[0m",
         (false, true) => "\x1b[31m✗\x1b[0m",
         (true, false) => "✓",
@@ -38,18 +64,20 @@ pub(super) fn progress(call: &CallReport, colours: bool) -> String {
 }
 
 /// The table of all calls.
-pub(super) fn render(report: &Report, colours: bool) -> String {
+pub(super) fn render(report: &Report, look: Look) -> String {
     let mut table = Table::new();
     table
-        .load_style(if colours {
+        .load_style(if look.terminal {
             presets::UTF8_HORIZONTAL_ONLY
         } else {
             presets::ASCII_HORIZONTAL_ONLY
         })
         .set_content_arrangement(ContentArrangement::Dynamic);
     // Asked before styling is switched off, which also hides the terminal's width.
-    let width = table.width().map_or(WIDTH, |width| width.min(WIDTH));
-    if colours {
+    let width = table
+        .width()
+        .map_or(WIDTH, |width| width.clamp(NARROWEST, WIDTH));
+    if look.colours {
         table.enforce_styling();
     } else {
         table.force_no_tty();

@@ -14,7 +14,7 @@ fn known() -> Known {
     .unwrap()
 }
 
-fn fact(slot: &str, value: &str, valid_to: Value) -> Value {
+fn fact(slot: &str, value: &str, valid_to: &Value) -> Value {
     json!({"slot": slot, "value": value, "fact": "A sentence.", "valid_to": valid_to})
 }
 
@@ -34,11 +34,11 @@ fn found(memories: &[Value]) -> Found {
 #[test]
 fn what_is_as_scripted_has_no_differences() {
     let memories = [
-        fact("contact.phone", "+14155550188", Value::Null),
+        fact("contact.phone", "+14155550188", &Value::Null),
         fact(
             "contact.phone",
             "+14155550134",
-            json!("2026-01-01T00:00:00.000Z"),
+            &json!("2026-01-01T00:00:00.000Z"),
         ),
     ];
     let found = found(&memories);
@@ -49,7 +49,7 @@ fn what_is_as_scripted_has_no_differences() {
 
 #[test]
 fn every_difference_is_told() {
-    let old = [fact("contact.phone", "+14155550134", Value::Null)];
+    let old = [fact("contact.phone", "+14155550134", &Value::Null)];
     let mut found = found(&old);
     found.end_reason_source = Some("fallback".to_owned());
     found.retries = 0;
@@ -71,7 +71,7 @@ fn every_difference_is_told() {
 fn nothing_may_be_remembered_where_nothing_is_scripted() {
     let mut known = known();
     known.remembers.clear();
-    let named = [fact("identity.name", "Alex", Value::Null)];
+    let named = [fact("identity.name", "Alex", &Value::Null)];
     assert_eq!(
         outcome(&known, &found(&named), 1),
         ["memory: nothing expected, found identity.name"]

@@ -3,6 +3,15 @@ use serde_json::json;
 use super::super::judge;
 use super::*;
 
+const PIPE: Look = Look {
+    terminal: false,
+    colours: false,
+};
+const TERMINAL: Look = Look {
+    terminal: true,
+    colours: true,
+};
+
 fn call(differences: &[&str]) -> CallReport {
     let found = judge::read(
         &json!({"end_reason": "voicemail_message_left", "end_reason_source": "platform"}),
@@ -39,7 +48,7 @@ fn the_table_fits_and_stays_plain_in_a_pipe() {
         "http://127.0.0.1:1".to_owned(),
         std::time::Duration::from_secs(8),
     );
-    let table = render(&report, false);
+    let table = render(&report, PIPE);
     assert!(!table.contains('\u{1b}'), "{table}");
     for line in table.lines() {
         assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
@@ -57,14 +66,14 @@ fn the_table_fits_and_stays_plain_in_a_pipe() {
     ] {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
-    assert!(render(&report, true).contains('\u{1b}'));
+    assert!(render(&report, TERMINAL).contains('\u{1b}'));
 }
 
 #[test]
 fn progress_is_one_line() {
-    let line = progress(&call(&[]), false);
+    let line = progress(&call(&[]), PIPE);
     assert!(line.contains("✓") && line.contains("12.3 s"), "{line}");
-    assert!(progress(&call(&["x"]), false).contains("✗"));
-    assert!(progress(&call(&[]), true).contains("\u{1b}[32m"));
+    assert!(progress(&call(&["x"]), PIPE).contains("✗"));
+    assert!(progress(&call(&[]), TERMINAL).contains("\u{1b}[32m"));
     assert_eq!(line.lines().count(), 1);
 }

@@ -40,13 +40,15 @@ pub(super) struct Args {
     /// Leave everything running until Ctrl-C
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    output: output::Choice,
 }
 
 pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let host = Host::new(Clock::System);
     let stage = Stage::set(&host, globals.data_dir.as_deref()).await?;
-    let json = globals.output == Some(output::Format::Json);
+    let json = args.output.asked() == Some(output::Format::Json);
     output::note(&greeting(&stage));
     let report = tokio::select! {
         report = perform(&stage) => report?,
@@ -101,11 +103,9 @@ async fn perform(stage: &Stage) -> anyhow::Result<Report> {
     }
     reports.sort_by_key(|(n, _)| *n);
     let mut reports: Vec<CallReport> = reports.into_iter().map(|(_, report)| report).collect();
-    // What must stay unknown is looked for once more, now that everything else is through.
+    // Each is looked at once more: what came later may have touched it, or a forged call turned up.
     for (report, take) in reports.iter_mut().zip(&takes) {
-        if take.script.expect.known.is_none() {
-            watch::confirm_unknown(stage, take, report).await;
-        }
+        watch::confirm(stage, take, report).await;
     }
     let data = stage.folder.display().to_string();
     let elapsed = clock.now().since(begun);

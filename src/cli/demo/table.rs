@@ -13,8 +13,8 @@ use crate::simulate::script::Answered;
 /// The widest that the table gets, in columns.
 const WIDTH: u16 = 100;
 
-const LEGEND: &str = "platform: its own word; observed: the caller was seen hanging up; \
-                      fallback: nobody said, so the rule decides";
+/// What the second line of "Why it ended" means.
+const LEGEND: &str = "platform: in its own word · observed: seen in the room · fallback: nobody said, the rule decides";
 
 /// The line that says that a call has come through.
 pub(super) fn progress(call: &CallReport, colours: bool) -> String {
@@ -32,7 +32,7 @@ pub(super) fn progress(call: &CallReport, colours: bool) -> String {
     let tenths = call.elapsed_ms / 100;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
     format!(
-        "  {mark} {:<48} {seconds:>2}.{tenth} s  {outcome}",
+        "  {mark} {:<26} {seconds:>2}.{tenth} s  {outcome}",
         call.title
     )
 }
@@ -56,19 +56,21 @@ pub(super) fn render(report: &Report, colours: bool) -> String {
     }
     table.set_width(width);
     table.set_header(
-        ["", "A finished call", "Webhooks", "Why it ended", "What is remembered"]
-            .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
+        [
+            "",
+            "A finished call",
+            "Webhooks",
+            "Why it ended",
+            "What is remembered",
+        ]
+        .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
     );
     for call in &report.calls {
         table.add_row(row(call));
     }
-    table.set_constraints([
-        ColumnConstraint::Absolute(Width::Fixed(3)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(30)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(14)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(25)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(36)),
-    ]);
+    // The last column has what is left. A column's width has a blank on either side.
+    let widths = [3, 27, 12, 24].map(|width| ColumnConstraint::Absolute(Width::Fixed(width)));
+    table.set_constraints(widths);
     format!("{}\n{LEGEND}", table.trim_fmt())
 }
 
@@ -115,17 +117,12 @@ fn answers(call: &CallReport) -> String {
 }
 
 fn ended(found: &Found) -> String {
-    let mut text = format!("{}\n{}", reason(found), source(found));
+    let text = format!("{}\n{}", reason(found), source(found));
     match found.retries {
-        0 => {}
-        1 => text.push_str(", after 1 retry"),
-        more => {
-            text.push_str(", after ");
-            text.push_str(&more.to_string());
-            text.push_str(" retries");
-        }
+        0 => text,
+        1 => format!("{text}, 1 retry"),
+        more => format!("{text}, {more} retries"),
     }
-    text
 }
 
 fn reason(found: &Found) -> &str {
@@ -140,16 +137,16 @@ fn remembered(call: &CallReport) -> String {
     let Some(found) = &call.found else {
         return "–".to_owned();
     };
-    let slot = |slot: &str| {
-        let name = slot.split_once('.').map_or(slot, |(_, name)| name);
-        name.replace('_', " ")
-    };
     let mut lines: Vec<String> = found
         .memories
         .iter()
         .map(|held| {
+            let slot = held.slot.split_once('.');
+            let name = slot.map_or(held.slot.as_str(), |(_, name)| name);
             let value = printable(&value_text(&held.value));
-            format!("{}: {value}", slot(&held.slot))
+            // The slot's name says it already.
+            let value = value.strip_prefix("call back ").unwrap_or(&value);
+            format!("{}: {value}", name.replace('_', " "))
         })
         .collect();
     lines.extend(found.superseded.iter().map(|held| {

@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::call::{Call, Note, Notes};
+use super::call::{Call, Note, Notes, lead, tail};
 use super::pattern;
+use super::vocabulary::is_common;
 use crate::memory::observation::Op;
 use crate::memory::slot::Slot;
+use crate::memory::spoken::words;
 
 static STOP: LazyLock<Regex> = pattern!(
     r"\b(?:(?:stop|quit) (?:calling|phoning|ringing|dialing|dialling|contacting|bothering|harassing)(?: (?:me|us|my \w+|this number|this house|here))?",
@@ -52,8 +54,9 @@ static DENIED: LazyLock<Regex> = pattern!(
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         for hit in STOP.find_iter(turn.text) {
-            let limited = LIMITED.is_match(&turn.text[hit.end()..]);
-            let denied = DENIED.is_match(&turn.text[..hit.start()]);
+            let rest = tail(turn.text, hit.end());
+            let limited = LIMITED.is_match(rest) || is_name(hit.as_str(), rest);
+            let denied = DENIED.is_match(lead(turn.text, hit.start()));
             let texts = SMS
                 .find(turn.text)
                 .is_some_and(|sms| sms.start() == hit.start());
@@ -68,7 +71,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             (Slot::RememberMe, &FORGET, "no", 0.85),
         ] {
             if let Some(hit) = cue.find(turn.text)
-                && !DENIED.is_match(&turn.text[..hit.start()])
+                && !DENIED.is_match(lead(turn.text, hit.start()))
             {
                 notes.push(Note::new(slot, value, at, hit.range(), confidence));
             }
@@ -80,4 +83,16 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             notes.push(note.op(Op::Retract));
         }
     }
+}
+
+/// "Don't call me Bob": a capital where the words before it have none.
+fn is_name(said: &str, rest: &str) -> bool {
+    let me = said.ends_with("me") || said.ends_with("us");
+    me && words(rest).first().is_some_and(|word| {
+        rest.starts_with(' ')
+            && word.place.start == 1
+            && word.text.starts_with(char::is_uppercase)
+            && word.text.chars().any(char::is_lowercase)
+            && !is_common(word.text)
+    })
 }

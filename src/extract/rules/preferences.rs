@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead};
 use super::pattern;
 use crate::memory::slot::Slot;
 
@@ -70,10 +70,17 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
                 .next()
                 .map_or("", |part| part.as_str());
             let place = super::contact::trimmed(turn.text, whole.range());
-            if DENIED.is_match(&turn.text[..place.start]) {
+            if DENIED.is_match(lead(turn.text, place.start)) {
                 return false;
             }
-            let value = value(&said.to_lowercase());
+            let said = said.to_lowercase();
+            // "9 am." ends a sentence, "9 a.m." does not.
+            let said = if said.ends_with(".m.") {
+                &said
+            } else {
+                said.trim_end_matches('.')
+            };
+            let value = value(said);
             notes.push(Note::new(slot, value, at, place, confidence));
             true
         };
@@ -109,7 +116,8 @@ fn general(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         "those",
     ];
     let first = words.first().map_or("", |word| *word);
-    if words.len() > 4 || vague.contains(&first) || DENIED.is_match(&turn.text[..whole.start()]) {
+    if words.len() > 4 || vague.contains(&first) || DENIED.is_match(lead(turn.text, whole.start()))
+    {
         return;
     }
     let value = said.as_str().trim().to_lowercase();

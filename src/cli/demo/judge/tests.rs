@@ -20,7 +20,13 @@ fn fact(slot: &str, value: &str, valid_to: Value) -> Value {
 
 fn found(memories: &[Value]) -> Found {
     let call = json!({"end_reason": "agent_ended", "end_reason_source": "platform"});
-    let steps = ["received", "attempt_failed", "fetched", "settled", "remembered"];
+    let steps = [
+        "received",
+        "attempt_failed",
+        "fetched",
+        "settled",
+        "remembered",
+    ];
     let timeline: Vec<Value> = steps.iter().map(|step| json!({"step": step})).collect();
     read(&call, memories, &timeline)
 }
@@ -29,7 +35,11 @@ fn found(memories: &[Value]) -> Found {
 fn what_is_as_scripted_has_no_differences() {
     let memories = [
         fact("contact.phone", "+14155550188", Value::Null),
-        fact("contact.phone", "+14155550134", json!("2026-01-01T00:00:00.000Z")),
+        fact(
+            "contact.phone",
+            "+14155550134",
+            json!("2026-01-01T00:00:00.000Z"),
+        ),
     ];
     let found = found(&memories);
     assert_eq!(outcome(&known(), &found, 1), Vec::<String>::new());
@@ -68,14 +78,23 @@ fn nothing_may_be_remembered_where_nothing_is_scripted() {
     );
     let mut early = found(&[]);
     early.remembered = false;
-    assert_eq!(outcome(&known, &early, 1), ["memory: the stage is not through"]);
+    assert_eq!(
+        outcome(&known, &early, 1),
+        ["memory: the stage is not through"]
+    );
 }
 
 #[test]
 fn answers_are_held_against_their_sending() {
     let scripts = script::all().unwrap();
-    let forged = scripts.iter().find(|script| script.name == "forged").unwrap();
-    assert_eq!(answers(forged, &[(0, Some(Answered::Refused))]), Vec::<String>::new());
+    let forged = scripts
+        .iter()
+        .find(|script| script.name == "forged")
+        .unwrap();
+    assert_eq!(
+        answers(forged, &[(0, Some(Answered::Refused))]),
+        Vec::<String>::new()
+    );
     assert_eq!(
         answers(forged, &[(0, Some(Answered::Accepted)), (0, None)]),
         [

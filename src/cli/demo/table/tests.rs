@@ -12,11 +12,14 @@ fn call(differences: &[&str]) -> CallReport {
             json!({"slot": "identity.name", "value": "Dana\u{1b}[31m", "fact": ""}),
             json!({"slot": "contact.phone", "value": "+14155550134", "fact": "", "valid_to": "x"}),
         ],
-        &[json!({"step": "attempt_failed"}), json!({"step": "remembered"})],
+        &[
+            json!({"step": "attempt_failed"}),
+            json!({"step": "remembered"}),
+        ],
     );
     CallReport {
         name: "one".to_owned(),
-        title: "A caller with a title that is as long as titles get".to_owned(),
+        title: "Title as long as they get".to_owned(),
         conversation_id: "conv_1".to_owned(),
         agent_id: "agent_1".to_owned(),
         caller_identity: "user_1".to_owned(),
@@ -43,7 +46,7 @@ fn the_table_fits_and_stays_plain_in_a_pipe() {
     }
     for part in [
         "voicemail_message_left",
-        "platform, after 1 retry",
+        "platform, 1 retry",
         "3 accepted",
         "2 absorbed",
         "name: Dana",

@@ -1,8 +1,9 @@
 //! The wiring: every edge built once from the settings, and the roles started on top of them.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl App {
         let sources = platform::build(&config.sources, &config.memory, &client)?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
             ExtractorChoice::Off => None,
-            ExtractorChoice::Rules => Some(Arc::new(Rules::default())),
+            ExtractorChoice::Rules => Some(Arc::new(Rules)),
             ExtractorChoice::Llm | ExtractorChoice::Both => {
                 return Err(StartError::Unsupported(
                     "this version has no language-model extractor yet: set memory.extractor to \
@@ -182,7 +183,12 @@ impl App {
 /// Only one process may write a SQLite file, and the queue in it is freed at the start.
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     let failed = |error| StartError::Folder(folder.display().to_string(), error);
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    // It holds transcripts: nobody else has business in it.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
     let lock = File::options()
         .create(true)
         .truncate(false)

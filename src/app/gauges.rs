@@ -30,7 +30,7 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
             .map_or(Duration::ZERO, |oldest| now.since(oldest));
         let name = stage.as_str();
         set(
-            metrics::gauge!("aftercall_queue_messages", "stage" => name),
+            &metrics::gauge!("aftercall_queue_messages", "stage" => name),
             depth.messages,
         );
         metrics::gauge!("aftercall_queue_oldest_age_seconds", "stage" => name)
@@ -45,10 +45,10 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
             })
         })
         .await?;
-    set(metrics::gauge!("aftercall_dead_letters"), dead);
-    set(metrics::gauge!("aftercall_quarantined_deliveries"), kept);
+    set(&metrics::gauge!("aftercall_dead_letters"), dead);
+    set(&metrics::gauge!("aftercall_quarantined_deliveries"), kept);
     let refused = i64::try_from(flow.sources.open_circuits().len()).unwrap_or(i64::MAX);
-    set(metrics::gauge!("aftercall_open_circuits"), refused);
+    set(&metrics::gauge!("aftercall_open_circuits"), refused);
     Ok(())
 }
 
@@ -56,6 +56,6 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
     clippy::cast_precision_loss,
     reason = "gauges are floats; counts stay far below 2^52"
 )]
-fn set(gauge: metrics::Gauge, value: i64) {
+fn set(gauge: &metrics::Gauge, value: i64) {
     gauge.set(value as f64);
 }

@@ -430,3 +430,21 @@ fn the_example_is_whole_and_documents_every_key() {
         );
     }
 }
+
+#[test]
+fn the_readmes_sources_are_taken() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<_> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let variables = [
+        ("ACME_SECRET", "a"),
+        ("ACME_API_KEY", "b"),
+        ("LIVEKIT_API_SECRET", "c"),
+    ];
+    let config = load(&blocks.join("\n"), &variables).unwrap();
+    assert!(config.sources.iter().all(|source| source.api.is_some()));
+}

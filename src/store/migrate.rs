@@ -8,7 +8,7 @@ use super::{Db, Error, Result};
 static SHARED: Migrator = sqlx::migrate!("./migrations");
 
 pub(super) async fn sqlite(conn: &mut SqliteConnection) -> Result<()> {
-    SHARED.run(conn).await.map_err(explain)
+    SHARED.run(conn).await.map_err(|error| explain(&error))
 }
 
 pub(super) async fn run(db: &Db) -> Result<()> {
@@ -16,7 +16,7 @@ pub(super) async fn run(db: &Db) -> Result<()> {
         // Migrated when it was opened.
         Db::Sqlite(_) => Ok(()),
         // sqlx takes an advisory lock while it migrates.
-        Db::Postgres(pool) => SHARED.run(pool).await.map_err(explain),
+        Db::Postgres(pool) => SHARED.run(pool).await.map_err(|error| explain(&error)),
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
     let applied = match conn.list_applied_migrations("_sqlx_migrations").await {
         Ok(applied) => applied,
         Err(sqlx::migrate::MigrateError::Execute(_)) => Vec::new(),
-        Err(error) => return Err(explain(error)),
+        Err(error) => return Err(explain(&error)),
     };
     Ok(SHARED
         .iter()
@@ -37,6 +37,6 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
         .collect())
 }
 
-fn explain(error: sqlx::migrate::MigrateError) -> Error {
+fn explain(error: &sqlx::migrate::MigrateError) -> Error {
     Error::Migration(format!("the database can't be migrated: {error}"))
 }

@@ -194,7 +194,7 @@ async fn what_a_dead_worker_held_is_given_again_and_its_late_verdict_is_void() {
         let queue = open(&backend).await;
         queue.publish(message(1), START).await.unwrap();
         let lost = queue.take(Stage::Remember, 1).await.unwrap().pop().unwrap();
-        backend.host.clock.sleep(Duration::from_secs(120)).await;
+        backend.host.clock.sleep(Duration::from_mins(2)).await;
         let again = queue.take(Stage::Remember, 1).await.unwrap().pop().unwrap();
         assert_eq!(again.attempt, 1, "a death is no attempt");
         queue
@@ -214,7 +214,7 @@ async fn a_message_that_kills_its_workers_is_parked() {
         queue.publish(message(1), START).await.unwrap();
         for _ in 0..20 {
             assert_eq!(queue.take(Stage::Remember, 1).await.unwrap().len(), 1);
-            backend.host.clock.sleep(Duration::from_secs(120)).await;
+            backend.host.clock.sleep(Duration::from_mins(2)).await;
         }
         queue.publish(message(2), backend.host.now()).await.unwrap();
         let next = queue.take(Stage::Remember, 1).await.unwrap();

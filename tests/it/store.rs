@@ -100,7 +100,7 @@ fn record(id: &str) -> Record {
         announced: Some(json!({"status": "x"}).as_object().unwrap().clone()),
         memory_status: Some("remembered".into()),
         memory_reason: None,
-        recheck_at: Some(START.plus(Duration::from_secs(60))),
+        recheck_at: Some(START.plus(Duration::from_mins(1))),
         rechecks: 1,
     }
 }

@@ -10,13 +10,16 @@
 mod backends;
 mod calls;
 mod cli;
-mod crash;
 mod demo;
 mod discretion;
+mod failures;
 mod layers;
 mod list;
+mod proxy;
 mod queue;
 mod receive;
+mod services;
+mod stop;
 mod store;
 mod support;
 mod tokens;

@@ -10,8 +10,9 @@ mod load;
 mod records;
 mod verdict;
 
-use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -30,7 +31,7 @@ async fn turn(mode: Mode) -> MutexGuard<'static, ()> {
     static DISTRIBUTED: Mutex<()> = Mutex::const_new(());
     match mode {
         Mode::Embedded => EMBEDDED.lock().await,
-        Mode::Distributed => DISTRIBUTED.lock().await,
+        Mode::Database | Mode::Distributed => DISTRIBUTED.lock().await,
     }
 }
 
@@ -97,12 +98,14 @@ fn compare(answers: &Answers, expected: &Answers, row: &str) {
 /// Adds a row to the table.
 fn tell(row: &str) {
     println!("{row}");
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("failures.md");
-    let mut table = std::fs::File::options();
-    let mut table = table.create(true).append(true).open(path).unwrap();
-    let mut line = String::new();
-    writeln!(line, "{row}").unwrap();
-    table.write_all(line.as_bytes()).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("failures.md");
+    let header = if path.exists() { "" } else { verdict::HEADER };
+    let mut table = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    writeln!(table, "{header}{row}").unwrap();
 }
 
 macro_rules! runs {
@@ -121,6 +124,8 @@ runs! {
     embedded_platform_answers_garbage: Embedded, [Fault::PlatformGarbage];
     embedded_platform_answers_by_halves: Embedded, [Fault::PlatformHalf];
     embedded_mixed: Embedded, [Fault::Platform500, Fault::ReceiverKilled, Fault::PlatformHalf, Fault::WorkerKilled];
+    database_workers_killed: Database, [Fault::WorkerKilled];
+    database_killed: Database, [Fault::DatabaseKilled];
     distributed_without_a_fault: Distributed, [];
     distributed_receivers_killed: Distributed, [Fault::ReceiverKilled];
     distributed_workers_killed: Distributed, [Fault::WorkerKilled];

@@ -100,8 +100,6 @@ pub(crate) struct Server {
     pub(crate) folder: Arc<TempDir>,
     pub(crate) log: PathBuf,
     child: Child,
-    settings: PathBuf,
-    environment: Vec<(String, String)>,
     pub(crate) client: reqwest::Client,
 }
 
@@ -137,8 +135,6 @@ impl Server {
             folder,
             log,
             child,
-            settings: file,
-            environment,
             client,
         };
         server.wait_until_ready().await;
@@ -164,12 +160,6 @@ impl Server {
         }
     }
 
-    /// `kill -9`, and nothing else.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// SIGTERM, and how the process ended.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
@@ -185,17 +175,6 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Starts the server again on the same folder.
-    pub(crate) async fn restart(&mut self) {
-        self.child = spawn(
-            &self.settings,
-            self.folder.path(),
-            &self.log,
-            &self.environment,
-        );
-        self.wait_until_ready().await;
     }
 
     pub(crate) fn logged(&self) -> String {
@@ -271,28 +250,6 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Messages that wait in all stages, from `/metrics`.
-    pub(crate) async fn queued(&self) -> f64 {
-        let text = self
-            .client
-            .get(format!("{}/metrics", self.url))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await;
-        let text = text.unwrap();
-        let lines: Vec<_> = text
-            .lines()
-            .filter(|line| line.starts_with("aftercall_queue_messages{"))
-            .collect();
-        assert_eq!(lines.len(), 3, "one depth a stage: {text}");
-        lines
-            .iter()
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
     }
 
     /// Every event of the feed.

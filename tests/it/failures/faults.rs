@@ -70,7 +70,7 @@ impl Fault {
         match self {
             // A storm is the load's own.
             Self::Storm => {}
-            Self::WorkerKilled if fleet.mode == Mode::Distributed => kill_workers(fleet).await,
+            Self::WorkerKilled if fleet.mode != Mode::Embedded => kill_workers(fleet).await,
             // Embedded, one process is both.
             Self::ReceiverKilled | Self::WorkerKilled => kill_receivers(fleet).await,
             Self::BrokerKilled => restart(fleet, Service::Broker).await,
@@ -127,14 +127,14 @@ async fn kill_receivers(fleet: &mut Fleet) {
 async fn kill_workers(fleet: &mut Fleet) {
     for n in 0..4 {
         let before = written(fleet).await;
-        fleet.lines.working.as_ref().unwrap().set(Line::Hold);
+        fleet.lines.set_working(Line::Hold);
         let started = Instant::now();
         while written(fleet).await <= before && started.elapsed() < Duration::from_secs(3) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let which = n % fleet.workers.len();
         fleet.workers[which].kill();
-        fleet.lines.working.as_ref().unwrap().set(Line::Pass);
+        fleet.lines.set_working(Line::Pass);
         fleet.workers[which].start();
         fleet.wait_until_ready().await;
         tokio::time::sleep(Duration::from_millis(500)).await;

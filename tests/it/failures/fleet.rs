@@ -15,10 +15,14 @@ use crate::proxy::{Line, Proxy};
 use crate::services::Services;
 use crate::support::{Platform, free_port, source_settings};
 
-/// The two ways to run (product contract §2).
+/// The ways to run (product contract §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
+    /// One process, one folder.
     Embedded,
+    /// Several processes on PostgreSQL, which keeps the queue, too.
+    Database,
+    /// Several processes on PostgreSQL and RabbitMQ.
     Distributed,
 }
 
@@ -26,6 +30,7 @@ impl Mode {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Database => "database alone",
             Self::Distributed => "distributed",
         }
     }
@@ -150,6 +155,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// The workers' line to the broker, where there is one.
+    pub(super) fn set_working(&self, line: Line) {
+        if let Some(proxy) = &self.working {
+            proxy.set(line);
+        }
+    }
+
     /// Both lines to the broker.
     pub(super) fn set_broker(&self, line: Line) {
         for proxy in [&self.publishing, &self.working].into_iter().flatten() {
@@ -179,7 +191,7 @@ impl Fleet {
     pub(super) async fn start(mode: Mode) -> Option<Self> {
         let fleet = match mode {
             Mode::Embedded => Self::embedded(&[]).await,
-            Mode::Distributed => Self::distributed(Services::doomed().await?).await,
+            _ => Self::distributed(mode, Services::doomed().await?).await,
         };
         Some(fleet)
     }
@@ -199,8 +211,8 @@ impl Fleet {
     }
 
     /// Two receivers, two workers and an API on a database and a virtual host of their own.
-    async fn distributed(services: &'static Services) -> Self {
-        let mut fleet = Self::bare(Mode::Distributed, Some(services)).await;
+    async fn distributed(mode: Mode, services: &'static Services) -> Self {
+        let mut fleet = Self::bare(mode, Some(services)).await;
         let name = fleet.name.clone();
         services.rabbitmqctl(&["add_vhost", &name]).await;
         let everything = ["set_permissions", "-p", &name, "guest", ".*", ".*", ".*"];
@@ -208,19 +220,19 @@ impl Fleet {
         Records::create_database(services.database_port, &name).await;
         let database = |port: u16| format!("postgres://aftercall@127.0.0.1:{port}/{name}");
         let common = |broker: &Option<Proxy>| {
-            let broker = broker.as_ref().unwrap().port;
-            vec![
+            let mut settings = vec![
                 ("AFTERCALL_ADMIN_TOKEN", TOKEN.to_owned()),
                 ("AFTERCALL_SECRET_KEY", SECRET_KEY.to_owned()),
                 (
                     "AFTERCALL_DATABASE_URL",
                     database(fleet.lines.database.as_ref().unwrap().port),
                 ),
-                (
-                    "AFTERCALL_AMQP_URL",
-                    format!("amqp://guest:guest@127.0.0.1:{broker}/{name}"),
-                ),
-            ]
+            ];
+            if let Some(broker) = broker {
+                let url = format!("amqp://guest:guest@127.0.0.1:{}/{name}", broker.port);
+                settings.push(("AFTERCALL_AMQP_URL", url));
+            }
+            settings
         };
         let (receiving, working) = (
             common(&fleet.lines.publishing),
@@ -251,8 +263,10 @@ impl Fleet {
         let port = platform.url.rsplit(':').next().unwrap().parse().unwrap();
         let (mut publishing, mut working, mut database) = (None, None, None);
         if let Some(services) = services {
-            publishing = Some(Proxy::to(services.broker_port).await);
-            working = Some(Proxy::to(services.broker_port).await);
+            if mode == Mode::Distributed {
+                publishing = Some(Proxy::to(services.broker_port).await);
+                working = Some(Proxy::to(services.broker_port).await);
+            }
             database = Some(Proxy::to(services.database_port).await);
         }
         Self {

@@ -35,7 +35,7 @@ impl Records {
     pub(super) async fn of(fleet: &Fleet) -> sqlx::Result<Self> {
         match fleet.mode {
             Mode::Embedded => Self::copy(&fleet.data()).await,
-            Mode::Distributed => {
+            Mode::Database | Mode::Distributed => {
                 let port = fleet.services.unwrap().database_port;
                 Ok(Self::Server(pool(port, &fleet.name).await?))
             }

@@ -166,6 +166,12 @@ impl Answers {
     }
 }
 
+/// The head of the table.
+pub(super) const HEADER: &str = "\
+| mode | fault | events | posts | answered 200 | refused | unanswered | slowest answer, s | lost | doubled | run, s |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
 /// The row of the table about a run (in `README.md`).
 pub(super) fn row(
     name: &str,

@@ -1,7 +1,6 @@
 //! The integration tests: one binary, one file a subject.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "tests fail by panicking, say what they skip, and drive real processes by the real clock"

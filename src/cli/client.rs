@@ -175,8 +175,12 @@ impl Client {
     }
 
     /// `DELETE`
-    pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, Error> {
-        self.ask(Method::DELETE, path, &[], None).await
+    pub(super) async fn delete(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Value, Error> {
+        self.ask(Method::DELETE, path, query, None).await
     }
 
     async fn ask(

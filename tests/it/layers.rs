@@ -49,8 +49,7 @@ fn may_import(module: &str) -> BTreeSet<&'static str> {
         module if EDGES.contains(&module) => &[WORDS, GROUND],
         module if FLOW.contains(&module) => &[WORDS, GROUND, EDGES, FLOW],
         "http" | "console" => &[WORDS, GROUND, EDGES, FLOW],
-        "simulate" => &[WORDS, GROUND],
-        "telemetry" | "shutdown" => &[WORDS, GROUND],
+        "simulate" | "telemetry" | "shutdown" => &[WORDS, GROUND],
         "app" => &[
             WORDS,
             GROUND,

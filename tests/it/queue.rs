@@ -267,11 +267,7 @@ async fn what_a_dead_worker_held_is_given_again_and_its_late_verdict_is_void() {
         let queue = &case.queue;
         queue.publish(message(1), case.now()).await.unwrap();
         let lost = queue.take(Stage::Remember, 1).await.unwrap().pop().unwrap();
-        case.backend
-            .host
-            .clock
-            .sleep(Duration::from_secs(120))
-            .await;
+        case.backend.host.clock.sleep(Duration::from_mins(2)).await;
         let again = queue.take(Stage::Remember, 1).await.unwrap().pop().unwrap();
         assert_eq!(again.attempt, 1, "a death is no attempt");
         queue
@@ -291,11 +287,7 @@ async fn a_message_that_kills_its_workers_is_parked() {
         queue.publish(message(1), case.now()).await.unwrap();
         for _ in 0..20 {
             assert_eq!(queue.take(Stage::Remember, 1).await.unwrap().len(), 1);
-            case.backend
-                .host
-                .clock
-                .sleep(Duration::from_secs(120))
-                .await;
+            case.backend.host.clock.sleep(Duration::from_mins(2)).await;
         }
         queue.publish(message(2), case.now()).await.unwrap();
         let next = queue.take(Stage::Remember, 1).await.unwrap();

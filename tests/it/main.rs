@@ -16,6 +16,7 @@ mod layers;
 mod list;
 mod proxy;
 mod queue;
+mod rabbit;
 mod receive;
 mod services;
 mod stop;

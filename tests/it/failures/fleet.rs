@@ -89,7 +89,14 @@ impl Process {
             .append(true)
             .open(self.log())
             .unwrap();
-        let child = Command::new(&self.command[0])
+        let mut command = Command::new(&self.command[0]);
+        // The tests' own settings are none of the product's.
+        for (name, _) in std::env::vars() {
+            if name.starts_with("AFTERCALL_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command
             .args(&self.command[1..])
             .current_dir(&self.folder)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -63,6 +63,7 @@ async fn settled(fleet: &Fleet) -> Records {
     let mut calm = 0;
     loop {
         let (waiting, records) = waiting(fleet).await;
+        println!("DEBUG {:?} {waiting}", started.elapsed());
         calm = if waiting.is_empty() { calm + 1 } else { 0 };
         match records {
             Some(records) if calm == STAYS => return records,

@@ -19,6 +19,8 @@ pub(super) enum Command {
     List(List),
     /// One conversation with its messages, its memories and its way through aftercall
     Show(Show),
+    /// Fetch, settle and remember one conversation anew
+    Reprocess(Reprocess),
     /// Forget one conversation, as if it had never been seen
     Forget(Forget),
 }
@@ -85,10 +87,29 @@ pub(super) struct Forget {
     id: String,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall conversations reprocess conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Reprocess {
+    #[command(flatten)]
+    remote: Remote,
+    /// The conversation's id
+    id: String,
+}
+
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, args).await?,
         Command::Show(args) => show(globals, &args).await?,
+        Command::Reprocess(args) => {
+            let client = Client::new(globals, &args.remote)?;
+            let path = ["v1", "conversations", &args.id, "reprocess"];
+            let queued = client.post(&path, &json!({})).await?;
+            match args.remote.output.format() {
+                Format::Json => output::json(&queued)?,
+                Format::Table => output::say(&format!("{} is in the queue", args.id))?,
+            }
+        }
         Command::Forget(args) => {
             let client = Client::new(globals, &args.remote)?;
             let receipt = client.delete(&["v1", "conversations", &args.id]).await?;

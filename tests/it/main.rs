@@ -4,6 +4,7 @@ mod backends;
 mod calls;
 mod cli;
 mod crash;
+mod dead_letters;
 mod discretion;
 mod layers;
 mod list;

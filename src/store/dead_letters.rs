@@ -102,11 +102,12 @@ async fn all_attempts(conn: &mut Conn<'_>, letter: &Letter) -> Result<Vec<Attemp
         Some(before) => from_json(&before)?,
         None => Vec::new(),
     };
-    let kept = all.len();
-    for attempt in &letter.attempts {
-        if !all[..kept].contains(attempt) {
-            all.push(attempt.clone());
-        }
+    if letter.attempts.starts_with(&all) {
+        all.clone_from(&letter.attempts);
+    } else {
+        let new = letter.attempts.iter().filter(|one| !all.contains(one));
+        let new: Vec<_> = new.cloned().collect();
+        all.extend(new);
     }
     if all.len() > MAX_ATTEMPTS {
         all.drain(1..=all.len() - MAX_ATTEMPTS);

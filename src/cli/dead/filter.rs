@@ -1,17 +1,21 @@
 //! Which letters are meant, as flags.
 
+use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
+
+use crate::store::dead_letters::State;
+use crate::verdict::Fault;
 
 /// Flags that narrow the letters down.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Filter {
     #[arg(skip)]
     pub(super) ids: Vec<String>,
-    /// Which this has become of: dead, replaying, resolved or discarded
-    #[arg(long)]
+    /// Of which this has become
+    #[arg(long, value_parser = states())]
     state: Option<String>,
-    /// Given up by this stage: receive, finalize, remember or deliver
-    #[arg(long)]
+    /// Given up by this stage
+    #[arg(long, value_parser = ["receive", "finalize", "remember", "deliver"])]
     stage: Option<String>,
     /// Of this source
     #[arg(long, value_name = "NAME")]
@@ -28,8 +32,8 @@ pub(super) struct Filter {
     /// Of this cause
     #[arg(long, value_name = "ID")]
     fingerprint: Option<String>,
-    /// Whose fault it is: ours, platform, endpoint or poison
-    #[arg(long)]
+    /// Whose fault it is
+    #[arg(long, value_parser = faults())]
     fault: Option<String>,
     /// With this code
     #[arg(long)]
@@ -40,6 +44,14 @@ pub(super) struct Filter {
     /// Where the last that happened was before
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+}
+
+fn states() -> PossibleValuesParser {
+    State::ALL.map(State::as_str).into()
+}
+
+fn faults() -> PossibleValuesParser {
+    Fault::ALL.map(Fault::as_str).into()
 }
 
 impl Filter {

@@ -190,8 +190,8 @@ async fn a_replay_queues_the_message_and_is_written_down() {
     assert_eq!(bench.audited().await, [audited]);
     let discard = "/v1/dead-letters/dl_1/discard";
     assert_eq!(bench.ask("POST", discard, &token).await.code(), "not_dead");
-    let taken = bench.flow.queue.take(Stage::Remember, 1).await.unwrap();
-    for delivery in taken {
+    let deliveries = bench.flow.queue.take(Stage::Remember, 1).await.unwrap();
+    for delivery in deliveries {
         crate::worker::run(&bench.flow, delivery).await;
     }
     let answer = bench.ask("POST", path, &token).await;

@@ -10,6 +10,7 @@ mod backends;
 mod calls;
 mod cli;
 mod crash;
+mod dead_letters;
 mod demo;
 mod discretion;
 mod layers;

@@ -196,7 +196,7 @@ async fn carry_out(
     }
     match plan {
         Plan::Queue(message, history) => {
-            outbox::put_again(conn, &message, &history, now).await?;
+            outbox::put_replayed(conn, &message, &history, now).await?;
             replayed.queued += 1;
         }
         Plan::Accept(message) => {

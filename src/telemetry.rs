@@ -66,6 +66,8 @@ pub fn no_color() -> Option<std::ffi::OsString> {
 fn ours() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
+        // Prints messages that the broker returns, with their bodies.
+        .with_target("lapin::returned_messages", LevelFilter::OFF)
         .with_target("aftercall", LevelFilter::TRACE)
 }
 
@@ -124,6 +126,7 @@ mod tests {
             tracing::debug!(target: "sqlx::query", "planted");
             tracing::info!(target: "reqwest", "planted");
             tracing::warn!(target: "lapin", "connection lost");
+            tracing::warn!(target: "lapin::returned_messages", "planted");
             tracing::trace!(target: "aftercall::worker", "step taken");
         });
         let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

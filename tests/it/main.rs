@@ -16,6 +16,7 @@ mod discretion;
 mod layers;
 mod list;
 mod queue;
+mod rabbit;
 mod receive;
 mod store;
 mod support;

@@ -61,32 +61,46 @@ pub async fn put(
     }))
 }
 
-/// Puts a dead letter's message in again, due at once, with the attempts that it has spent; says
-/// whether it was not there yet.
-pub async fn put_again(
-    conn: &mut Conn<'_>,
-    message: &Message,
-    history: &[Attempt],
-    now: Timestamp,
-) -> Result<bool> {
-    let spent = history.iter().filter(|attempt| attempt.spent).count();
-    let (body, history) = (message.encode(), to_json(&history)?);
-    Ok(on!(conn, c => {
+/// A message that has been tried before, on its way back into the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// The message's id.
+    pub id: String,
+    /// Its stage.
+    pub stage: Stage,
+    /// Its body.
+    pub body: String,
+    /// Attempts that verdicts have spent.
+    pub attempts: u32,
+    /// The attempts so far.
+    pub history: Vec<Attempt>,
+    /// When it was made durable first.
+    pub created_at: Timestamp,
+}
+
+/// Puts a message in, due at `due_at`. A row of the same message takes over what is new, and whoever
+/// holds it loses it: their copy is the older one.
+pub async fn put_again(conn: &mut Conn<'_>, waiting: &Waiting, due_at: Timestamp) -> Result<()> {
+    let history = to_json(&waiting.history)?;
+    on!(conn, c => {
         sqlx::query(
-            "INSERT INTO outbox (id, stage, body, attempts, due_at, history, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $5) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO outbox (id, stage, body, attempts, history, due_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, \
+             history = excluded.history, due_at = excluded.due_at, claimed_until = 0, \
+             claim = NULL, takes = 0",
         )
-        .bind(&message.id)
-        .bind(message.stage().as_str())
-        .bind(body)
-        .bind(i64::try_from(spent).unwrap_or(i64::MAX))
-        .bind(now.as_millis())
+        .bind(&waiting.id)
+        .bind(waiting.stage.as_str())
+        .bind(&waiting.body)
+        .bind(i64::from(waiting.attempts))
         .bind(history)
+        .bind(due_at.as_millis())
+        .bind(waiting.created_at.as_millis())
         .execute(c)
-        .await?
-        .rows_affected()
-            == 1
-    }))
+        .await?;
+    });
+    Ok(())
 }
 
 #[derive(FromRow)]

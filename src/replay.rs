@@ -12,7 +12,8 @@ use crate::secret::sha256_hex;
 use crate::store::conversations::Record;
 use crate::store::dead_letters::list::{self, Filter};
 use crate::store::dead_letters::{self, Kept, Letter, State};
-use crate::store::{Conn, Result, audit, outbox};
+use crate::store::outbox::{self, Waiting};
+use crate::store::{Conn, Result, audit};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure};
 
@@ -196,7 +197,7 @@ async fn carry_out(
     }
     match plan {
         Plan::Queue(message, history) => {
-            outbox::put_replayed(conn, &message, &history, now).await?;
+            outbox::put_again(conn, &tried(&message, history, now), now).await?;
             replayed.queued += 1;
         }
         Plan::Accept(message) => {
@@ -214,6 +215,18 @@ async fn carry_out(
         }
     }
     Ok(())
+}
+
+fn tried(message: &Message, history: Vec<Attempt>, now: Timestamp) -> Waiting {
+    let spent = history.iter().filter(|attempt| attempt.spent).count();
+    Waiting {
+        id: message.id.clone(),
+        stage: message.stage(),
+        body: message.encode(),
+        attempts: u32::try_from(spent).unwrap_or(u32::MAX),
+        history,
+        created_at: now,
+    }
 }
 
 fn dead_again(letter: Kept, cause: Failure, now: Timestamp) -> Letter {

@@ -61,34 +61,6 @@ pub async fn put(
     }))
 }
 
-/// Puts a dead letter's message in again, due at once, with the attempts that it has spent; says
-/// whether it was not there yet.
-pub async fn put_replayed(
-    conn: &mut Conn<'_>,
-    message: &Message,
-    history: &[Attempt],
-    now: Timestamp,
-) -> Result<bool> {
-    let spent = history.iter().filter(|attempt| attempt.spent).count();
-    let (body, history) = (message.encode(), to_json(&history)?);
-    Ok(on!(conn, c => {
-        sqlx::query(
-            "INSERT INTO outbox (id, stage, body, attempts, due_at, history, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $5) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(&message.id)
-        .bind(message.stage().as_str())
-        .bind(body)
-        .bind(i64::try_from(spent).unwrap_or(i64::MAX))
-        .bind(now.as_millis())
-        .bind(history)
-        .execute(c)
-        .await?
-        .rows_affected()
-            == 1
-    }))
-}
-
 /// A message that has been tried before, on its way back into the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiting {

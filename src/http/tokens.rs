@@ -91,6 +91,7 @@ async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let page = api
         .flow
         .db
@@ -126,8 +127,14 @@ impl FromObject for NewToken {
             agents: object.optional("agents"),
             expires_at: object.optional("expires_at"),
         };
-        if !object.is_wrong("name") && !(1..=100).contains(&new.name.trim().chars().count()) {
-            object.refuse("name", "must be 1 to 100 characters");
+        let length = new.name.trim().chars().count();
+        if !object.is_wrong("name")
+            && (!(1..=100).contains(&length) || new.name.chars().any(char::is_control))
+        {
+            object.refuse(
+                "name",
+                "must be 1 to 100 characters, none of them a control one",
+            );
         }
         if !object.is_wrong("scopes") && new.scopes.is_empty() {
             object.refuse("scopes", "must name at least one scope");
@@ -166,9 +173,11 @@ struct MadeToken {
 async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
+    Query(()): Query<()>,
     Json(new): Json<NewToken>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let host = &api.flow.host;
     let now = host.now();
     if new.expires_at.is_some_and(|end| end <= now) {
@@ -226,8 +235,10 @@ async fn revoke(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
+    Query(()): Query<()>,
 ) -> Result<StatusCode, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let now = api.flow.host.now();
     let entry = bearer.did(&api, "token.revoke", &id, "");
     let known = api

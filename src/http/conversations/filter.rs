@@ -40,7 +40,7 @@ impl FromParams for ListQuery {
                 ),
                 duration_min_ms: params.count("duration_min_ms"),
                 duration_max_ms: params.count("duration_max_ms"),
-                prefix: params.caller("q").filter(|text| !text.is_empty()),
+                prefix: prefix(params),
             },
             with_summary: params
                 .one_of("summary_mode", &["include", "exclude"])
@@ -58,6 +58,19 @@ fn caller(params: &mut Params) -> Option<String> {
         params.refuse("user_id", "names another caller than caller_identity");
     }
     caller.or(user)
+}
+
+/// The longest text that is searched for, in characters: longer than every id, and far below what
+/// the databases take for a pattern.
+const LONGEST_PREFIX: usize = 256;
+
+/// `q`; empty, it narrows nothing.
+fn prefix(params: &mut Params) -> Option<String> {
+    let text = params.caller("q").filter(|text| !text.is_empty())?;
+    if text.chars().count() > LONGEST_PREFIX {
+        params.refuse("q", "must be at most 256 characters");
+    }
+    Some(text)
 }
 
 fn latest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

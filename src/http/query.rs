@@ -227,6 +227,7 @@ pub(crate) struct PageParams {
     #[param(default = 30, minimum = 1, maximum = 100)]
     page_size: Option<usize>,
     /// `next_cursor` of the page before; absent on the first.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -108,15 +109,29 @@ async fn list(
 #[derive(Debug, ToSchema)]
 struct NewToken {
     /// What it is for, 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<String>, example = json!(["conversations:read"]))]
+    #[schema(schema_with = scopes_wanted)]
     scopes: Vec<Scope>,
     /// The only agents it may see; all without.
+    #[schema(min_items = 1)]
     agents: Option<Vec<String>>,
     /// Until when it works; for good without.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
     expires_at: Option<Timestamp>,
+}
+
+/// At least one of the scopes that there are.
+fn scopes_wanted() -> Array {
+    let scope = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Scope::ALL.map(Scope::as_str)));
+    ArrayBuilder::new()
+        .items(scope)
+        .min_items(Some(1))
+        .examples([serde_json::json!(["conversations:read"])])
+        .build()
 }
 
 impl FromObject for NewToken {

@@ -19,3 +19,4 @@ mod receive;
 mod store;
 mod support;
 mod tokens;
+mod upkeep;

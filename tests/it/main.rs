@@ -21,3 +21,4 @@ mod receive;
 mod store;
 mod support;
 mod tokens;
+mod upkeep;

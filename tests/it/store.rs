@@ -105,6 +105,42 @@ fn record(id: &str) -> Record {
     }
 }
 
+/// The links of a chain that is worked at once bear one time.
+#[tokio::test]
+async fn steps_of_one_millisecond_stand_in_the_order_of_the_chain() {
+    const CHAIN: [&str; 6] = [
+        "received",
+        "confirmed",
+        "fetched",
+        "settled",
+        "remembered",
+        "delivered",
+    ];
+    for backend in backends::all("store_timeline_chain").await {
+        for name in CHAIN.iter().rev() {
+            let step = Step {
+                key: format!("{name}:e"),
+                at: START,
+                step: (*name).to_owned(),
+                attempt: 1,
+                detail: String::new(),
+            };
+            write!(backend, conn => timeline::add(&mut conn, &key("c"), &step).await);
+        }
+        let mut request = PageRequest {
+            size: 4,
+            after: None,
+        };
+        let first = write!(backend, conn => timeline::list(&mut conn, &key("c"), &request).await);
+        request.after.clone_from(&first.next);
+        let second = write!(backend, conn => timeline::list(&mut conn, &key("c"), &request).await);
+        let rows = first.rows.iter().chain(&second.rows);
+        let names: Vec<_> = rows.map(|step| step.step.as_str()).collect();
+        assert_eq!(names, CHAIN);
+        assert_eq!(first.rows[0].key, "received:e");
+    }
+}
+
 #[tokio::test]
 async fn a_conversation_comes_back_as_it_was_kept() {
     for backend in backends::all("store_call").await {

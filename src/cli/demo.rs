@@ -140,6 +140,7 @@ fn farewell(report: &Report, stage: &Stage, keep: bool) -> String {
     lines.push(format!("Your data: {folder}"));
     lines.push(String::new());
     lines.push("Try next:".to_owned());
+    lines.extend(alias());
     let example = report.example();
     if keep {
         let token = stage.token_file.display();
@@ -162,4 +163,13 @@ fn farewell(report: &Report, stage: &Stage, keep: bool) -> String {
             .to_owned(),
     );
     lines.join("\n")
+}
+
+/// How to call this program by its name, where the shell would not find it: run by cargo, say.
+fn alias() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join("aftercall").is_file())
+    });
+    (!found).then(|| format!("  alias aftercall={}", program.display()))
 }

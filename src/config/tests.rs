@@ -338,6 +338,17 @@ fn nothing_prints_a_secret() {
 }
 
 #[test]
+fn rabbitmq_takes_several_nodes() {
+    let text = "[database]\nurl = \"postgres://db/a\"\n[queue]\nurl = \"amqp://a, amqps://b/v\"";
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.queue.url.expose(), "amqp://a, amqps://b/v");
+    refused(
+        "[database]\nurl = \"postgres://db/a\"\n[queue]\nurl = \"amqp://a,b\"",
+        &[("queue.url", "expected \"embedded\" or amqp://")],
+    );
+}
+
+#[test]
 fn rabbitmq_with_sqlite_is_refused_with_the_reason() {
     refused(
         "[queue]\nurl = \"amqp://mq\"",

@@ -2,6 +2,7 @@
 
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Db, Error, Result};
 
@@ -15,8 +16,14 @@ pub(super) async fn run(db: &Db) -> Result<()> {
     match db {
         // Migrated when it was opened.
         Db::Sqlite(_) => Ok(()),
-        // sqlx takes an advisory lock while it migrates.
-        Db::Postgres(pool) => SHARED.run(pool).await.map_err(|error| explain(&error)),
+        // A connection of its own, without the pool's limits of time. sqlx holds an advisory lock on
+        // it meanwhile, so that several processes may start at once.
+        Db::Postgres(pool) => {
+            let mut conn = pool.connect_options().connect().await?;
+            let migrated = SHARED.run(&mut conn).await;
+            conn.close().await?;
+            migrated.map_err(|error| explain(&error))
+        }
     }
 }
 
@@ -27,7 +34,8 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
     let mut conn = pool.acquire().await?;
     let applied = match conn.list_applied_migrations("_sqlx_migrations").await {
         Ok(applied) => applied,
-        Err(sqlx::migrate::MigrateError::Execute(_)) => Vec::new(),
+        // There is no table of them yet.
+        Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::Database(_))) => Vec::new(),
         Err(error) => return Err(explain(&error)),
     };
     Ok(SHARED

@@ -61,6 +61,48 @@ pub async fn put(
     }))
 }
 
+/// A message that has been tried before, on its way back into the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// The message's id.
+    pub id: String,
+    /// Its stage.
+    pub stage: Stage,
+    /// Its body.
+    pub body: String,
+    /// Attempts that verdicts have spent.
+    pub attempts: u32,
+    /// The attempts so far.
+    pub history: Vec<Attempt>,
+    /// When it was made durable first.
+    pub created_at: Timestamp,
+}
+
+/// Puts a message in, due at `due_at`. A row of the same message takes over what is new, and whoever
+/// holds it loses it: their copy is the older one.
+pub async fn put_again(conn: &mut Conn<'_>, waiting: &Waiting, due_at: Timestamp) -> Result<()> {
+    let history = to_json(&waiting.history)?;
+    on!(conn, c => {
+        sqlx::query(
+            "INSERT INTO outbox (id, stage, body, attempts, history, due_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, \
+             history = excluded.history, due_at = excluded.due_at, claimed_until = 0, \
+             claim = NULL, takes = 0",
+        )
+        .bind(&waiting.id)
+        .bind(waiting.stage.as_str())
+        .bind(&waiting.body)
+        .bind(i64::from(waiting.attempts))
+        .bind(history)
+        .bind(due_at.as_millis())
+        .bind(waiting.created_at.as_millis())
+        .execute(c)
+        .await?;
+    });
+    Ok(())
+}
+
 #[derive(FromRow)]
 struct Row {
     id: String,
@@ -140,6 +182,38 @@ pub async fn remove(conn: &mut Conn<'_>, id: &str, claim: &str) -> Result<bool> 
             .rows_affected()
             == 1
     }))
+}
+
+/// Takes messages out, as far as they are still this claim's.
+pub async fn remove_all(conn: &mut Conn<'_>, ids: &[String], claim: &str) -> Result<()> {
+    for_all(conn, "DELETE FROM outbox", ids, claim).await
+}
+
+/// Lets messages go that were taken in vain, as far as they are still this claim's.
+pub async fn free(conn: &mut Conn<'_>, ids: &[String], claim: &str) -> Result<()> {
+    const FREE: &str = "UPDATE outbox SET claimed_until = 0, claim = NULL, takes = takes - 1";
+    for_all(conn, FREE, ids, claim).await
+}
+
+async fn for_all(
+    conn: &mut Conn<'_>,
+    what: &'static str,
+    ids: &[String],
+    claim: &str,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = (2..ids.len() + 2).map(|n| format!("${n}")).collect();
+    let text = format!("{what} WHERE claim = $1 AND id IN ({})", places.join(", "));
+    on!(conn, c => {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(claim);
+        for id in ids {
+            query = query.bind(id);
+        }
+        query.execute(c).await?;
+    });
+    Ok(())
 }
 
 /// Puts a message back, due at `due_at`; says whether it was still this claim's.

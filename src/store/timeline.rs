@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// One step of a call's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Makes a step that is written twice one step.
+    /// Makes a step that is written twice one step. Stored behind its place in the chain.
     pub key: String,
     /// When.
     pub at: Timestamp,
@@ -22,22 +22,23 @@ pub struct Step {
     pub detail: String,
 }
 
-/// A step's place in the chain: several links often fall into one millisecond.
-fn place(step: &str) -> u8 {
-    match step {
-        "received" => 0,
-        "confirmed" | "rechecked" => 1,
-        "attempt_failed" | "waited" => 2,
-        "fetched" => 3,
-        "settled" => 4,
-        "remembered" | "remember_skipped" | "remember_failed" => 5,
-        "delivered" => 6,
-        _ => 7,
-    }
-}
+/// The chain's own order, for steps of the same millisecond.
+const CHAIN: [&str; 9] = [
+    "received",
+    "confirmed",
+    "waited",
+    "attempt_failed",
+    "rechecked",
+    "fetched",
+    "settled",
+    "remember",
+    "delivered",
+];
 
 /// Writes a step down once: a second one of the same key changes nothing.
 pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Result<()> {
+    let place = CHAIN.iter().position(|name| step.step.starts_with(name));
+    let step_key = format!("{}:{}", place.unwrap_or(CHAIN.len()), step.key);
     on!(conn, c => {
         sqlx::query(
             "INSERT INTO timeline (owner, conversation_id, key, at, step, attempt, detail) \
@@ -46,7 +47,7 @@ pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Res
         )
         .bind(key.owner.as_str())
         .bind(key.id.as_str())
-        .bind(format!("{}:{}", place(&step.step), step.key))
+        .bind(step_key)
         .bind(step.at.as_millis())
         .bind(&step.step)
         .bind(step.attempt)
@@ -92,19 +93,19 @@ pub async fn list(
         .fetch_all(c)
         .await?
     });
-    let page = Page::cut(rows, page.size, |row| Cursor {
-        at: Timestamp::from_millis(row.at),
-        id: row.key.clone(),
-    });
-    Ok(page.map(|row| Step {
-        key: row
-            .key
-            .split_once(':')
-            .map_or_else(String::new, |(_, key)| key.to_owned()),
-        at: Timestamp::from_millis(row.at),
-        step: row.step,
-        attempt: row.attempt,
-        detail: row.detail,
+    let steps = rows
+        .into_iter()
+        .map(|row| Step {
+            key: row.key,
+            at: Timestamp::from_millis(row.at),
+            step: row.step,
+            attempt: row.attempt,
+            detail: row.detail,
+        })
+        .collect();
+    Ok(Page::cut(steps, page.size, |step| Cursor {
+        at: step.at,
+        id: step.key.clone(),
     }))
 }
 

@@ -15,6 +15,7 @@ mod demo;
 mod discretion;
 mod layers;
 mod list;
+mod outbox;
 mod queue;
 mod rabbit;
 mod receive;

@@ -5,6 +5,7 @@ mod calls;
 mod cli;
 mod crash;
 mod dead_letters;
+mod deploy;
 mod discretion;
 mod layers;
 mod list;

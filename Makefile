@@ -20,7 +20,8 @@ test: lint deny ## install what the tests need, run all of them, leave nothing r
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+		$(CARGO) doc --locked --no-deps --document-private-items
 
 deny: $(DENY)-$(DENY_VERSION) ## licences, banned crates and sources of every dependency
 	$< deny --locked check bans licenses sources

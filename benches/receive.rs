@@ -2,6 +2,13 @@
 //! and against the same number of durable inserts without HTTP. Absolute numbers of a shared machine
 //! say little; `benches/README.md` says how these were taken.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement stops at the first surprise, prints its figures, and reads the real clock"
+)]
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

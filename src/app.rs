@@ -1,22 +1,27 @@
 //! The wiring: every edge built once from the settings, and the roles started on top of them.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ExtractorChoice};
+use crate::event::Stage;
 use crate::extract::Extractor;
 use crate::extract::rules::Rules;
 use crate::flow::{Flow, Sources};
 use crate::host::Host;
-use crate::http::health::{OK, Probe, Readiness};
+use crate::http::health::{self, OK, Probe, Readiness};
 use crate::http::{self, Api, Roles, admin_token};
+use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
 use crate::store::{self, Db};
@@ -88,20 +93,13 @@ pub struct App {
 impl App {
     /// Opens what the settings name.
     pub async fn build(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
-        if config.queue.url.expose() != "embedded" {
-            return Err(StartError::Unsupported(
-                "this version has no RabbitMQ queue yet: leave queue.url at \"embedded\", \
-                 which keeps the queue in the database",
-            ));
-        }
-        let embedded = config.database.url.expose().starts_with("sqlite://");
+        let embedded = config.database.is_embedded();
         let lock = if embedded {
             Some(lock_folder(&config.data_dir)?)
         } else {
             None
         };
         let db = Db::open(config.database.url.expose(), &host).await?;
-        wait_for_schema(&db, &host).await?;
         let (key, previous) = (
             config.secret_key.as_ref(),
             config.previous_secret_key.as_ref(),
@@ -109,21 +107,16 @@ impl App {
         let seal = if embedded {
             keys::seal_key(key, previous, &config.data_dir, host.dice)?
         } else {
+            if key.is_none() {
+                wait_for_schema(&db, &host).await?;
+            }
             keys::shared_seal_key(key, previous, &db, host.dice).await?
         };
-        let token_file = embedded.then(|| config.data_dir.join("admin-token"));
-        admin_token::ensure(
-            &db,
-            &host,
-            config.admin_token.as_ref(),
-            token_file.as_deref(),
-        )
-        .await?;
         let client = platform::http_client()?;
         let sources = platform::build(&config.sources, &config.memory, &client)?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
             ExtractorChoice::Off => None,
-            ExtractorChoice::Rules => Some(Arc::new(Rules::default())),
+            ExtractorChoice::Rules => Some(Arc::new(Rules)),
             ExtractorChoice::Llm | ExtractorChoice::Both => {
                 return Err(StartError::Unsupported(
                     "this version has no language-model extractor yet: set memory.extractor to \
@@ -132,7 +125,7 @@ impl App {
             }
         };
         let flow = Flow {
-            queue: Queue::in_database(db.clone(), host.clone(), embedded).await?,
+            queue: open_queue(&config, &db, &host).await?,
             db,
             sources: Arc::new(Sources::new(sources)),
             seal,
@@ -153,14 +146,27 @@ impl App {
     pub async fn migrate(config: &Config, host: &Host) -> Result<(), StartError> {
         let db = Db::open(config.database.url.expose(), host).await?;
         db.migrate().await?;
-        if !config.database.url.expose().starts_with("sqlite://") {
+        if !config.database.is_embedded() {
             keys::shared_seal_key(config.secret_key.as_ref(), None, &db, host.dice).await?;
         }
         Ok(())
     }
 
-    fn readiness(&self) -> Probe {
+    /// What needs the database's schema and nothing else: done as soon as that is there.
+    async fn prepare(&self) -> Result<(), StartError> {
+        let Flow { db, host, .. } = &*self.flow;
+        wait_for_schema(db, host).await?;
+        let embedded = self.config.database.is_embedded();
+        let file = embedded.then(|| self.config.data_dir.join("admin-token"));
+        let given = self.config.admin_token.as_ref();
+        admin_token::ensure(db, host, given, file.as_deref()).await?;
+        Ok(())
+    }
+
+    fn readiness(&self, roles: &[Role]) -> Probe {
         let flow = Arc::clone(&self.flow);
+        let receives = roles.contains(&Role::Receiver);
+        let works = roles.contains(&Role::Worker);
         Arc::new(move || {
             let flow = Arc::clone(&flow);
             Box::pin(async move {
@@ -169,20 +175,52 @@ impl App {
                     let found = "its API refuses our token; check api.token".to_owned();
                     readiness.checks.insert(format!("source {name}"), found);
                 }
+                let broker = flow.queue.broker();
+                let found = match broker {
+                    None | Some(BrokerState::Up) => OK,
+                    Some(BrokerState::Blocked) => {
+                        "RabbitMQ takes no messages: an alarm of its memory or disk"
+                    }
+                    Some(BrokerState::Away) => "RabbitMQ can't be reached",
+                };
                 readiness
                     .checks
-                    .entry("queue".to_owned())
-                    .or_insert_with(|| OK.to_owned());
+                    .insert("queue".to_owned(), found.to_owned());
+                // A receiver needs one home of two; whoever works needs both.
+                if receives {
+                    readiness.ready |= broker == Some(BrokerState::Up);
+                } else if works {
+                    readiness.ready &= broker != Some(BrokerState::Away);
+                }
                 readiness
             })
         })
     }
 }
 
+async fn open_queue(config: &Config, db: &Db, host: &Host) -> queue::Result<Queue> {
+    if config.queue.is_embedded() {
+        let alone = config.database.is_embedded();
+        return Queue::in_database(db.clone(), host.clone(), alone).await;
+    }
+    let settings = rabbit::Settings {
+        urls: config.queue.url.clone(),
+        confirm_timeout: config.queue.confirm_timeout,
+        prefetch: Stage::ALL.map(worker::places),
+        prefix: rabbit::PREFIX.to_owned(),
+    };
+    Queue::on_rabbit(settings, db.clone(), host)
+}
+
 /// Only one process may write a SQLite file, and the queue in it is freed at the start.
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     let failed = |error| StartError::Folder(folder.display().to_string(), error);
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    // It holds transcripts: nobody else has business in it.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -215,6 +253,52 @@ async fn wait_for_schema(db: &Db, host: &Host) -> Result<(), StartError> {
     }
 }
 
+/// Starts what works on records.
+fn work(app: &App, works: bool) {
+    let flow = &app.flow;
+    if works {
+        worker::start(flow, app.config.retention.clone());
+    }
+    flow.host.spawn(gauges::keep(Arc::clone(flow)));
+}
+
+/// The address that a process serves on, already taken. Until the process is built, whoever knocks
+/// hears what it waits for.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    answering: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Door {
+    /// Listens, and answers that the process is not ready yet.
+    pub async fn open(config: &Config, host: &Host) -> Result<Self, StartError> {
+        const WAITING: &str = "waits for the database, which keeps the key of its processes; with \
+             AFTERCALL_SECRET_KEY set in all of them, a receiver starts without it";
+        let listen = &config.server.listen;
+        let failed = |error| StartError::Listen(listen.clone(), error);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let twin = listener.into_std().map_err(failed)?;
+        let listener = TcpListener::from_std(twin.try_clone().map_err(failed)?).map_err(failed)?;
+        let twin = TcpListener::from_std(twin).map_err(failed)?;
+        let enough = host.stop.child_token();
+        let answering = http::serve(twin, health::waiting(WAITING), enough.clone());
+        Ok(Self {
+            listener,
+            answering: Some((enough, host.spawn(answering))),
+        })
+    }
+
+    /// The listener, with nobody else answering behind it.
+    async fn into_listener(mut self) -> TcpListener {
+        if let Some((enough, answered)) = self.answering.take() {
+            enough.cancel();
+            drop(answered.await);
+        }
+        self.listener
+    }
+}
+
 /// A process that serves.
 #[derive(Debug)]
 pub struct Running {
@@ -225,15 +309,24 @@ pub struct Running {
 impl Running {
     /// Listens, and starts the roles.
     pub async fn start(app: Arc<App>, roles: &[Role]) -> Result<Self, StartError> {
-        let listen = &app.config.server.listen;
-        let failed = |error| StartError::Listen(listen.clone(), error);
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let door = Door::open(&app.config, &app.flow.host).await?;
+        Self::start_behind(door, app, roles).await
+    }
+
+    /// Starts the roles behind an open door.
+    pub async fn start_behind(
+        door: Door,
+        app: Arc<App>,
+        roles: &[Role],
+    ) -> Result<Self, StartError> {
+        let listener = door.into_listener().await;
+        let failed = |error| StartError::Listen(app.config.server.listen.clone(), error);
         let address = listener.local_addr().map_err(failed)?;
         let flow = &app.flow;
         let api = Api {
             flow: Arc::clone(flow),
             receiver: Receiver::new(Arc::clone(flow)),
-            ready: app.readiness(),
+            ready: app.readiness(roles),
             metrics: telemetry::metrics(),
         };
         let served = Roles {
@@ -241,12 +334,25 @@ impl Running {
             api: roles.contains(&Role::Api),
         };
         let router = http::router(Arc::new(api), served);
+        if app.config.database.is_embedded() {
+            app.prepare().await?;
+        }
         flow.host
             .spawn(http::serve(listener, router, flow.host.stop.clone()));
-        if roles.contains(&Role::Worker) {
-            worker::start(flow, app.config.retention.clone());
+        let works = roles.contains(&Role::Worker);
+        if app.config.database.is_embedded() {
+            work(&app, works);
+        } else {
+            // A receiver takes calls meanwhile, if the broker is there.
+            let app = Arc::clone(&app);
+            flow.host.clone().spawn(async move {
+                match app.prepare().await {
+                    Ok(()) => work(&app, works),
+                    Err(StartError::Stopped) => {}
+                    Err(error) => tracing::error!(error = %error, "The roles can't be started"),
+                }
+            });
         }
-        flow.host.spawn(gauges::keep(Arc::clone(flow)));
         Ok(Self { app, address })
     }
 

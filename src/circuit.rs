@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 const OPENS_AT: u32 = 5;
 
 /// How often an open circuit lets one request through to see (product contract §6).
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a request waits that was refused while the circuit is still closed.
 const REFUSED_WAIT: Duration = Duration::from_secs(2);

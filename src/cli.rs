@@ -12,12 +12,14 @@ mod check;
 mod client;
 mod conversations;
 mod dead;
+mod demo;
 mod extract;
 mod memories;
 mod migrate;
 mod output;
 mod serve;
 mod shell;
+mod simulate;
 mod tokens;
 mod verify;
 
@@ -77,8 +79,12 @@ impl Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the whole product on this machine, against simulated platforms, in under a minute
+    Demo(demo::Args),
     /// Run the roles receiver, worker and api (all by default)
     Serve(serve::Args),
+    /// Run the simulated platforms alone, for development and load
+    Simulate(simulate::Args),
     /// Create or upgrade the database
     Migrate(migrate::Args),
     /// Look at the settings, the database and the sources: what is wrong, and how to mend it
@@ -116,6 +122,8 @@ impl Cli {
     pub fn log_level(&self) -> LevelFilter {
         match self.command {
             Command::Serve(_) => LevelFilter::INFO,
+            // Its platform fails on purpose: a warning of that would only startle.
+            Command::Demo(_) => LevelFilter::ERROR,
             _ => LevelFilter::WARN,
         }
     }
@@ -124,7 +132,9 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         let globals = self.globals;
         let done = match self.command {
+            Command::Demo(args) => demo::run(&globals, &args).await,
             Command::Serve(args) => serve::run(&globals, args).await,
+            Command::Simulate(args) => simulate::run(&args).await,
             Command::Migrate(args) => migrate::run(&globals, &args).await,
             Command::Check(args) => check::run(&globals, &args).await,
             Command::Verify(args) => verify::run(&globals, &args),

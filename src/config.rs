@@ -73,6 +73,20 @@ pub struct Queue {
     pub confirm_timeout: Duration,
 }
 
+impl Queue {
+    /// Whether the queue is kept in the database.
+    pub fn is_embedded(&self) -> bool {
+        self.url.expose() == "embedded"
+    }
+}
+
+impl Database {
+    /// Whether the database is a file of this process alone.
+    pub fn is_embedded(&self) -> bool {
+        self.url.expose().starts_with("sqlite://")
+    }
+}
+
 /// `[finalize]`
 #[derive(Clone, Debug)]
 pub struct Finalize {

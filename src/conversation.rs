@@ -92,7 +92,7 @@ open_enum! {
         Web = "web",
         /// A phone line, direction unknown.
         Phone = "phone",
-        /// WhatsApp.
+        /// `WhatsApp`.
         Whatsapp = "whatsapp",
         /// The caller dialled in over SIP.
         SipInbound = "sip_inbound",

@@ -101,7 +101,7 @@ impl CallEvent {
 #[serde(tag = "stage", content = "work", rename_all = "lowercase")]
 pub enum Work {
     /// Settle the call of this event.
-    Finalize(CallEvent),
+    Finalize(Box<CallEvent>),
     /// Remember what this conversation says about its caller.
     Remember(ConversationKey),
     /// Tell everybody who subscribed.
@@ -142,7 +142,7 @@ impl Message {
         let id = format!("finalize:{}:{}", event.source, event.event_id);
         Self {
             id,
-            work: Work::Finalize(event),
+            work: Work::Finalize(Box::new(event)),
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::conversation::Presence;
 use crate::event::{CallEvent, EventKind};
 use crate::flow::{Flow, store_failed, unknown_source};
 use crate::id::{ConversationId, ConversationKey};
-use crate::memory::redact::redact;
+use crate::memory::redact::{redact, redact_json, redact_text};
 use crate::platform::{FetchError, Fetched, Source};
 use crate::queue::Delivery;
 use crate::retry;
@@ -26,7 +27,7 @@ mod room;
 pub(crate) use commit::barrier_hash;
 
 /// The longest that one fetch, with all its pages, may take.
-const FETCH_PATIENCE: Duration = Duration::from_secs(60);
+const FETCH_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Settles the call of an event.
 pub async fn finalize(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Verdict {
@@ -72,8 +73,23 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
     if !fetched.conversation.status.is_terminal() {
         return Err(not_over(flow, due_at));
     }
-    redact(&mut fetched.messages);
+    redact_all(&mut fetched);
     commit::commit(flow, source, event, delivery, &key, fetched, fetched_at).await
+}
+
+/// Takes what must never be kept out of everything that is free text.
+fn redact_all(fetched: &mut Fetched) {
+    redact(&mut fetched.messages);
+    let call = &mut fetched.conversation;
+    call.summary = call.summary.take().map(|text| redact_text(&text));
+    if let Presence::Value(snapshot) = &mut call.agent_snapshot {
+        redact_json(snapshot);
+    }
+    if let Presence::Value(variables) = &mut call.dynamic_variables {
+        variables.values_mut().for_each(redact_json);
+    }
+    call.metadata.values_mut().for_each(redact_json);
+    call.platform_fields.values_mut().for_each(redact_json);
 }
 
 async fn is_done(flow: &Flow, event: &CallEvent) -> Result<bool, Verdict> {

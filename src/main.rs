@@ -12,5 +12,6 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     telemetry::init(cli.log_level());
+    telemetry::hush_panics();
     cli.run().await
 }

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod context;
 pub mod fold;
 pub mod observation;
+pub(crate) mod pattern;
 pub mod redact;
 pub mod skip;
 pub mod slot;

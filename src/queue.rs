@@ -10,6 +10,8 @@ use crate::store::{self, Db};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
+mod letter;
+pub mod rabbit;
 mod sql;
 
 /// The queue did not take or give a message.
@@ -18,6 +20,12 @@ pub enum Error {
     /// The database that holds it failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The broker failed.
+    #[error(transparent)]
+    Broker(#[from] rabbit::Error),
+    /// Neither the broker nor the database has taken the message.
+    #[error("neither the broker nor the database takes messages")]
+    Homeless,
 }
 
 /// What a queue function answers.
@@ -34,7 +42,16 @@ pub struct Delivery {
     pub history: Vec<Attempt>,
     /// When the message was made durable.
     pub enqueued_at: Timestamp,
-    claim: String,
+    claim: Claim,
+}
+
+/// What entitles to settle a delivery.
+#[derive(Clone, Debug)]
+enum Claim {
+    /// A row of the outbox.
+    Row(String),
+    /// A delivery of the broker.
+    Broker(rabbit::Held),
 }
 
 /// The queue, wherever it lives. The set is closed and ours: an enum.
@@ -42,6 +59,8 @@ pub struct Delivery {
 pub enum Queue {
     /// In the database.
     Sql(sql::SqlQueue),
+    /// In RabbitMQ, and in the database while the broker does not answer.
+    Rabbit(rabbit::RabbitQueue),
 }
 
 impl Queue {
@@ -50,10 +69,17 @@ impl Queue {
         Ok(Self::Sql(sql::SqlQueue::open(db, host, alone).await?))
     }
 
+    /// The queue on RabbitMQ. The broker need not be there yet.
+    pub fn on_rabbit(settings: rabbit::Settings, db: Db, host: &Host) -> Result<Self> {
+        let queue = rabbit::RabbitQueue::open(settings, db, host)?;
+        Ok(Self::Rabbit(queue))
+    }
+
     /// Makes a message durable; it can be taken from `due_at` on. Returns once it is.
     pub async fn publish(&self, message: Message, due_at: Timestamp) -> Result<()> {
         match self {
             Self::Sql(queue) => queue.publish(message, due_at).await,
+            Self::Rabbit(queue) => queue.publish(&message, due_at).await,
         }
     }
 
@@ -61,6 +87,7 @@ impl Queue {
     pub fn wake(&self) {
         match self {
             Self::Sql(queue) => queue.wake(),
+            Self::Rabbit(queue) => queue.wake(),
         }
     }
 
@@ -69,13 +96,18 @@ impl Queue {
     pub async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
         match self {
             Self::Sql(queue) => queue.take(stage, limit).await,
+            Self::Rabbit(queue) => queue.take(stage, limit).await,
         }
     }
 
     /// Carries out a verdict.
     pub async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<()> {
-        match self {
-            Self::Sql(queue) => queue.settle(delivery, verdict).await,
+        match (self, delivery.claim.clone()) {
+            (Self::Sql(queue), Claim::Row(claim)) => queue.settle(delivery, claim, verdict).await,
+            (Self::Rabbit(queue), Claim::Broker(held)) => {
+                queue.settle(delivery, &held, verdict).await
+            }
+            _ => unreachable!("a delivery is settled with the queue that gave it"),
         }
     }
 
@@ -83,6 +115,23 @@ impl Queue {
     pub async fn depth(&self, stage: Stage) -> Result<Depth> {
         match self {
             Self::Sql(queue) => queue.depth(stage).await,
+            Self::Rabbit(queue) => queue.depth(stage).await,
+        }
+    }
+
+    /// Messages of all stages that wait outside their stage's queue for their time to come.
+    pub async fn delayed(&self) -> Result<i64> {
+        match self {
+            Self::Sql(_) => Ok(0),
+            Self::Rabbit(queue) => queue.delayed().await,
+        }
+    }
+
+    /// What the broker is to this process; none without one.
+    pub fn broker(&self) -> Option<rabbit::BrokerState> {
+        match self {
+            Self::Sql(_) => None,
+            Self::Rabbit(queue) => Some(queue.state()),
         }
     }
 }
@@ -91,6 +140,7 @@ impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sql(_) => f.write_str("Queue::Sql"),
+            Self::Rabbit(_) => f.write_str("Queue::Rabbit"),
         }
     }
 }

@@ -9,21 +9,22 @@ use crate::conversation::{Conversation, Message};
 use crate::event::Message as Work;
 use crate::extract::{Transcript, ground};
 use crate::flow::{Flow, store_failed};
-use crate::id::{ConversationKey, of_content};
-use crate::memory::changes::changes;
-use crate::memory::fold::fold;
+use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
-use crate::memory::skip::why_skipped;
+use crate::memory::skip::{SkipReason, why_skipped};
 use crate::queue::Delivery;
 use crate::retry;
 use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
 use crate::store::memories::{self, Extraction, Subject};
-use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result, lock, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
+
+mod tell;
+
+pub(crate) use tell::refold;
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +34,11 @@ enum Outcome {
         extraction: Extraction,
         observations: Vec<Observation>,
     },
-    /// Not extracted, and why.
-    Skipped(String),
+    /// Not remembered, and why; what nobody in particular said about consent is still told.
+    Skipped {
+        why: SkipReason,
+        consents: Vec<Observation>,
+    },
     /// Tried, and given up.
     Failed(String),
     /// Memory is switched off.
@@ -45,7 +49,7 @@ impl Outcome {
     fn status(&self) -> &'static str {
         match self {
             Self::Remembered { .. } => "remembered",
-            Self::Skipped(_) => "skipped",
+            Self::Skipped { .. } => "skipped",
             Self::Failed(_) => "failed",
             Self::Off => "off",
         }
@@ -53,7 +57,8 @@ impl Outcome {
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::Skipped(why) | Self::Failed(why) => Some(why),
+            Self::Skipped { why, .. } => Some(why.as_str()),
+            Self::Failed(why) => Some(why),
             Self::Remembered { .. } | Self::Off => None,
         }
     }
@@ -120,26 +125,30 @@ async fn extract(
         return Ok(Outcome::Off);
     };
     let call = &record.conversation;
-    if let Some(reason) = why_skipped(call, messages, record.caller_key.as_ref()) {
-        return Ok(Outcome::Skipped(reason.to_string()));
+    let skipped = why_skipped(call, messages, record.caller_key.as_ref());
+    if let Some(why @ (SkipReason::Ended(_) | SkipReason::Silent)) = skipped {
+        let consents = Vec::new();
+        return Ok(Outcome::Skipped { why, consents });
     }
-    let Some(caller) = record.caller_key.clone() else {
-        return Ok(Outcome::Skipped("nobody".to_owned()));
-    };
     let source = flow.sources.get(&call.source);
-    let zone = source.map_or(&flow.zone, |source| &source.zone);
-    let region = source.map_or(flow.region.as_str(), |source| source.region.as_str());
     let transcript = Transcript {
         conversation: call,
         messages,
-        zone,
-        region,
+        zone: source.map_or(&flow.zone, |source| &source.zone),
+        region: source.map_or(flow.region.as_str(), |source| source.region.as_str()),
     };
     let found = extractor
         .extract(transcript)
         .await
         .map_err(|error| Failure::ours("extractor_unavailable", error))?;
-    let observations = ground(found, messages).0;
+    let mut observations = ground(found, messages).0;
+    let Some(caller) = record.caller_key.clone() else {
+        observations.retain(|said| said.slot.is_consent());
+        return Ok(Outcome::Skipped {
+            why: SkipReason::Nobody,
+            consents: observations,
+        });
+    };
     Ok(Outcome::Remembered {
         extraction: Extraction {
             subject: Subject {
@@ -222,7 +231,7 @@ impl Writing {
                     memories::replace_extraction(conn, &key, extraction, observations, self.now)
                         .await?;
                 }
-                Outcome::Skipped(_) => memories::remove_extraction(conn, &key).await?,
+                Outcome::Skipped { .. } => memories::remove_extraction(conn, &key).await?,
                 Outcome::Failed(_) | Outcome::Off => {}
             }
             for subject in &subjects {
@@ -235,6 +244,9 @@ impl Writing {
                 )
                 .await?;
             }
+        }
+        if let Outcome::Skipped { consents, .. } = &outcome {
+            tell::consents_of_nobody(conn, &current, consents, self.now).await?;
         }
         current.memory_status = Some(outcome.status().to_owned());
         current.memory_reason = outcome.reason().map(str::to_owned);
@@ -254,7 +266,7 @@ impl Writing {
         };
         let step = match outcome {
             Outcome::Remembered { .. } => "remembered",
-            Outcome::Skipped(_) | Outcome::Off => "remember_skipped",
+            Outcome::Skipped { .. } | Outcome::Off => "remember_skipped",
             Outcome::Failed(_) => "remember_failed",
         };
         Step {
@@ -276,7 +288,7 @@ fn stands(held: &Extraction, outcome: &Outcome) -> bool {
                     || (held.extractor == extraction.extractor
                         && held.input_hash == extraction.input_hash))
         }
-        Outcome::Skipped(_) => false,
+        Outcome::Skipped { .. } => false,
         Outcome::Failed(_) | Outcome::Off => true,
     }
 }
@@ -288,61 +300,6 @@ async fn lock_all(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()
     subjects.dedup();
     for subject in subjects {
         lock(conn, &name(subject)).await?;
-    }
-    Ok(())
-}
-
-/// Folds a caller's memory anew and tells what changed.
-pub(crate) async fn refold(
-    conn: &mut Conn<'_>,
-    subject: &Subject,
-    key: &ConversationKey,
-    caller_identity: &str,
-    now: Timestamp,
-) -> Result<()> {
-    let held = memories::facts(conn, subject).await?;
-    let seen = memories::observations(conn, subject).await?;
-    let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
-    let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
-    if before == facts {
-        return Ok(());
-    }
-    let changed = changes(&before, &facts);
-    memories::replace_facts(conn, subject, caller_identity, &held, &facts, now).await?;
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let data = json!({
-        "agent_id": subject.agent_id,
-        "caller_identity": caller_identity,
-        "conversation_id": key.id,
-        "added": changed.added,
-        "changed": changed.changed,
-        "closed": changed.closed,
-    });
-    let mut kinds = vec!["memory.changed"];
-    let touched = [&changed.added, &changed.changed, &changed.closed]
-        .into_iter()
-        .flatten();
-    if touched
-        .into_iter()
-        .any(|fact| fact.slot.as_str().starts_with("consent."))
-    {
-        kinds.push("consent.changed");
-    }
-    for kind in kinds {
-        let event = ResultEvent {
-            id: of_content(
-                "evt_",
-                &[kind, key.owner.as_str(), key.id.as_str(), &data.to_string()],
-            ),
-            kind: kind.to_owned(),
-            agent_id: subject.agent_id.clone(),
-            key: key.clone(),
-            data: data.clone(),
-            created_at: now,
-        };
-        results::add(conn, &event).await?;
     }
     Ok(())
 }

@@ -6,10 +6,11 @@
 use std::fmt;
 
 use futures::future::BoxFuture;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqliteConnection;
 
 mod migrate;
+mod postgres;
 mod sqlite;
 
 pub mod audit;
@@ -122,13 +123,7 @@ impl Db {
         if let Some(path) = url.strip_prefix("sqlite://") {
             return Ok(Self::Sqlite(sqlite::Sqlite::open(path, host).await?));
         }
-        let options = url.parse().map_err(Error::Sql)?;
-        Ok(Self::Postgres(
-            PgPoolOptions::new()
-                .max_connections(16)
-                .acquire_timeout(std::time::Duration::from_secs(3))
-                .connect_lazy_with(options),
-        ))
+        postgres::open(url).map(Self::Postgres)
     }
 
     /// Creates or upgrades the schema, under a lock where several processes could.

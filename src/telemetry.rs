@@ -44,6 +44,18 @@ pub fn init(unless_told: LevelFilter) {
         .try_init();
 }
 
+/// Has a panic logged by its place alone: its text can quote what a caller said, as the one of a cut
+/// through a character quotes the whole string.
+pub fn hush_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(place, "A task panicked");
+    }));
+}
+
 /// `NO_COLOR`, when it is set to anything (no-color.org).
 pub fn no_color() -> Option<std::ffi::OsString> {
     std::env::var_os("NO_COLOR").filter(|value| !value.is_empty())
@@ -54,6 +66,8 @@ pub fn no_color() -> Option<std::ffi::OsString> {
 fn ours() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
+        // Prints messages that the broker returns, with their bodies.
+        .with_target("lapin::returned_messages", LevelFilter::OFF)
         .with_target("aftercall", LevelFilter::TRACE)
 }
 
@@ -112,6 +126,7 @@ mod tests {
             tracing::debug!(target: "sqlx::query", "planted");
             tracing::info!(target: "reqwest", "planted");
             tracing::warn!(target: "lapin", "connection lost");
+            tracing::warn!(target: "lapin::returned_messages", "planted");
             tracing::trace!(target: "aftercall::worker", "step taken");
         });
         let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

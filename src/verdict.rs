@@ -1,5 +1,6 @@
 //! What a stage decided about a message. The queue carries it out; the stage knows no broker.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of our own making.
-    pub fn ours(code: &str, message: impl ToString) -> Self {
+    pub fn ours(code: &str, message: impl fmt::Display) -> Self {
         Self {
             code: code.to_owned(),
             message: message.to_string(),
@@ -63,7 +64,7 @@ impl Failure {
     }
 
     /// A failure of the platform.
-    pub fn platform(code: &str, message: impl ToString) -> Self {
+    pub fn platform(code: &str, message: impl fmt::Display) -> Self {
         Self {
             code: code.to_owned(),
             message: message.to_string(),
@@ -72,7 +73,7 @@ impl Failure {
     }
 
     /// A message that can't be read.
-    pub fn poison(code: &str, message: impl ToString) -> Self {
+    pub fn poison(code: &str, message: impl fmt::Display) -> Self {
         Self {
             code: code.to_owned(),
             message: message.to_string(),

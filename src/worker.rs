@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
 /// Messages of a stage that are worked on at once.
-fn places(stage: Stage) -> usize {
+pub fn places(stage: Stage) -> u16 {
     match stage {
         // Mostly waiting for platforms.
         Stage::Finalize => 64,
@@ -49,7 +49,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention) {
 }
 
 async fn work(flow: Arc<Flow>, stage: Stage) {
-    let places = Arc::new(Semaphore::new(places(stage)));
+    let places = Arc::new(Semaphore::new(places(stage).into()));
     while !flow.host.stop.is_cancelled() {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::event::Stage;
 use crate::flow::Flow;
+use crate::queue::rabbit::BrokerState;
 use crate::store::{dead_letters, quarantine};
 
 /// How often the gauges are brought up to date.
@@ -12,8 +13,12 @@ const EVERY: Duration = Duration::from_secs(1);
 
 pub(super) async fn keep(flow: Arc<Flow>) {
     loop {
-        if let Err(error) = sample(&flow).await {
-            tracing::debug!(error = %error, "The gauges could not be sampled");
+        broker(&flow);
+        // What can't be asked now keeps its last value; the rest goes on.
+        for sampled in [queues(&flow).await, records(&flow).await] {
+            if let Err(error) = sampled {
+                tracing::debug!(error = %error, "The gauges could not be sampled");
+            }
         }
         if !flow.host.pause(EVERY).await {
             return;
@@ -21,7 +26,15 @@ pub(super) async fn keep(flow: Arc<Flow>) {
     }
 }
 
-async fn sample(flow: &Flow) -> crate::queue::Result<()> {
+fn broker(flow: &Flow) {
+    if let Some(state) = flow.queue.broker() {
+        let (up, blocked) = (state != BrokerState::Away, state == BrokerState::Blocked);
+        set(&metrics::gauge!("aftercall_broker_up"), up.into());
+        set(&metrics::gauge!("aftercall_broker_blocked"), blocked.into());
+    }
+}
+
+async fn queues(flow: &Flow) -> crate::queue::Result<()> {
     let now = flow.host.now();
     for stage in Stage::ALL {
         let depth = flow.queue.depth(stage).await?;
@@ -30,12 +43,18 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
             .map_or(Duration::ZERO, |oldest| now.since(oldest));
         let name = stage.as_str();
         set(
-            metrics::gauge!("aftercall_queue_messages", "stage" => name),
+            &metrics::gauge!("aftercall_queue_messages", "stage" => name),
             depth.messages,
         );
         metrics::gauge!("aftercall_queue_oldest_age_seconds", "stage" => name)
             .set(age.as_secs_f64());
     }
+    let delayed = flow.queue.delayed().await?;
+    set(&metrics::gauge!("aftercall_delayed_messages"), delayed);
+    Ok(())
+}
+
+async fn records(flow: &Flow) -> crate::queue::Result<()> {
     let (dead, kept) = flow
         .db
         .read(|mut conn| {
@@ -45,10 +64,10 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
             })
         })
         .await?;
-    set(metrics::gauge!("aftercall_dead_letters"), dead);
-    set(metrics::gauge!("aftercall_quarantined_deliveries"), kept);
+    set(&metrics::gauge!("aftercall_dead_letters"), dead);
+    set(&metrics::gauge!("aftercall_quarantined_deliveries"), kept);
     let refused = i64::try_from(flow.sources.open_circuits().len()).unwrap_or(i64::MAX);
-    set(metrics::gauge!("aftercall_open_circuits"), refused);
+    set(&metrics::gauge!("aftercall_open_circuits"), refused);
     Ok(())
 }
 
@@ -56,6 +75,6 @@ async fn sample(flow: &Flow) -> crate::queue::Result<()> {
     clippy::cast_precision_loss,
     reason = "gauges are floats; counts stay far below 2^52"
 )]
-fn set(gauge: metrics::Gauge, value: i64) {
+fn set(gauge: &metrics::Gauge, value: i64) {
     gauge.set(value as f64);
 }

@@ -170,13 +170,22 @@ impl Client {
     }
 
     /// `POST` with a JSON body.
-    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
-        self.ask(Method::POST, path, &[], Some(body)).await
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        self.ask(Method::POST, path, query, Some(body)).await
     }
 
     /// `DELETE`
-    pub(super) async fn delete(&self, path: &[&str]) -> Result<Value, Error> {
-        self.ask(Method::DELETE, path, &[], None).await
+    pub(super) async fn delete(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Value, Error> {
+        self.ask(Method::DELETE, path, query, None).await
     }
 
     async fn ask(

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::Globals;
 use super::client::{self, Client, Remote};
@@ -64,10 +64,9 @@ pub(super) struct List {
     limit: u32,
 }
 
+/// Which conversation.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  aftercall conversations show conv_01jxd5y165f62a0v7gtr6bkg56")]
-pub(super) struct Show {
+struct One {
     #[command(flatten)]
     remote: Remote,
     /// The conversation's id
@@ -77,14 +76,27 @@ pub(super) struct Show {
     source: Option<String>,
 }
 
+impl One {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let source = self.source.iter();
+        source.map(|name| ("source", name.clone())).collect()
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall conversations show conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Show {
+    #[command(flatten)]
+    one: One,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   aftercall conversations forget conv_01jxd5y165f62a0v7gtr6bkg56")]
 pub(super) struct Forget {
     #[command(flatten)]
-    remote: Remote,
-    /// The conversation's id
-    id: String,
+    one: One,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,37 +104,41 @@ pub(super) struct Forget {
   aftercall conversations reprocess conv_01jxd5y165f62a0v7gtr6bkg56")]
 pub(super) struct Reprocess {
     #[command(flatten)]
-    remote: Remote,
-    /// The conversation's id
-    id: String,
+    one: One,
 }
 
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, args).await?,
-        Command::Show(args) => show(globals, &args).await?,
-        Command::Reprocess(args) => {
-            let client = Client::new(globals, &args.remote)?;
-            let path = ["v1", "conversations", &args.id, "reprocess"];
-            let queued = client.post(&path, &json!({})).await?;
-            match args.remote.output.format() {
-                Format::Json => output::json(&queued)?,
-                Format::Table => output::say(&format!("{} is in the queue", args.id))?,
-            }
-        }
-        Command::Forget(args) => {
-            let client = Client::new(globals, &args.remote)?;
-            let receipt = client.delete(&["v1", "conversations", &args.id]).await?;
-            match args.remote.output.format() {
-                Format::Json if receipt.is_null() => {
-                    output::json(&json!({"id": args.id, "erased": true}))?;
-                }
-                Format::Json => output::json(&receipt)?,
-                Format::Table => output::say(&format!("{} is forgotten", args.id))?,
-            }
-        }
+        Command::Show(args) => show(globals, &args.one).await?,
+        Command::Reprocess(args) => reprocess(globals, &args.one).await?,
+        Command::Forget(args) => forget(globals, &args.one).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn reprocess(globals: &Globals, one: &One) -> anyhow::Result<()> {
+    let client = Client::new(globals, &one.remote)?;
+    let path = ["v1", "conversations", &one.id, "reprocess"];
+    let queued = client
+        .post(&path, &one.query(), &Value::Object(Map::new()))
+        .await?;
+    match one.remote.output.format() {
+        Format::Json => output::json(&queued)?,
+        Format::Table => output::say(&format!("{} is in the queue", one.id))?,
+    }
+    Ok(())
+}
+
+async fn forget(globals: &Globals, one: &One) -> anyhow::Result<()> {
+    let client = Client::new(globals, &one.remote)?;
+    let path = ["v1", "conversations", &one.id];
+    let receipt = client.delete(&path, &one.query()).await?;
+    match one.remote.output.format() {
+        Format::Json => output::json(&receipt)?,
+        Format::Table => fields(&receipt)?,
+    }
+    Ok(())
 }
 
 async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
@@ -191,19 +207,15 @@ fn length(call: &Value) -> String {
     })
 }
 
-async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
-    let client = Client::new(globals, &args.remote)?;
-    let query: Vec<_> = args
-        .source
-        .iter()
-        .map(|name| ("source", name.clone()))
-        .collect();
-    let path = ["v1", "conversations", &args.id];
+async fn show(globals: &Globals, one: &One) -> anyhow::Result<()> {
+    let client = Client::new(globals, &one.remote)?;
+    let query = one.query();
+    let path = ["v1", "conversations", &one.id];
     let mut call = client.get(&path, &query).await?;
     for part in ["messages", "memories", "timeline"] {
         let rows = client
             .list(
-                &["v1", "conversations", &args.id, part],
+                &["v1", "conversations", &one.id, part],
                 part,
                 &query,
                 usize::MAX,
@@ -216,7 +228,7 @@ async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    if args.remote.output.format() == Format::Json {
+    if one.remote.output.format() == Format::Json {
         return output::json(&call);
     }
     fields(&call)?;
@@ -283,6 +295,8 @@ fn timeline(call: &Value) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

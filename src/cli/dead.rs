@@ -264,7 +264,7 @@ async fn many(globals: &Globals, mut args: Many, deed: Deed) -> anyhow::Result<(
     let format = args.remote.output.format();
     if let ([id], true, false) = (&args.named[..], args.filter.is_empty(), args.dry_run) {
         let letter = client
-            .post(&["v1", "dead-letters", id, deed.as_str()], &json!({}))
+            .post(&["v1", "dead-letters", id, deed.as_str()], &[], &json!({}))
             .await?;
         return match format {
             Format::Json => output::json(&letter),
@@ -286,7 +286,7 @@ async fn many(globals: &Globals, mut args: Many, deed: Deed) -> anyhow::Result<(
     }
     let body = json!({"filter": args.filter.body(), "limit": args.limit});
     let done = client
-        .post(&["v1", "dead-letters", deed.as_str()], &body)
+        .post(&["v1", "dead-letters", deed.as_str()], &[], &body)
         .await?;
     match format {
         Format::Json => output::json(&done),

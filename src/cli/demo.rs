@@ -1,7 +1,7 @@
 //! `aftercall demo`: the whole product on this machine, against simulated platforms, and a table of
 //! what went in and what came out.
 
-use std::io::IsTerminal as _;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use super::{Globals, output};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
 use crate::simulate::script::{self, Take};
-use crate::telemetry;
 
 mod judge;
 mod report;
@@ -22,6 +21,7 @@ mod watch;
 
 use report::{CallReport, Report};
 use stage::Stage;
+use table::Look;
 
 /// By then every call must have come to what the script says.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -40,13 +40,15 @@ pub(super) struct Args {
     /// Leave everything running until Ctrl-C
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    output: output::Choice,
 }
 
 pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let host = Host::new(Clock::System);
     let stage = Stage::set(&host, globals.data_dir.as_deref()).await?;
-    let json = globals.output == Some(output::Format::Json);
+    let json = args.output.asked() == Some(output::Format::Json);
     output::note(&greeting(&stage));
     let report = tokio::select! {
         report = perform(&stage) => report?,
@@ -59,7 +61,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     if json {
         output::json(&serde_json::to_value(&report)?)?;
     } else {
-        output::say(&table::render(&report, colours()))?;
+        output::say(&table::render(&report, Look::of(&io::stdout())))?;
         output::say(&farewell(&report, &stage, args.keep))?;
     }
     if args.keep {
@@ -96,30 +98,18 @@ async fn perform(stage: &Stage) -> anyhow::Result<Report> {
         .collect();
     let mut reports: Vec<(u32, CallReport)> = Vec::new();
     while let Some((n, report)) = calls.next().await {
-        output::note(&table::progress(&report, progress_colours()));
+        output::note(&table::progress(&report, Look::of(&io::stderr())));
         reports.push((n, report));
     }
     reports.sort_by_key(|(n, _)| *n);
     let mut reports: Vec<CallReport> = reports.into_iter().map(|(_, report)| report).collect();
-    // What must stay unknown is looked for once more, now that everything else is through.
+    // Each is looked at once more: what came later may have touched it, or a forged call turned up.
     for (report, take) in reports.iter_mut().zip(&takes) {
-        if take.script.expect.known.is_none() {
-            watch::confirm_unknown(stage, take, report).await;
-        }
+        watch::confirm(stage, take, report).await;
     }
     let data = stage.folder.display().to_string();
     let elapsed = clock.now().since(begun);
     Ok(Report::new(reports, data, stage.url.clone(), elapsed))
-}
-
-/// Whether standard output is to be coloured.
-fn colours() -> bool {
-    std::io::stdout().is_terminal() && telemetry::no_color().is_none()
-}
-
-/// Whether standard error is to be coloured.
-fn progress_colours() -> bool {
-    std::io::stderr().is_terminal() && telemetry::no_color().is_none()
 }
 
 fn greeting(stage: &Stage) -> String {
@@ -150,6 +140,7 @@ fn farewell(report: &Report, stage: &Stage, keep: bool) -> String {
     lines.push(format!("Your data: {folder}"));
     lines.push(String::new());
     lines.push("Try next:".to_owned());
+    lines.extend(alias());
     let example = report.example();
     if keep {
         let token = stage.token_file.display();
@@ -172,4 +163,13 @@ fn farewell(report: &Report, stage: &Stage, keep: bool) -> String {
             .to_owned(),
     );
     lines.join("\n")
+}
+
+/// How to call this program by its name, where the shell would not find it: run by cargo, say.
+fn alias() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join("aftercall").is_file())
+    });
+    (!found).then(|| format!("  alias aftercall={}", program.display()))
 }

@@ -52,7 +52,7 @@ pub(super) struct Context {
     #[command(flatten)]
     pair: Pair,
     /// At most so many facts
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=50))]
     max_facts: u32,
 }
 

@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::ValueEnum as _;
 
 use super::{Globals, output};
-use crate::app::{App, Role, Running};
+use crate::app::{App, Door, Role, Running};
 use crate::config::{Config, Overrides};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
@@ -60,8 +59,10 @@ pub(super) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     let mut signals = Signals::listen()?;
     let stop = host.stop.clone();
     let starting = async {
+        // First of all, so that whoever asks hears what the process waits for.
+        let door = Door::open(&config, &host).await?;
         let app = App::build(config.clone(), host).await?;
-        Running::start(Arc::clone(&app), &roles).await
+        Running::start_behind(door, app, &roles).await
     };
     let running = tokio::select! {
         running = starting => running?,

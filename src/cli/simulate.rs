@@ -65,9 +65,12 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut platform = Platform::new(Account::simulated().api_token.expose(), Largest::DOCUMENTED);
     platform.failure_rate = args.api_failures;
     let platform = Arc::new(platform);
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .with_context(|| format!("can't listen on {}; choose another with --listen", args.listen))?;
+    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
+        format!(
+            "can't listen on {}; choose another with --listen",
+            args.listen
+        )
+    })?;
     let address = serve(&host, listener, Arc::clone(&platform))?;
     output::say(&format!(
         "# The simulated platform's API is at http://{address}.\n\
@@ -94,6 +97,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     host.stop.cancel();
     host.drained().await;
+    output::note(&format!("The API was asked {} times.", platform.requests()));
     played.map(|()| ExitCode::SUCCESS)
 }
 
@@ -133,7 +137,7 @@ async fn scripted(
             })
             .collect();
         let (title, id) = (&script.title, take.record.id.as_str());
-        output::note(&format!("  {title:<48} {id}  {}", answers.join(", ")));
+        output::note(&format!("  {title:<26} {id}  {}", answers.join(", ")));
     }
     Ok(())
 }

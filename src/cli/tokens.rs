@@ -69,7 +69,7 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::List(args) => list(globals, &args).await?,
         Command::Revoke(args) => {
             let client = Client::new(globals, &args.remote)?;
-            client.delete(&["v1", "tokens", &args.id]).await?;
+            client.delete(&["v1", "tokens", &args.id], &[]).await?;
             match args.remote.output.format() {
                 Format::Json => output::json(&json!({"id": args.id, "revoked": true}))?,
                 Format::Table => output::say(&format!("{} is revoked", args.id))?,
@@ -88,7 +88,7 @@ async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
         body["expires_at"] = json!(moment(text, Clock::System.now())?);
     }
     let client = Client::new(globals, &args.remote)?;
-    let made = client.post(&["v1", "tokens"], &body).await?;
+    let made = client.post(&["v1", "tokens"], &[], &body).await?;
     match args.remote.output.format() {
         Format::Json => output::json(&made),
         Format::Table => {

@@ -96,23 +96,30 @@ fn queue(reader: &mut Reader<'_, '_, '_>, database: Option<&Database>) -> Option
         Secret::new("embedded").ok()?
     };
     let text = url.expose();
-    if text == "embedded" {
-        return Some(Queue {
-            url,
-            confirm_timeout,
-        });
-    }
-    let message = if !(text.starts_with("amqp://") || text.starts_with("amqps://")) {
-        "expected \"embedded\" or amqp://…"
-    } else if database.is_some_and(|database| !is_postgres(&database.url)) {
-        "RabbitMQ needs PostgreSQL: its workers run in several processes, and a SQLite file \
-         belongs to one; set database.url to postgres://…, or leave queue.url out"
-    } else {
-        "RabbitMQ is not supported by this version yet; leave queue.url out, and the queue is \
-         kept in the database"
+    let is_amqp = |node: &str| {
+        let node = node.trim();
+        node.starts_with("amqp://") || node.starts_with("amqps://")
     };
-    reader.problem("queue.url", message);
-    None
+    let message = if text == "embedded" {
+        None
+    } else if !text.split(',').all(is_amqp) {
+        Some("expected \"embedded\" or amqp://…")
+    } else if database.is_some_and(|database| !is_postgres(&database.url)) {
+        Some(
+            "RabbitMQ needs PostgreSQL: its workers run in several processes, and a SQLite file \
+             belongs to one; set database.url to postgres://…, or leave queue.url out",
+        )
+    } else {
+        None
+    };
+    if let Some(message) = message {
+        reader.problem("queue.url", message);
+        return None;
+    }
+    Some(Queue {
+        url,
+        confirm_timeout,
+    })
 }
 
 fn finalize(reader: &mut Reader<'_, '_, '_>) -> Finalize {

@@ -338,6 +338,17 @@ fn nothing_prints_a_secret() {
 }
 
 #[test]
+fn rabbitmq_takes_several_nodes() {
+    let text = "[database]\nurl = \"postgres://db/a\"\n[queue]\nurl = \"amqp://a, amqps://b/v\"";
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.queue.url.expose(), "amqp://a, amqps://b/v");
+    refused(
+        "[database]\nurl = \"postgres://db/a\"\n[queue]\nurl = \"amqp://a,b\"",
+        &[("queue.url", "expected \"embedded\" or amqp://")],
+    );
+}
+
+#[test]
 fn rabbitmq_with_sqlite_is_refused_with_the_reason() {
     refused(
         "[queue]\nurl = \"amqp://mq\"",
@@ -429,4 +440,22 @@ fn the_example_is_whole_and_documents_every_key() {
             "aftercall.example.toml says nothing of {key}"
         );
     }
+}
+
+#[test]
+fn the_readmes_sources_are_taken() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<_> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let variables = [
+        ("ACME_SECRET", "a"),
+        ("ACME_API_KEY", "b"),
+        ("LIVEKIT_API_SECRET", "c"),
+    ];
+    let config = load(&blocks.join("\n"), &variables).unwrap();
+    assert!(config.sources.iter().all(|source| source.api.is_some()));
 }

@@ -37,11 +37,11 @@ fn unconnected() -> Call {
     }
 }
 
-fn said(reason: &str) -> Option<PlatformReason> {
-    Some(PlatformReason {
+fn said(reason: &str) -> PlatformReason {
+    PlatformReason {
         reason: Some(EndReason::from(reason)),
         raw: reason.to_owned(),
-    })
+    }
 }
 
 fn seen(reason: EndReason, secs: i64, id: &str) -> Sighting {
@@ -81,13 +81,13 @@ impl Call {
 fn the_platforms_word_wins() {
     let sightings = vec![seen(EndReason::CallerHangup, 1, "e")];
     let call = Call {
-        platform: said("agent_ended"),
+        platform: Some(said("agent_ended")),
         sightings,
         ..completed()
     };
     call.check(Some(("agent_ended", "platform")));
     let unheard_of = Call {
-        platform: said("abducted"),
+        platform: Some(said("abducted")),
         ..completed()
     };
     unheard_of.check(Some(("abducted", "platform")));
@@ -192,7 +192,7 @@ fn a_call_that_never_connected() {
 #[test]
 fn a_higher_rank_is_never_replaced_by_a_lower() {
     let platform = Call {
-        platform: said("agent_ended"),
+        platform: Some(said("agent_ended")),
         ..completed()
     };
     let observed = Call {
@@ -205,7 +205,7 @@ fn a_higher_rank_is_never_replaced_by_a_lower() {
     let replaced = platform.after(&observed.after(&Settled::default()));
     assert_eq!(replaced.reason, known.reason);
     let newer = Call {
-        platform: said("transferred"),
+        platform: Some(said("transferred")),
         ..completed()
     }
     .after(&known);

@@ -145,7 +145,7 @@ fn read(
     let conversation = conversation(id, &parsed.conversation).map_err(&shape)?;
     let messages = parsed
         .messages
-        .into_iter()
+        .iter()
         .enumerate()
         .map(|(at, fields)| message(at, fields))
         .collect::<Result<_, _>>()
@@ -169,7 +169,7 @@ fn conversation(id: ConversationId, fields: &Map<String, Value>) -> Result<Conve
     Ok(call)
 }
 
-fn message(at: usize, fields: Map<String, Value>) -> Result<Message, String> {
+fn message(at: usize, fields: &Map<String, Value>) -> Result<Message, String> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
     let role = text("role").into();
     let id = match fields.get("id").and_then(Value::as_str) {
@@ -190,8 +190,8 @@ fn message(at: usize, fields: Map<String, Value>) -> Result<Message, String> {
             .map(str::to_owned),
         tool_args: fields.get("tool_args").cloned(),
         tool_result: fields.get("tool_result").cloned(),
-        started_at: time(&fields, "started_at")?,
-        ended_at: time(&fields, "ended_at")?,
+        started_at: time(fields, "started_at")?,
+        ended_at: time(fields, "ended_at")?,
     })
 }
 

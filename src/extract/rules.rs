@@ -69,26 +69,5 @@ impl Extractor for Rules {
     }
 }
 
-/// A pattern that is part of the program, ignoring case.
-///
-/// A pattern that does not compile matches nothing; `every_pattern_compiles` sees to it that none does.
-macro_rules! pattern {
-    ($($text:expr),+ $(,)?) => {
-        std::sync::LazyLock::new(|| $crate::extract::rules::compile(concat!($($text),+)))
-    };
-}
-use pattern;
-
-#[expect(
-    clippy::expect_used,
-    reason = "patterns are constants, and each is compiled by the tests"
-)]
-fn compile(text: &str) -> regex::Regex {
-    regex::RegexBuilder::new(text)
-        .case_insensitive(true)
-        .build()
-        .expect("a pattern of the program is valid")
-}
-
 #[cfg(test)]
 mod tests;

@@ -157,7 +157,7 @@ impl Settling {
         call.message_count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
         call.user_turn_count = call.user_turn_count.or_else(|| Some(turns(messages)));
         if call.platform.is_empty() {
-            call.platform = self.source.platform().to_owned();
+            self.source.platform().clone_into(&mut call.platform);
         }
         call.source = match stored {
             Some(old) => self

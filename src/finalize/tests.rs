@@ -118,7 +118,7 @@ impl Bench {
                 max_wait: Duration::from_mins(10),
                 recheck: vec![Duration::from_mins(1), Duration::from_mins(15)],
             },
-            extractor: Some(Arc::new(Rules::default())),
+            extractor: Some(Arc::new(Rules)),
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
         };
@@ -288,7 +288,7 @@ fn call(id: &str, caller: &str, words: &str, reason: Option<&str>) -> Fetched {
     let blank = Conversation::blank(
         ConversationId::new(id).unwrap(),
         AgentId::new("agent_1").unwrap(),
-        START.minus(Duration::from_secs(60)),
+        START.minus(Duration::from_mins(1)),
     );
     Fetched {
         conversation: Conversation {
@@ -330,7 +330,7 @@ fn room_event(event_id: &str, id: &str, kind: EventKind) -> CallEvent {
     let room = RoomRef {
         sid: Some(format!("RM_{id}")),
         name: format!("room-{id}"),
-        created_at: Some(START.minus(Duration::from_secs(60))),
+        created_at: Some(START.minus(Duration::from_mins(1))),
         conversation_id: Some(ConversationId::new(id).unwrap()),
     };
     CallEvent {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use axum::routing::get;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::error::ApiError;
 use crate::store::Db;
 
 /// The longest that the database is waited for before it counts as away.
@@ -35,7 +38,7 @@ pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Readiness> + Send + Sync>;
 pub const OK: &str = "ok";
 
 impl Readiness {
-    /// Readiness of a process that needs its database: up, and migrated.
+    /// Whether the database is up, and migrated.
     pub async fn of_database(db: &Db) -> Self {
         let found = tokio::time::timeout(PATIENCE, async {
             db.ping().await?;
@@ -56,6 +59,22 @@ impl Readiness {
             checks: BTreeMap::from([("database".to_owned(), found)]),
         }
     }
+}
+
+/// The routes of a process that can't serve anything else yet, and says what it waits for.
+pub fn waiting(why: &'static str) -> Router {
+    let not_ready = move || async move {
+        let readiness = Readiness {
+            ready: false,
+            checks: BTreeMap::from([("process".to_owned(), why.to_owned())]),
+        };
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(readiness))
+    };
+    let not_yet = || async { ApiError::unavailable("starting", "the process is not ready yet") };
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(not_ready))
+        .fallback(not_yet)
 }
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {

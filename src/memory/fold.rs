@@ -91,7 +91,7 @@ pub fn fold(agent_id: &str, caller: &str, seen: &[Seen]) -> Vec<Fact> {
         .flat_map(|((slot, object), mut line)| {
             line.sort_by(|a, b| order(a, b));
             let id = of_content("memory_", &[agent_id, caller, &slot, &object]);
-            line::facts(&id, &object, line)
+            line::facts(&id, &object, &line)
         })
         .collect()
 }
@@ -136,9 +136,8 @@ fn order(a: &Seen, b: &Seen) -> std::cmp::Ordering {
 fn object_key(said: &Observation) -> String {
     match said.slot.cardinality() {
         Cardinality::One => String::new(),
-        Cardinality::PerObject => said.object_key.clone(),
         Cardinality::Many if said.object_key.is_empty() => value_key(&said.value),
-        Cardinality::Many => said.object_key.clone(),
+        Cardinality::PerObject | Cardinality::Many => said.object_key.clone(),
     }
 }
 

@@ -97,6 +97,38 @@ pub fn runs(text: &str) -> Vec<Run> {
     }
     found.extend(open);
     found
+        .into_iter()
+        .filter_map(|run| without_ohs(text, run))
+        .collect()
+}
+
+/// "Oh, 415 555 0123. Oh, and …": an "oh" that punctuation, or typed digits behind it, sets apart
+/// is no zero.
+fn without_ohs(text: &str, mut run: Run) -> Option<Run> {
+    let is_oh = |part: &(Range<usize>, usize)| {
+        ["oh", "o"]
+            .iter()
+            .any(|oh| text[part.0.clone()].eq_ignore_ascii_case(oh))
+    };
+    let apart = |gap: &str| gap.contains(['.', ',', '…']);
+    while run.parts.len() > 1 && is_oh(&run.parts[0]) {
+        let next = &run.parts[1];
+        let typed = next.1 > 1 && text.as_bytes()[next.0.start].is_ascii_digit();
+        if !typed && !apart(&text[run.parts[0].0.end..next.0.start]) {
+            break;
+        }
+        run.parts.remove(0);
+        run.digits.remove(0);
+    }
+    while let [.., before, last] = run.parts.as_slice() {
+        if !is_oh(last) || !apart(&text[before.0.end..last.0.start]) {
+            break;
+        }
+        run.parts.pop();
+        run.digits.pop();
+    }
+    run.place = run.parts.first()?.0.start..run.parts.last()?.0.end;
+    Some(run)
 }
 
 fn begin(

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Delivery, LEASE, Result};
-use crate::event::{Message, Stage, Work};
+use super::letter::{MAX_TAKES, crashed_worker, letter_of, letter_of_body, remember};
+use super::{Claim, Delivery, LEASE, Result};
+use crate::event::{Message, Stage};
 use crate::host::Host;
-use crate::id::of_content;
 use crate::store::dead_letters::{self, Letter};
 use crate::store::outbox::{self, Claimed, Depth};
 use crate::store::{Conn, Db};
@@ -17,12 +17,6 @@ use crate::verdict::{Attempt, Failure, Verdict};
 
 /// Looked for at least this often, for messages that another process put in.
 const POLL: Duration = Duration::from_secs(1);
-
-/// A message taken so often without a verdict kills its workers (RabbitMQ's delivery limit).
-const MAX_TAKES: u32 = 20;
-
-/// Attempts that a message remembers.
-const MAX_HISTORY: usize = 50;
 
 /// The queue in a database.
 #[derive(Clone, Debug)]
@@ -115,7 +109,7 @@ impl SqlQueue {
                     attempt: one.attempts.saturating_add(1),
                     history: one.history,
                     enqueued_at: one.created_at,
-                    claim: claim.clone(),
+                    claim: Claim::Row(claim.clone()),
                 }),
                 Err(why) => self.park_unread(stage, one, claim.clone(), why).await?,
             }
@@ -123,14 +117,18 @@ impl SqlQueue {
         Ok(taken)
     }
 
-    pub(super) async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<()> {
+    pub(super) async fn settle(
+        &self,
+        delivery: Delivery,
+        claim: String,
+        verdict: Verdict,
+    ) -> Result<()> {
         let now = self.host.now();
         let stage = delivery.message.stage();
         let Delivery {
             message,
             attempt,
             mut history,
-            claim,
             ..
         } = delivery;
         match verdict {
@@ -197,10 +195,7 @@ impl SqlQueue {
         why: Failure,
     ) -> Result<()> {
         let now = self.host.now();
-        let mut letter = match Message::decode(&one.body) {
-            Ok(message) => letter_of(&message, one.body, why, one.history),
-            Err(_) => blank_letter(stage, one.id.clone(), one.body, why, one.history),
-        };
+        let mut letter = letter_of_body(stage.as_str(), one.id, one.body, why, one.history);
         remember(&mut letter.attempts, now, &letter.cause, true);
         self.db
             .write(move |mut conn| {
@@ -220,23 +215,9 @@ impl SqlQueue {
 
 fn read(claimed: &Claimed) -> std::result::Result<Message, Failure> {
     if claimed.takes > MAX_TAKES {
-        let message = format!("taken {MAX_TAKES} times, and no worker came back with a verdict");
-        return Err(Failure::poison("crashed_worker", message));
+        return Err(crashed_worker());
     }
     Message::decode(&claimed.body).map_err(|error| Failure::poison("unreadable_message", error))
-}
-
-fn remember(history: &mut Vec<Attempt>, now: Timestamp, why: &Failure, spent: bool) {
-    if history.len() == MAX_HISTORY {
-        history.remove(1);
-    }
-    let Failure { code, message, .. } = why.clone();
-    history.push(Attempt {
-        at: now,
-        code,
-        message,
-        spent,
-    });
 }
 
 /// The message leaves the queue and the letter is there, or neither.
@@ -250,44 +231,4 @@ async fn park(
         dead_letters::keep(conn, letter, now).await?;
     }
     Ok(())
-}
-
-fn letter_of(message: &Message, body: String, why: Failure, history: Vec<Attempt>) -> Letter {
-    let blank = blank_letter(message.stage(), message.id.clone(), body, why, history);
-    match &message.work {
-        Work::Finalize(event) => Letter {
-            source: Some(event.source.clone()),
-            event_id: Some(event.event_id.to_string()),
-            conversation_id: event.conversation_id.as_ref().map(ToString::to_string),
-            agent_id: event.agent_id.as_ref().map(ToString::to_string),
-            ..blank
-        },
-        Work::Remember(key) | Work::Deliver(key) => Letter {
-            conversation_id: Some(key.id.to_string()),
-            ..blank
-        },
-    }
-}
-
-fn blank_letter(
-    stage: Stage,
-    message_id: String,
-    body: String,
-    cause: Failure,
-    attempts: Vec<Attempt>,
-) -> Letter {
-    Letter {
-        id: of_content("dl_", &[&message_id]),
-        stage: stage.as_str().to_owned(),
-        source: None,
-        platform: None,
-        event_id: None,
-        conversation_id: None,
-        agent_id: None,
-        caller_identity: None,
-        cause,
-        attempts,
-        body,
-        message_id,
-    }
 }

@@ -2,21 +2,28 @@
 
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Db, Error, Result};
 
 static SHARED: Migrator = sqlx::migrate!("./migrations");
 
 pub(super) async fn sqlite(conn: &mut SqliteConnection) -> Result<()> {
-    SHARED.run(conn).await.map_err(explain)
+    SHARED.run(conn).await.map_err(|error| explain(&error))
 }
 
 pub(super) async fn run(db: &Db) -> Result<()> {
     match db {
         // Migrated when it was opened.
         Db::Sqlite(_) => Ok(()),
-        // sqlx takes an advisory lock while it migrates.
-        Db::Postgres(pool) => SHARED.run(pool).await.map_err(explain),
+        // A connection of its own, without the pool's limits of time. sqlx holds an advisory lock on
+        // it meanwhile, so that several processes may start at once.
+        Db::Postgres(pool) => {
+            let mut conn = pool.connect_options().connect().await?;
+            let migrated = SHARED.run(&mut conn).await;
+            conn.close().await?;
+            migrated.map_err(|error| explain(&error))
+        }
     }
 }
 
@@ -27,8 +34,9 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
     let mut conn = pool.acquire().await?;
     let applied = match conn.list_applied_migrations("_sqlx_migrations").await {
         Ok(applied) => applied,
-        Err(sqlx::migrate::MigrateError::Execute(_)) => Vec::new(),
-        Err(error) => return Err(explain(error)),
+        // There is no table of them yet.
+        Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::Database(_))) => Vec::new(),
+        Err(error) => return Err(explain(&error)),
     };
     Ok(SHARED
         .iter()
@@ -37,6 +45,6 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
         .collect())
 }
 
-fn explain(error: sqlx::migrate::MigrateError) -> Error {
+fn explain(error: &sqlx::migrate::MigrateError) -> Error {
     Error::Migration(format!("the database can't be migrated: {error}"))
 }

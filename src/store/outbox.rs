@@ -184,6 +184,38 @@ pub async fn remove(conn: &mut Conn<'_>, id: &str, claim: &str) -> Result<bool> 
     }))
 }
 
+/// Takes messages out, as far as they are still this claim's.
+pub async fn remove_all(conn: &mut Conn<'_>, ids: &[String], claim: &str) -> Result<()> {
+    for_all(conn, "DELETE FROM outbox", ids, claim).await
+}
+
+/// Lets messages go that were taken in vain, as far as they are still this claim's.
+pub async fn free(conn: &mut Conn<'_>, ids: &[String], claim: &str) -> Result<()> {
+    const FREE: &str = "UPDATE outbox SET claimed_until = 0, claim = NULL, takes = takes - 1";
+    for_all(conn, FREE, ids, claim).await
+}
+
+async fn for_all(
+    conn: &mut Conn<'_>,
+    what: &'static str,
+    ids: &[String],
+    claim: &str,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = (2..ids.len() + 2).map(|n| format!("${n}")).collect();
+    let text = format!("{what} WHERE claim = $1 AND id IN ({})", places.join(", "));
+    on!(conn, c => {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(claim);
+        for id in ids {
+            query = query.bind(id);
+        }
+        query.execute(c).await?;
+    });
+    Ok(())
+}
+
 /// Puts a message back, due at `due_at`; says whether it was still this claim's.
 pub async fn put_back(
     conn: &mut Conn<'_>,

@@ -68,9 +68,12 @@ impl Sqlite {
             .max_connections(4)
             .connect_with(options.clone().pragma("query_only", "ON"))
             .await?;
-        let (writes, waiting) = mpsc::channel(WAITING);
+        let (sender, waiting) = mpsc::channel(WAITING);
         host.spawn(run(writer, waiting));
-        Ok(Self { readers, writes })
+        Ok(Self {
+            readers,
+            writes: sender,
+        })
     }
 
     pub(super) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>> {

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// One step of a call's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Makes a step that is written twice one step.
+    /// Makes a step that is written twice one step. Stored behind its place in the chain.
     pub key: String,
     /// When.
     pub at: Timestamp,
@@ -22,8 +22,23 @@ pub struct Step {
     pub detail: String,
 }
 
+/// The chain's own order, for steps of the same millisecond.
+const CHAIN: [&str; 9] = [
+    "received",
+    "confirmed",
+    "waited",
+    "attempt_failed",
+    "rechecked",
+    "fetched",
+    "settled",
+    "remember",
+    "delivered",
+];
+
 /// Writes a step down once: a second one of the same key changes nothing.
 pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Result<()> {
+    let place = CHAIN.iter().position(|name| step.step.starts_with(name));
+    let step_key = format!("{}:{}", place.unwrap_or(CHAIN.len()), step.key);
     on!(conn, c => {
         sqlx::query(
             "INSERT INTO timeline (owner, conversation_id, key, at, step, attempt, detail) \
@@ -32,7 +47,7 @@ pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Res
         )
         .bind(key.owner.as_str())
         .bind(key.id.as_str())
-        .bind(&step.key)
+        .bind(step_key)
         .bind(step.at.as_millis())
         .bind(&step.step)
         .bind(step.attempt)

@@ -18,17 +18,25 @@ pub(crate) const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 
 /// A fresh database of each kind that is there.
 pub(crate) async fn all(test: &str) -> Vec<Backend> {
-    let mut backends = vec![sqlite().await];
+    let mut backends = vec![sqlite(Clock::manual(START)).await];
     match std::env::var("AFTERCALL_TEST_DATABASE_URL") {
-        Ok(server) => backends.push(postgres(&server, test).await),
+        Ok(server) => backends.push(postgres(&server, test, Clock::manual(START)).await),
         Err(_) => println!("skipped on PostgreSQL: AFTERCALL_TEST_DATABASE_URL is not set"),
     }
     backends
 }
 
-async fn sqlite() -> Backend {
+/// A fresh database on the machine's own clock: PostgreSQL where there is one, else SQLite.
+pub(crate) async fn timed(test: &str) -> Backend {
+    match std::env::var("AFTERCALL_TEST_DATABASE_URL") {
+        Ok(server) => postgres(&server, test, Clock::System).await,
+        Err(_) => sqlite(Clock::System).await,
+    }
+}
+
+async fn sqlite(clock: Clock) -> Backend {
     let folder = tempfile::tempdir().unwrap();
-    let host = Host::new(Clock::manual(START));
+    let host = Host::new(clock);
     let url = format!("sqlite://{}", folder.path().join("t.db").display());
     Backend {
         db: Db::open(&url, &host).await.unwrap(),
@@ -37,7 +45,7 @@ async fn sqlite() -> Backend {
     }
 }
 
-async fn postgres(server: &str, test: &str) -> Backend {
+async fn postgres(server: &str, test: &str, clock: Clock) -> Backend {
     drop(rustls::crypto::ring::default_provider().install_default());
     let name = format!("aftercall_{test}_{}", std::process::id());
     let admin = sqlx::PgPool::connect(server).await.unwrap();
@@ -51,7 +59,7 @@ async fn postgres(server: &str, test: &str) -> Backend {
             .unwrap();
     }
     let (base, _) = server.rsplit_once('/').unwrap();
-    let host = Host::new(Clock::manual(START));
+    let host = Host::new(clock);
     let db = Db::open(&format!("{base}/{name}"), &host).await.unwrap();
     assert!(!db.pending_migrations().await.unwrap().is_empty());
     db.migrate().await.unwrap();

@@ -1,6 +1,7 @@
 //! The binary as a user meets it: exit codes, what is said, and where.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 fn aftercall(folder: &std::path::Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_aftercall"))
@@ -106,4 +107,58 @@ fn shells_and_man_are_served() {
     let output = aftercall(folder.path(), &["man", "--to", to.to_str().unwrap()]);
     assert!(output.status.success(), "{output:?}");
     assert!(to.join("aftercall-conversations-list.1").exists());
+}
+
+#[test]
+fn a_running_server_is_asked_with_its_own_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .current_dir(folder.path())
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(server.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let (_, url) = first.trim().split_once("listens on ").unwrap();
+    let ask = |args: &[&str]| {
+        let args = [args, &["--url", url]].concat();
+        aftercall(folder.path(), &args)
+    };
+
+    let output = ask(&["conversations", "list"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["conversations"], serde_json::json!([]));
+
+    let made = ask(&[
+        "tokens",
+        "create",
+        "--name",
+        "crm",
+        "--scope",
+        "memories:read",
+        "--output",
+        "table",
+    ]);
+    assert!(said(&made).0.starts_with("ac_"), "{made:?}");
+    let listed = ask(&["tokens", "list", "--output", "table"]);
+    assert!(said(&listed).0.contains("memories:read"), "{listed:?}");
+
+    let output = ask(&["conversations", "show", "conv_nobody"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said(&output).1.contains("not_found"), "{output:?}");
+
+    // Elsewhere there is no token, and that is what is said.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = aftercall(elsewhere.path(), &["tokens", "list", "--url", url]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said(&output).1.contains("no token"), "{output:?}");
+
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

@@ -38,12 +38,11 @@ async fn killed_five_times_every_accepted_event_is_finalized_once() {
             async move { (*n, server.post_signed(body).await) }
         }));
         let answers = if kills < KILLS {
-            let moment = Duration::from_millis((Dice.fraction() * 400.0) as u64);
+            let moment = Duration::from_millis(400).mul_f64(Dice.fraction());
             // Answers that came before the death count: what they accepted must not be lost.
-            match tokio::time::timeout(moment, posting).await {
-                Ok(answers) => answers,
-                Err(_) => Vec::new(),
-            }
+            tokio::time::timeout(moment, posting)
+                .await
+                .unwrap_or_default()
         } else {
             posting.await
         };
@@ -61,7 +60,7 @@ async fn killed_five_times_every_accepted_event_is_finalized_once() {
     let started = Instant::now();
     while server.queued().await > 0.0 {
         assert!(
-            started.elapsed() < Duration::from_secs(120),
+            started.elapsed() < Duration::from_mins(2),
             "the queue does not empty"
         );
         tokio::time::sleep(Duration::from_millis(200)).await;

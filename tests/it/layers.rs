@@ -49,8 +49,7 @@ fn may_import(module: &str) -> BTreeSet<&'static str> {
         module if EDGES.contains(&module) => &[WORDS, GROUND],
         module if FLOW.contains(&module) => &[WORDS, GROUND, EDGES, FLOW],
         "http" | "console" => &[WORDS, GROUND, EDGES, FLOW],
-        "simulate" => &[WORDS, GROUND],
-        "telemetry" | "shutdown" => &[WORDS, GROUND],
+        "simulate" | "telemetry" | "shutdown" => &[WORDS, GROUND],
         "app" => &[
             WORDS,
             GROUND,
@@ -70,7 +69,7 @@ fn may_import(module: &str) -> BTreeSet<&'static str> {
 /// Outside crates, and the only places that know them. A place is a file, or a module with all its files.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["src/store", "src/queue/sql.rs"]),
-    ("lapin", &["src/queue/rabbit.rs"]),
+    ("lapin", &["src/queue/rabbit"]),
     ("axum", &["src/http", "src/console", "src/simulate"]),
     (
         "reqwest",

@@ -20,7 +20,7 @@ fn record(
     let at = Timestamp::from_secs(created_secs);
     let id = ConversationId::new(id).unwrap();
     let mut conversation = Conversation::blank(id, AgentId::new("desk").unwrap(), at);
-    conversation.platform = "speechify".to_owned();
+    "speechify".clone_into(&mut conversation.platform);
     change(&mut conversation);
     Record {
         owner: Owner::stored(owner.to_owned()),
@@ -69,8 +69,8 @@ async fn two_calls(db: &Db) {
             call.status = "completed".into();
             call.transport = "sip_inbound".into();
             call.end_reason = Some("agent_ended".into());
-            call.source = "voice".to_owned();
-            call.caller_identity = "sip_+14155550123".to_owned();
+            "voice".clone_into(&mut call.source);
+            "sip_+14155550123".clone_into(&mut call.caller_identity);
             call.call_successful = Some("success".into());
             call.started_at = Some(Timestamp::from_secs(110));
             call.duration_ms = Some(5_000);
@@ -83,7 +83,7 @@ async fn two_calls(db: &Db) {
         db,
         record("elevenlabs", "b", 200, |call| {
             call.status = "failed".into();
-            call.platform = "elevenlabs".to_owned();
+            "elevenlabs".clone_into(&mut call.platform);
             call.agent_id = AgentId::new("sales").unwrap();
         }),
     )

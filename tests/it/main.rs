@@ -1,15 +1,23 @@
 //! The integration tests: one binary, one file a subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, say what they skip, and drive real processes by the real clock"
+)]
 
 mod backends;
 mod calls;
 mod cli;
 mod crash;
 mod dead_letters;
+mod demo;
 mod deploy;
 mod discretion;
 mod layers;
 mod list;
 mod queue;
+mod rabbit;
 mod receive;
 mod store;
 mod support;

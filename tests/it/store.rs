@@ -100,7 +100,7 @@ fn record(id: &str) -> Record {
         announced: Some(json!({"status": "x"}).as_object().unwrap().clone()),
         memory_status: Some("remembered".into()),
         memory_reason: None,
-        recheck_at: Some(START.plus(Duration::from_secs(60))),
+        recheck_at: Some(START.plus(Duration::from_mins(1))),
         rechecks: 1,
     }
 }
@@ -288,31 +288,40 @@ async fn a_rooms_facts_are_known_by_session_id_or_by_name_and_time() {
 }
 
 #[tokio::test]
-async fn a_step_written_twice_is_one_step() {
+async fn steps_are_written_once_and_read_in_the_order_of_the_chain() {
     for backend in backends::all("store_timeline").await {
-        let step = |n: u64| Step {
-            key: format!("k{n}"),
-            at: START.plus(Duration::from_secs(n)),
-            step: "fetched".into(),
+        let step = |secs: u64, name: &str| Step {
+            key: format!("{name}:e1"),
+            at: START.plus(Duration::from_secs(secs)),
+            step: name.into(),
             attempt: 1,
             detail: String::new(),
         };
-        for n in [2, 1, 2, 3] {
-            let step = step(n);
+        let told = [
+            (1, "settled"),
+            (0, "confirmed"),
+            (1, "fetched"),
+            (0, "received"),
+        ];
+        for (secs, name) in told.into_iter().chain(told) {
+            let step = step(secs, name);
             write!(backend, conn => timeline::add(&mut conn, &key("c"), &step).await);
         }
-        let page = PageRequest {
-            size: 2,
+        let mut page = PageRequest {
+            size: 3,
             after: None,
         };
-        let first = write!(backend, conn => timeline::list(&mut conn, &key("c"), &page).await);
-        assert_eq!(first.rows, [step(1), step(2)]);
-        let page = PageRequest {
-            size: 2,
-            after: first.next,
-        };
-        let second = write!(backend, conn => timeline::list(&mut conn, &key("c"), &page).await);
-        assert_eq!((second.rows, second.next), (vec![step(3)], None));
+        let mut read = Vec::new();
+        loop {
+            let asked = page.clone();
+            let got = write!(backend, conn => timeline::list(&mut conn, &key("c"), &asked).await);
+            read.extend(got.rows.into_iter().map(|step| step.step));
+            page.after = got.next;
+            if page.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, ["received", "confirmed", "fetched", "settled"]);
         write!(backend, conn => timeline::delete(&mut conn, &key("c")).await);
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Platform {
     pub(crate) messages: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     pub(crate) fetches: Arc<Mutex<Vec<(String, i64)>>>,
     pub(crate) fail_with: Arc<Mutex<Option<u16>>>,
-    _server: Arc<MockServer>,
+    server: Arc<MockServer>,
 }
 
 impl Platform {
@@ -56,13 +56,13 @@ impl Platform {
             messages: Arc::default(),
             fetches: Arc::default(),
             fail_with: Arc::default(),
-            _server: Arc::new(server),
+            server: Arc::new(server),
         };
         let answering = platform.clone();
         Mock::given(method("GET"))
             .and(path_regex("^/v1/agents/conversations"))
             .respond_with(move |request: &Request| answering.answer(request))
-            .mount(&platform._server)
+            .mount(&platform.server)
             .await;
         platform
     }
@@ -236,7 +236,7 @@ impl Server {
         let port = free_port();
         let file = folder.path().join("aftercall.toml");
         std::fs::write(&file, source_settings(platform, port, settings)).unwrap();
-        let environment = environment
+        let environment: Vec<(String, String)> = environment
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
@@ -435,7 +435,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &Vec<(String, String)>) -> Child {
+fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &[(String, String)]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)

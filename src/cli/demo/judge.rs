@@ -66,7 +66,12 @@ pub(super) fn read(call: &Value, memories: &[Value], timeline: &[Value]) -> Foun
         memories: current,
         superseded: past.into_iter().map(held).collect(),
         skipped: skipped.and_then(|row| text(row, "detail")),
-        retries: count(timeline, |row| matches!(step(row).as_str(), "attempt_failed" | "waited")),
+        retries: count(timeline, |row| match step(row).as_str() {
+            "attempt_failed" => true,
+            // The grace is no attempt: nobody was asked.
+            "waited" => text(row, "detail").as_deref() != Some("grace"),
+            _ => false,
+        }),
         settled: count(timeline, |row| step(row) == "settled"),
         remembered: timeline.iter().any(|row| step(row).starts_with("remember")),
     }
@@ -115,7 +120,11 @@ pub(super) fn outcome(known: &Known, found: &Found, distinct: usize) -> Vec<Stri
     };
     let (reason, source) = (known.end_reason.as_str(), known.source.as_str());
     must_be("end_reason", reason, found.end_reason.as_deref());
-    must_be("end_reason_source", source, found.end_reason_source.as_deref());
+    must_be(
+        "end_reason_source",
+        source,
+        found.end_reason_source.as_deref(),
+    );
     if !found.remembered {
         wrong.push("memory: the stage is not through".to_owned());
     }

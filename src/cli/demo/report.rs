@@ -54,7 +54,10 @@ pub(super) struct CallReport {
 impl CallReport {
     /// How many deliveries were answered so.
     pub(super) fn answered(&self, answer: Answered) -> usize {
-        self.answers.iter().filter(|one| **one == Some(answer)).count()
+        self.answers
+            .iter()
+            .filter(|one| **one == Some(answer))
+            .count()
     }
 
     /// The facts of this call that hold.
@@ -92,14 +95,29 @@ impl Summary {
         let time = Duration::from_millis(elapsed_ms).as_secs_f64();
         vec![
             format!("{calls} calls, {webhooks} webhooks, {time:.1} s"),
-            format!("  {finalized:>3} calls finalized, each once"),
-            format!("  {memories_learned:>3} facts remembered"),
-            format!("  {duplicates_absorbed:>3} duplicates absorbed"),
-            format!("  {retries:>3} retries, until the platform's API had the answer"),
-            format!("  {forgeries_refused:>3} forgery refused, and kept in quarantine"),
-            format!("  {unreadable_parked:>3} unreadable body parked as a dead letter, not lost"),
+            line(*finalized, "call", "calls", "finalized"),
+            line(*memories_learned, "fact", "facts", "remembered"),
+            line(*duplicates_absorbed, "duplicate", "duplicates", "absorbed"),
+            line(*retries, "retry", "retries", "until the API had the answer"),
+            line(
+                *forgeries_refused,
+                "forgery",
+                "forgeries",
+                "refused, and kept in quarantine",
+            ),
+            line(
+                *unreadable_parked,
+                "unreadable body",
+                "unreadable bodies",
+                "parked, not lost",
+            ),
         ]
     }
+}
+
+fn line(count: usize, one: &str, more: &str, fate: &str) -> String {
+    let noun = if count == 1 { one } else { more };
+    format!("  {count:>3} {noun} {fate}")
 }
 
 impl Report {
@@ -142,7 +160,10 @@ impl Report {
 
     /// An agent and a caller who is remembered.
     pub(super) fn example(&self) -> Option<(&str, &str)> {
-        let call = self.calls.iter().find(|call| call.held().next().is_some())?;
+        let call = self
+            .calls
+            .iter()
+            .find(|call| call.held().next().is_some())?;
         Some((&call.agent_id, &call.caller_identity))
     }
 }

@@ -89,13 +89,12 @@ impl Stage {
 /// The folder that was asked for, or a new one among the temporary files; only its owner may look
 /// into it. One that has an aftercall's data in it already is refused.
 fn fresh_folder(host: &Host, asked: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let folder = match asked {
-        Some(folder) => std::path::absolute(folder)?,
-        None => {
-            let now = host.now().to_jiff().strftime("%Y%m%d-%H%M%S").to_string();
-            let random = hex::encode(host.dice.bytes::<3>());
-            std::env::temp_dir().join(format!("aftercall-demo-{now}-{random}"))
-        }
+    let folder = if let Some(folder) = asked {
+        std::path::absolute(folder)?
+    } else {
+        let now = host.now().to_jiff().strftime("%Y%m%d-%H%M%S").to_string();
+        let random = hex::encode(host.dice.bytes::<3>());
+        std::env::temp_dir().join(format!("aftercall-demo-{now}-{random}"))
     };
     let empty = match std::fs::read_dir(&folder) {
         Ok(mut entries) => entries.next().is_none(),

@@ -1,5 +1,7 @@
 //! How the demo's report looks: a line a call while it runs, a table at the end.
 
+use std::io::IsTerminal;
+
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
     presets,
@@ -9,21 +11,45 @@ use super::judge::Found;
 use super::report::{CallReport, Report, value_text};
 use crate::cli::output::printable;
 use crate::simulate::script::Answered;
+use crate::telemetry;
 
-/// The widest that the table gets, in columns.
+/// The widest that the table gets, in columns, and how wide it is in a pipe.
 const WIDTH: u16 = 100;
 
-const LEGEND: &str = "platform: its own word; observed: the caller was seen hanging up; \
-                      fallback: nobody said, so the rule decides";
+/// The narrowest: below, its columns have no room for a word.
+const NARROWEST: u16 = 80;
+
+/// What the second line of "Why it ended" means.
+const LEGEND: &str = "platform: in its own word · observed: seen in the room · fallback: nobody said, the rule decides";
+
+/// What the reader's device can show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// It is a terminal: lines may be drawn.
+    terminal: bool,
+    /// It is one, and nobody asked for `NO_COLOR`.
+    colours: bool,
+}
+
+impl Look {
+    /// What can be written to `stream`.
+    pub(super) fn of(stream: &impl IsTerminal) -> Self {
+        let terminal = stream.is_terminal();
+        Self {
+            terminal,
+            colours: terminal && telemetry::no_color().is_none(),
+        }
+    }
+}
 
 /// The line that says that a call has come through.
-pub(super) fn progress(call: &CallReport, colours: bool) -> String {
+pub(super) fn progress(call: &CallReport, look: Look) -> String {
     let ok = call.differences.is_empty();
     let outcome = match &call.found {
         Some(found) => format!("{} ({})", reason(found), source(found)),
         None => answers(call),
     };
-    let mark = match (ok, colours) {
+    let mark = match (ok, look.colours) {
         (true, true) => "\x1b[32m✓\x1b[0m",
         (false, true) => "\x1b[31m✗\x1b[0m",
         (true, false) => "✓",
@@ -32,43 +58,47 @@ pub(super) fn progress(call: &CallReport, colours: bool) -> String {
     let tenths = call.elapsed_ms / 100;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
     format!(
-        "  {mark} {:<48} {seconds:>2}.{tenth} s  {outcome}",
+        "  {mark} {:<26} {seconds:>2}.{tenth} s  {outcome}",
         call.title
     )
 }
 
 /// The table of all calls.
-pub(super) fn render(report: &Report, colours: bool) -> String {
+pub(super) fn render(report: &Report, look: Look) -> String {
     let mut table = Table::new();
     table
-        .load_style(if colours {
+        .load_style(if look.terminal {
             presets::UTF8_HORIZONTAL_ONLY
         } else {
             presets::ASCII_HORIZONTAL_ONLY
         })
         .set_content_arrangement(ContentArrangement::Dynamic);
     // Asked before styling is switched off, which also hides the terminal's width.
-    let width = table.width().map_or(WIDTH, |width| width.min(WIDTH));
-    if colours {
+    let width = table
+        .width()
+        .map_or(WIDTH, |width| width.clamp(NARROWEST, WIDTH));
+    if look.colours {
         table.enforce_styling();
     } else {
         table.force_no_tty();
     }
     table.set_width(width);
     table.set_header(
-        ["", "A finished call", "Webhooks", "Why it ended", "What is remembered"]
-            .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
+        [
+            "",
+            "A finished call",
+            "Webhooks",
+            "Why it ended",
+            "What is remembered",
+        ]
+        .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
     );
     for call in &report.calls {
         table.add_row(row(call));
     }
-    table.set_constraints([
-        ColumnConstraint::Absolute(Width::Fixed(3)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(30)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(14)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(25)),
-        ColumnConstraint::UpperBoundary(Width::Fixed(36)),
-    ]);
+    // The last column has what is left. A column's width has a blank on either side.
+    let widths = [3, 27, 12, 24].map(|width| ColumnConstraint::Absolute(Width::Fixed(width)));
+    table.set_constraints(widths);
     format!("{}\n{LEGEND}", table.trim_fmt())
 }
 
@@ -115,17 +145,12 @@ fn answers(call: &CallReport) -> String {
 }
 
 fn ended(found: &Found) -> String {
-    let mut text = format!("{}\n{}", reason(found), source(found));
+    let text = format!("{}\n{}", reason(found), source(found));
     match found.retries {
-        0 => {}
-        1 => text.push_str(", after 1 retry"),
-        more => {
-            text.push_str(", after ");
-            text.push_str(&more.to_string());
-            text.push_str(" retries");
-        }
+        0 => text,
+        1 => format!("{text}, 1 retry"),
+        more => format!("{text}, {more} retries"),
     }
-    text
 }
 
 fn reason(found: &Found) -> &str {
@@ -140,16 +165,16 @@ fn remembered(call: &CallReport) -> String {
     let Some(found) = &call.found else {
         return "–".to_owned();
     };
-    let slot = |slot: &str| {
-        let name = slot.split_once('.').map_or(slot, |(_, name)| name);
-        name.replace('_', " ")
-    };
     let mut lines: Vec<String> = found
         .memories
         .iter()
         .map(|held| {
+            let slot = held.slot.split_once('.');
+            let name = slot.map_or(held.slot.as_str(), |(_, name)| name);
             let value = printable(&value_text(&held.value));
-            format!("{}: {value}", slot(&held.slot))
+            // The slot's name says it already.
+            let value = value.strip_prefix("call back ").unwrap_or(&value);
+            format!("{}: {value}", name.replace('_', " "))
         })
         .collect();
     lines.extend(found.superseded.iter().map(|held| {

@@ -24,10 +24,9 @@ pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> C
         .map(|one| (one.sending, one.answered))
         .collect();
     let mut differences = judge::answers(&take.script, &answers);
-    let distinct = take.script.sends.len();
     let found = match &take.script.expect.known {
         Some(known) => {
-            let (found, wrong) = outcome(stage, take, known, distinct, deadline).await;
+            let (found, wrong) = outcome(stage, take, known, deadline).await;
             differences.extend(wrong);
             found
         }
@@ -47,16 +46,14 @@ pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> C
     }
 }
 
-/// Notes it when a call that must stay unknown is known.
-pub(super) async fn confirm_unknown(stage: &Stage, take: &Take, report: &mut CallReport) {
-    let path = format!("/v1/conversations/{}", take.record.id.as_str());
-    match ask(stage, &path).await {
-        Ok(Asked::Unknown) => {}
-        Ok(Asked::Answer(_)) => report
-            .differences
-            .push("the call must stay unknown, and is known".to_owned()),
-        Err(error) => report.differences.push(error.to_string()),
+/// Looks at a call that came out as scripted a last time: whether it still is so, or still unknown.
+pub(super) async fn confirm(stage: &Stage, take: &Take, report: &mut CallReport) {
+    if !report.differences.is_empty() {
+        return;
     }
+    let (found, wrong) = compare(stage, take, take.script.expect.known.as_ref()).await;
+    report.found = found;
+    report.differences = wrong;
 }
 
 /// Deliveries beyond the first of the same bytes.
@@ -70,23 +67,36 @@ async fn outcome(
     stage: &Stage,
     take: &Take,
     known: &Known,
-    distinct: usize,
     deadline: Timestamp,
 ) -> (Option<Found>, Vec<String>) {
     let clock = &stage.host.clock;
     loop {
-        let (found, wrong) = match look(stage, take).await {
-            Ok(Some(found)) => {
-                let wrong = judge::outcome(known, &found, distinct);
-                (Some(found), wrong)
-            }
-            Ok(None) => (None, vec!["the call is not known".to_owned()]),
-            Err(error) => (None, vec![error.to_string()]),
-        };
+        let (found, wrong) = compare(stage, take, Some(known)).await;
         if wrong.is_empty() || clock.now() >= deadline {
             return (found, wrong);
         }
         clock.sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What is known of a call, and what of it is not as scripted.
+async fn compare(
+    stage: &Stage,
+    take: &Take,
+    known: Option<&Known>,
+) -> (Option<Found>, Vec<String>) {
+    match (look(stage, take).await, known) {
+        (Ok(Some(found)), Some(known)) => {
+            let wrong = judge::outcome(known, &found, take.script.sends.len());
+            (Some(found), wrong)
+        }
+        (Ok(Some(found)), None) => {
+            let wrong = "the call must stay unknown, and is known".to_owned();
+            (Some(found), vec![wrong])
+        }
+        (Ok(None), Some(_)) => (None, vec!["the call is not known".to_owned()]),
+        (Ok(None), None) => (None, Vec::new()),
+        (Err(error), _) => (None, vec![error.to_string()]),
     }
 }
 

@@ -7,7 +7,8 @@ use regex::Regex;
 use serde_json::json;
 
 use super::call::{Call, Note, Notes, Speaker};
-use super::{dates, pattern};
+use super::dates;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 
 /// The agent says that it is booked.
@@ -42,10 +43,9 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     let mut plan = Plan::default();
     for (at, turn) in call.turns.iter().enumerate() {
         let now = call.local(turn);
-        let kinds = KIND.find_iter(turn.text);
-        let kind = kinds
-            .filter_map(|kind| title(&kind.as_str().to_lowercase()))
-            .next();
+        let kind = KIND
+            .find_iter(turn.text)
+            .find_map(|kind| title(&kind.as_str().to_lowercase()));
         plan.kind = kind.or(plan.kind);
         let agent = turn.speaker == Speaker::Agent;
         let done = agent.then(|| done(turn.text)).flatten();

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use crate::memory::pattern::{compile, pattern};
 use crate::memory::slot::Slot;
 
 /// Something that is asked for.
@@ -53,7 +53,7 @@ static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
         (Slot::Account, r"\baccount(?: \w+)? (?:number|id|no)\b|\bnumber (?:of|on|for) (?:your|the) account\b"),
     ]
     .into_iter()
-    .map(|(slot, text)| (slot, super::compile(text)))
+    .map(|(slot, text)| (slot, compile(text)))
     .collect()
 });
 

@@ -8,16 +8,48 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, asks};
-use super::pattern;
 use crate::conversation::{Message, Role};
 use crate::extract::Transcript;
 use crate::memory::observation::{Observation, Op};
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
 
 static MONEY: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:credit|debit|lost|my|new|stolen) (?:card|credit)|bank|checking|savings|balance|ssn|social security|transfer(?:red)?|cheques?|loan)\b"
+    r"\b(?:cards?|credit|bank|checking|savings|balance|ssn|social security|transfer(?:red)?|cheques?|loan)\b"
 );
+
+/// Bytes of a turn that are read: more than ten minutes of speech.
+const LONGEST_TURN: usize = 8_000;
+
+/// Things found in one call at the most. Both bounds keep a hostile transcript's work linear.
+const MOST_NOTES: usize = 1_000;
+
+/// Bytes around a cue that can change what it means.
+const NEAR: usize = 200;
+
+/// What stands right before a place.
+pub(super) fn lead(text: &str, until: usize) -> &str {
+    let mut from = until.saturating_sub(NEAR);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..until]
+}
+
+/// What stands right behind a place.
+pub(super) fn tail(text: &str, from: usize) -> &str {
+    head(&text[from..], NEAR)
+}
+
+/// The beginning of a text.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +95,7 @@ impl<'a> Call<'a> {
         let mut turns: Vec<Turn<'a>> = Vec::with_capacity(transcript.messages.len());
         let mut asked = Vec::new();
         for (message, text) in transcript.messages.iter().zip(texts) {
-            let text = text.as_str();
+            let text = head(text, LONGEST_TURN);
             let speaker = match message.role {
                 Role::User => Speaker::Caller,
                 Role::Assistant | Role::Operator => Speaker::Agent,
@@ -204,7 +236,9 @@ pub(super) struct Notes(Vec<Note>);
 
 impl Notes {
     pub(super) fn push(&mut self, note: Note) {
-        self.0.push(note);
+        if self.0.len() < MOST_NOTES {
+            self.0.push(note);
+        }
     }
 
     /// The values asserted and not taken back before a turn, last first.
@@ -238,10 +272,14 @@ impl Notes {
         call: &Call<'_>,
         silenced: impl Fn(&Slot) -> bool,
     ) -> Vec<Observation> {
-        self.0.retain(|note| !silenced(&note.slot));
-        // Within a turn a correction comes before what it puts in place.
+        // Where something was redacted there is nothing to quote.
+        let redacted =
+            |note: &Note| call.turns[note.turn].text[note.quote.clone()].contains('\u{1}');
         self.0
-            .sort_by_key(|note| (note.turn, note.op == Op::Assert, note.quote.start));
+            .retain(|note| !silenced(&note.slot) && !redacted(note));
+        // A correction comes right before what it puts in place.
+        self.0
+            .sort_by_key(|note| (note.turn, note.quote.start, note.op == Op::Assert));
         let mut seen = Vec::new();
         let mut observations = Vec::new();
         for note in self.0 {

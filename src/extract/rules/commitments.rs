@@ -6,14 +6,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::ask::{Ask, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
+use super::call::{Call, Note, Notes, Turn, lead};
 use super::dates::{self, When};
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 
 /// The caller asks to be called.
 static CALL_ME: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:call|ring|phone) (?:me|us) back|(?:call|ring|phone|try) (?:me|us) (?:again|later|tomorrow|today|tonight|on|at|after|before|in|around|this|next|mon|tues|wednes|thurs|fri|satur|sun|any ?time)|(?:give|gimme) (?:me|us)? ?a (?:call|ring|call ?back|buzz)|(?:have|get|ask) (?:someone|somebody|him|her|them|\w+) (?:to )?(?:call|ring|phone) (?:me|us)|(?:i'd like|i would like|i want|i need|can i get|could i get|request|schedule|arrange) a (?:call ?back|return call|callback)|(?:please|can you|could you|would you|will you) (?:please )?(?:call|ring|phone) (?:me|us))\b"
+    r"\b(?:(?:call|ring|phone) (?:me|us) back|(?:call|ring|phone|try) (?:me|us) (?:later|tomorrow|today|tonight|on|at|after|before|in|around|this|next|mon|tues|wednes|thurs|fri|satur|sun|any ?time)|(?:give|gimme) (?:me|us)? ?a (?:call|ring|call ?back|buzz)|(?:have|get|ask) (?:someone|somebody|him|her|them|\w+) (?:to )?(?:call|ring|phone) (?:me|us)|(?:i'd like|i would like|i want|i need|can i get|could i get|request|schedule|arrange) a (?:call ?back|return call|callback)|(?:please|can you|could you|would you|will you) (?:please )?(?:call|ring|phone) (?:me|us))\b"
 );
 /// The agent's side says that it will call.
 static WILL_CALL: LazyLock<Regex> = pattern!(
@@ -35,7 +35,7 @@ static CALLER_WILL: LazyLock<Regex> = pattern!(
 );
 /// What makes a promise depend on something, or takes it back.
 static UNLESS: LazyLock<Regex> = pattern!(
-    r"\b(?:if|in case|unless|don't|do not|dont|stop|never|didn't|did not|won't|not to|no need to|have to|instead of)\b[^.!?,]{0,60}$"
+    r"\b(?:if|in case|unless)\b[^.!?]{0,80}$|\b(?:don't|do not|dont|stop|never|didn't|did not|won't|not to|no need to|have to|instead of)\b[^.!?,]{0,60}$"
 );
 static CLAUSE: LazyLock<Regex> = pattern!(
     r",? (?:and (?:i|we|you|my|then)|but|so|because|if|when you|once you)\b|, (?:is|does|okay|ok|alright)\b"
@@ -68,7 +68,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 /// A promise that depends on nothing.
 fn promised(turn: &Turn<'_>, cue: &Regex) -> Option<Range<usize>> {
     cue.find_iter(turn.text)
-        .find(|hit| !UNLESS.is_match(&turn.text[..hit.start()]))
+        .find(|hit| !UNLESS.is_match(lead(turn.text, hit.start())))
         .map(|hit| hit.range())
 }
 
@@ -197,7 +197,8 @@ fn others(
         let (Some(whole), Some(action)) = (hit.get(0), hit.get(1)) else {
             continue;
         };
-        if UNLESS.is_match(&turn.text[..whole.start()]) || turn.text[whole.end()..].starts_with('?')
+        if UNLESS.is_match(lead(turn.text, whole.start()))
+            || turn.text[whole.end()..].starts_with('?')
         {
             continue;
         }
@@ -213,7 +214,7 @@ fn others(
             .find_map(|tail| what.strip_suffix(&format!(" {tail}")))
             .unwrap_or(&what)
             .to_owned();
-        if what.split_whitespace().count() < 2 || what.contains("[redacted") {
+        if what.split_whitespace().count() < 2 {
             continue;
         }
         let value = match &when {

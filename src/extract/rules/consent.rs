@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::call::{Call, Note, Notes};
-use super::pattern;
+use super::call::{Call, Note, Notes, lead, tail};
+use super::vocabulary::is_common;
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
+use crate::memory::spoken::words;
 
 static STOP: LazyLock<Regex> = pattern!(
     r"\b(?:(?:stop|quit) (?:calling|phoning|ringing|dialing|dialling|contacting|bothering|harassing)(?: (?:me|us|my \w+|this number|this house|here))?",
@@ -28,9 +30,14 @@ static STOP: LazyLock<Regex> = pattern!(
     r"|(?:cease|end) (?:all )?(?:calls|calling|contact|communication)",
     r"|leave (?:me|us) alone)"
 );
-/// "Don't call me before nine", "… at work", "… ma'am": of a time, a place or a name.
+/// "Don't call me before nine", "… ma'am", "take me off speaker": of a time, a name, another thing.
 static LIMITED: LazyLock<Regex> = pattern!(
-    r"^[\s,]*(?:(?:again |back |please )?(?:before|after|until|till|between|during|while|unless|except|at|on (?:my|the|mon|tues|wednes|thurs|fri|satur|sun|week)|in the|in an hour|today|tomorrow|tonight|right now|now|this (?:morning|afternoon|evening|week)|so early|so late|too early|too late|when|if)\b|(?:sir|ma'am|maam|madam|miss|mrs|mr|names?|a|an|that|by|honey|sweetheart|buddy|dude|bro|speaker|hold|mute|of (?:speaker|hold)|the (?:speaker|hook|flight|waiting))\b|,? i'?(?:ll| will) call)"
+    r"^[\s,]*(?:(?:again |back |please )?(?:before|after|until|till|between|during|while|unless|except|at (?:night|noon|midnight|dinner|lunch|\d|this hour|this time|these hours|that time)|on (?:mon|tues|wednes|thurs|fri|satur|sun|week)|in the (?:morning|afternoon|evening|middle)|this (?:early|late)|so (?:early|late|often)|too (?:early|late|often)|when|if)\b",
+    r"|(?:sir|ma'am|maam|madam|miss|mrs|mr|names?|a|an|that|honey|sweetheart|buddy|dude|bro|speaker|hold|mute|of (?:speaker|hold)|the (?:speaker|hook|flight|waiting))\b|i'?(?:ll| will) call)"
+);
+/// "Don't call me now" is of a time; "stop calling me now" is not.
+static FOR_NOW: LazyLock<Regex> = pattern!(
+    r"^[\s,]*(?:back |again )?(?:today|tomorrow|tonight|right now|now|at work|on my|this (?:morning|afternoon|evening|week))\b"
 );
 static SMS: LazyLock<Regex> = pattern!(
     r"\b(?:(?:stop|quit) (?:texting|messaging|sending (?:me |us )?(?:\w+ )?(?:texts?|text messages|messages|sms))|(?:do not|don't|dont|never) (?:text|sms|message) (?:me|us|this number)|no more (?:texts?|text messages|sms)|(?:don't|do not|dont) (?:want|send)(?: me| us)? (?:any |these |your |more |any more )*(?:texts?|text messages|sms)|opt(?:ing)? (?:me )?out of (?:\w+ )?(?:texts?|text messages|sms|messages))\b"
@@ -52,8 +59,13 @@ static DENIED: LazyLock<Regex> = pattern!(
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         for hit in STOP.find_iter(turn.text) {
-            let limited = LIMITED.is_match(&turn.text[hit.end()..]);
-            let denied = DENIED.is_match(&turn.text[..hit.start()]);
+            let rest = tail(turn.text, hit.end());
+            let first = hit.as_str().to_lowercase();
+            let stop = first.starts_with("stop") || first.starts_with("quit");
+            let limited = LIMITED.is_match(rest)
+                || (!stop && FOR_NOW.is_match(rest))
+                || is_name(hit.as_str(), rest);
+            let denied = DENIED.is_match(lead(turn.text, hit.start()));
             let texts = SMS
                 .find(turn.text)
                 .is_some_and(|sms| sms.start() == hit.start());
@@ -68,7 +80,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             (Slot::RememberMe, &FORGET, "no", 0.85),
         ] {
             if let Some(hit) = cue.find(turn.text)
-                && !DENIED.is_match(&turn.text[..hit.start()])
+                && !DENIED.is_match(lead(turn.text, hit.start()))
             {
                 notes.push(Note::new(slot, value, at, hit.range(), confidence));
             }
@@ -80,4 +92,16 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             notes.push(note.op(Op::Retract));
         }
     }
+}
+
+/// "Don't call me Bob": a capital where the words before it have none.
+fn is_name(said: &str, rest: &str) -> bool {
+    let me = said.ends_with("me") || said.ends_with("us");
+    me && words(rest).first().is_some_and(|word| {
+        rest.starts_with(' ')
+            && word.place.start == 1
+            && word.text.starts_with(char::is_uppercase)
+            && word.text.chars().any(char::is_lowercase)
+            && !is_common(word.text)
+    })
 }

@@ -8,11 +8,11 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
-use super::pattern;
+use super::call::{Call, Note, Notes, Turn, lead, tail};
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
-use crate::memory::spoken::{Run, runs};
+use crate::memory::spoken::{Run, runs, words};
 
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|contact|whatsapp|number|landline|ph)\b"
@@ -49,7 +49,7 @@ static BARE_ADDRESS: LazyLock<Regex> = pattern!(
     r"^(?:no |number )?\d{1,5} (?:[a-z]+ ){1,4}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|nagar)\b[a-z0-9 ,#]*$"
 );
 static ADDRESS_ENDS: LazyLock<Regex> = pattern!(
-    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please)\b|,? (?:thanks|thank you|please)\b"
+    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please|change|update)\b|,? (?:thanks|thank you|please)\b"
 );
 static ADDRESS_LEAD: LazyLock<Regex> = pattern!(
     r"^(?:(?:yes|yeah|sure|ok|okay|um|uh|it's|its|it is|that's|that is|of course|my|the|address|is|new)\b[\s,.:]*)+"
@@ -68,12 +68,12 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
     for run in runs(turn.text) {
-        let before = &turn.text[..run.place.start];
+        let before = lead(turn.text, run.place.start);
         let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
-        let start = place_with_plus(before, &run);
+        let start = place_with_plus(turn.text, &run);
         let quote = start..run.place.end;
         if OLD.is_match(before) {
             let note = Note::new(Slot::Phone, value, at, quote, confidence);
@@ -107,7 +107,7 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
         return None;
     }
     // In a call about money a number that nobody named is sooner an account or a card.
-    let after = &turn.text[run.place.end..];
+    let after = tail(turn.text, run.place.end);
     if lone && (call.about_money || ACCOUNT.is_match(after)) {
         return None;
     }
@@ -147,8 +147,8 @@ fn e164(run: &Run, region: &str) -> Option<String> {
     at_home.then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
-fn place_with_plus(before: &str, run: &Run) -> usize {
-    let trimmed = before.trim_end_matches(['(', ' ']);
+fn place_with_plus(text: &str, run: &Run) -> usize {
+    let trimmed = text[..run.place.start].trim_end_matches(['(', ' ']);
     if run.plus && trimmed.ends_with('+') {
         trimmed.len() - 1
     } else {
@@ -185,7 +185,7 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         let quote = if yes {
             run.place.clone()
         } else {
-            0..turn.text.len().min(2)
+            first_word(turn.text)
         };
         let (turn, also, op) = if yes {
             (before, at, Op::Confirm)
@@ -198,11 +198,15 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     }
 }
 
+fn first_word(text: &str) -> Range<usize> {
+    words(text).first().map_or(0..0, |word| word.place.clone())
+}
+
 fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let cue = ADDRESS
         .find_iter(turn.text)
         .find(|hit| {
-            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(&turn.text[..hit.start()])
+            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(lead(turn.text, hit.start()))
         })
         .map(|hit| hit.end());
     let asked = turn.answers(&Ask::For(Slot::Address));
@@ -212,22 +216,18 @@ fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         None if call.one_sided && BARE_ADDRESS.is_match(turn.text.trim()) => 0,
         None => return,
     };
-    let rest = &turn.text[start..];
+    let rest = tail(turn.text, start);
     let end = ADDRESS_ENDS
         .find(rest)
         .map_or(rest.len(), |hit| hit.start());
     let place = trimmed(turn.text, start..start + end);
     let text = &turn.text[place.clone()];
-    let words = text.split_whitespace().count();
+    let length = text.split_whitespace().count();
     let whole = STREET.find_iter(text).count() >= 1
         && text
             .bytes()
             .any(|byte| byte.is_ascii_digit() || byte == b' ');
-    if (2..=16).contains(&words)
-        && whole
-        && !text.contains(['@', '?'])
-        && !text.contains("[redacted")
-    {
+    if (2..=16).contains(&length) && whole && !text.contains(['@', '?']) {
         notes.push(Note::new(Slot::Address, text, at, place, 0.75));
     }
 }
@@ -239,7 +239,7 @@ fn postcode(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         None if asked => 0,
         None => return,
     };
-    let found = runs(&turn.text[from..]);
+    let found = runs(tail(turn.text, from));
     if let Some(run) = found.iter().find(|run| matches!(run.digits.len(), 5 | 9)) {
         let place = from + run.place.start..from + run.place.end;
         notes.push(Note::new(

@@ -7,7 +7,8 @@ use jiff::civil::{Date, Time};
 use jiff::{ToSpan, Zoned};
 use regex::Regex;
 
-use super::pattern;
+use super::call::lead;
+use crate::memory::pattern::pattern;
 use crate::time::Timestamp;
 
 mod clock;
@@ -59,7 +60,7 @@ pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
     pieces.sort_by_key(|piece| piece.place.start);
     let mut found: Vec<When> = Vec::new();
     for mut piece in pieces {
-        let lead = &text[..piece.place.start];
+        let lead = lead(text, piece.place.start);
         if AFTER.is_match(lead) {
             piece.bound = Bound::After;
         } else if BEFORE.is_match(lead) {

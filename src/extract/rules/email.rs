@@ -8,8 +8,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, corrects, is_no};
-use super::call::{Call, Note, Notes, Turn};
-use super::pattern;
+use super::call::{Call, Note, Notes, Turn, lead};
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
@@ -39,12 +39,12 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             found.extend(lost(turn));
         }
         for (value, place, confidence) in found {
-            if OTHERS.is_match(&turn.text[..place.start]) {
+            if OTHERS.is_match(lead(turn.text, place.start)) {
                 continue;
             }
             let asked = turn.answers(&Ask::For(Slot::Email));
             let value = Value::from(value);
-            if corrects(&turn.text[..place.start]) || is_no(turn.text) {
+            if corrects(lead(turn.text, place.start)) || is_no(turn.text) {
                 notes.correct(&Slot::Email, at, place.clone(), &value);
             }
             let confidence = if asked { confidence + 0.05 } else { confidence };
@@ -68,32 +68,25 @@ fn said(turn: &Turn<'_>) -> Vec<Found> {
         .filter_map(|hit| {
             let (whole, domain) = (hit.get(0)?, hit.get(1)?);
             let (local, start) = local(turn.text, whole.start())?;
-            let mut name = String::new();
-            for word in domain.as_str().to_lowercase().split([' ', '.']) {
-                match word {
-                    "" | "dot" | "period" | "point" => name.push('.'),
-                    word => name.push_str(word),
-                }
+            let mut name = domain.as_str().to_lowercase();
+            for dot in [" dot ", " period ", " point ", ". ", " ."] {
+                name = name.replace(dot, ".");
             }
-            let labels: Vec<&str> = name.split('.').filter(|label| !label.is_empty()).collect();
-            let name = join_labels(&labels);
+            let name = name.replace(' ', "");
             Some((format!("{local}@{name}"), start..whole.end(), 0.9))
         })
         .collect()
 }
 
-/// "g mail" is one label.
-fn join_labels(labels: &[&str]) -> String {
-    labels.join(".")
-}
-
 /// The part before the "at", read backwards to where the address begins.
 fn local(text: &str, until: usize) -> Option<(String, usize)> {
-    let words = spoken::words(&text[..until]);
+    let near = lead(text, until);
+    let offset = until - near.len();
+    let words = spoken::words(near);
     let mut start = words.len();
-    let mut end = until;
+    let mut end = near.len();
     while let Some(word) = start.checked_sub(1).map(|before| &words[before]) {
-        let gap = &text[word.place.end..end];
+        let gap = &near[word.place.end..end];
         let apart = gap.contains(['?', '!', ':', ';']) || gap.contains(". ");
         let joint = ["dot", "underscore", "dash", "hyphen", "period", "plus"]
             .iter()
@@ -114,7 +107,7 @@ fn local(text: &str, until: usize) -> Option<(String, usize)> {
         local.push_str(&piece);
         // A typed dot or hyphen between two words stays.
         if let Some(next) = rest.get(taken) {
-            let gap = &text[rest[taken - 1].place.end..next.place.start];
+            let gap = &near[rest[taken - 1].place.end..next.place.start];
             match gap {
                 "." | "_" => local.push_str(gap),
                 "-" if word.text.len() > 1 => local.push('-'),
@@ -133,7 +126,7 @@ fn local(text: &str, until: usize) -> Option<(String, usize)> {
     sound.then(|| {
         (
             local,
-            words.get(start).map_or(until, |word| word.place.start),
+            offset + words.get(start).map_or(near.len(), |word| word.place.start),
         )
     })
 }

@@ -8,8 +8,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{corrects, identifier};
-use super::call::{Call, Note, Notes, Turn};
-use super::pattern;
+use super::call::{Call, Note, Notes, Turn, tail};
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
@@ -122,8 +122,12 @@ fn bare(call: &Call<'_>, turn: &Turn<'_>) -> Option<(Slot, String, Range<usize>)
     let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
     let lettered = value.starts_with(|c: char| c.is_ascii_alphabetic());
     let digits = value.len() - letters;
-    let year = words[taken - 1].text.len() == 4 && words[taken - 1].text.starts_with("20");
-    if taken < words.len() || !lettered || letters > 5 || digits < 2 || value.len() < 5 || year {
+    let worded = words[..taken].iter().any(|word| {
+        word.text.len() == 4 && word.text.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    let unlike =
+        worded || words[taken - 1].text.len() == 4 && words[taken - 1].text.starts_with("20");
+    if taken < words.len() || !lettered || letters > 4 || digits < 2 || value.len() < 5 || unlike {
         return None;
     }
     let insured = call.callers().any(|(_, turn)| INSURED.is_match(turn.text));
@@ -140,7 +144,7 @@ fn bare(call: &Call<'_>, turn: &Turn<'_>) -> Option<(Slot, String, Range<usize>)
 
 /// The code that begins here.
 fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usize>)> {
-    let words = spoken::words(&text[from..]);
+    let words = spoken::words(tail(text, from));
     let lead = words.iter().position(|word| {
         !["is", "it's", "its", "um", "uh", "the", "number"]
             .iter()

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::call::{Call, Note, Notes};
-use super::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 
 static WRONG: LazyLock<Regex> = pattern!(

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::ask::{Ask, corrects, is_no, is_yes};
-use super::call::{Call, Note, Notes, Turn};
-use super::pattern;
+use super::call::{Call, Note, Notes, Turn, lead, tail};
 use super::vocabulary::{ends_name, is_common};
 use crate::memory::observation::Op;
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
@@ -43,8 +43,9 @@ static BARE_LEAD: LazyLock<Regex> = pattern!(
 static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|boss's|company|business|user|pet|dog's|cat's|brand|street|middle|maiden|product|file|hotel|screen|domain)\W*$|\bwhat(?:'s| is)\W*$"
 );
+static AT_DOMAIN: LazyLock<Regex> = pattern!(r"^at [\w-]+(?: dot |\.)[a-z]");
 /// Letters said one by one.
-static SPELLED: LazyLock<Regex> = pattern!(r"\b[a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b){2,}");
+static SPELLED: LazyLock<Regex> = pattern!(r"(?:^|[\s,:])([a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b){2,})");
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
@@ -52,6 +53,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
         if let Some(name) = stated(call, at, turn, known) {
             assert(call, notes, at, &name);
         }
+        spelled_out(at, turn, notes);
         preferred(at, turn, notes);
         read_back(call, at, turn, notes);
     }
@@ -89,7 +91,7 @@ fn parts(turn: &Turn<'_>) -> Option<Name> {
 
 fn introduced(turn: &Turn<'_>, cue: &Regex, judge: bool, confidence: f64) -> Option<Name> {
     cue.find_iter(turn.text).find_map(|hit| {
-        if OTHERS.is_match(&turn.text[..hit.start()]) {
+        if OTHERS.is_match(lead(turn.text, hit.start())) {
             return None;
         }
         let (text, place) = name_at(turn.text, hit.end(), judge)?;
@@ -135,7 +137,7 @@ fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
     // "Hello Alex" greets the agent.
     let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
     let (text, place) = name_at(turn.text, start, true)?;
-    let rest = spoken::words(&turn.text[place.end..]);
+    let rest = spoken::words(tail(turn.text, place.end));
     let alone = rest.is_empty() || rest[0].is("and") || rest.iter().any(|word| word.is("ssn"));
     let plausible = text
         .split(' ')
@@ -152,7 +154,7 @@ fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
 /// The name that begins at a place: words that look like one, no more than [`LONGEST`]. With
 /// `judge`, a word that is common anyway is no name.
 fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize>)> {
-    let rest = text.get(start..)?;
+    let rest = tail(text, start);
     let words = spoken::words(rest);
     let mut taken: Vec<&Word<'_>> = Vec::new();
     for word in &words {
@@ -170,7 +172,7 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
             .text
             .chars()
             .all(|c| c.is_alphabetic() || matches!(c, '\'' | '’'));
-        let ended = ends_name(word.text) || (judge && is_common(word.text));
+        let ended = ends_name(word.text) || word.is("dot") || (judge && is_common(word.text));
         if !joined || !letters || ended || taken.len() == LONGEST {
             break;
         }
@@ -185,10 +187,15 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
             && !ends_name(next.text)
             && is_common(next.text)
     });
-    let single_letter = taken.len() == 1 && first.text.chars().count() < 2;
+    // "It's john dot smith at gmail dot com" is an address.
+    let address = next.is_some_and(|next| {
+        ["dot", "underscore"].iter().any(|joint| next.is(joint))
+            || AT_DOMAIN.is_match(&rest[next.place.start..])
+    });
+    let single_letter = taken.iter().all(|word| word.text.chars().count() < 2);
     let lower = !first.text.starts_with(char::is_uppercase);
     let sentence_case = text.starts_with(char::is_uppercase) && text.contains(['.', ',', '?']);
-    if single_letter || (judge && (cut || (lower && sentence_case))) {
+    if single_letter || address || (judge && (cut || (lower && sentence_case))) {
         return None;
     }
     let place = start + first.place.start..start + last.place.end;
@@ -205,7 +212,8 @@ fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize
 /// "Jon, J O N": the letters decide how the last word that resembles them is written.
 fn spelled_after(text: &str, from: usize, name: &[String]) -> Option<Vec<String>> {
     let letters = SPELLED
-        .find(&text[from..])
+        .captures(tail(text, from))?
+        .get(1)
         .filter(|hit| hit.start() <= 30)?;
     let word: String = letters
         .as_str()
@@ -260,6 +268,35 @@ fn assert(call: &Call<'_>, notes: &mut Notes, at: usize, name: &Name) {
         name.place.clone(),
         name.confidence,
     ));
+}
+
+/// "How do you spell your last name?" – "C O N N E R."
+fn spelled_out(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());
+    let Some(letters) = SPELLED
+        .captures(tail(turn.text, start))
+        .and_then(|hit| hit.get(1))
+    else {
+        return;
+    };
+    let held = notes
+        .held(&Slot::Name, at)
+        .first()
+        .map(|note| (*note).clone());
+    let Some(name) = held.as_ref().and_then(|held| held.value.as_str()) else {
+        return;
+    };
+    if !turn.answers(&Ask::For(Slot::Name)) || letters.start() > 0 {
+        return;
+    }
+    let parts: Vec<String> = name.split(' ').map(str::to_owned).collect();
+    let Some(spelled) = spelled_after(turn.text, start, &parts) else {
+        return;
+    };
+    let value = serde_json::Value::from(spelled.join(" "));
+    let place = start..start + letters.end();
+    notes.correct(&Slot::Name, at, place.clone(), &value);
+    notes.push(Note::new(Slot::Name, value, at, place, 0.9));
 }
 
 fn preferred(at: usize, turn: &Turn<'_>, notes: &mut Notes) {

@@ -4,15 +4,15 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::call::{Call, Note, Notes, Turn};
-use super::pattern;
+use super::call::{Call, Note, Notes, Turn, lead};
+use crate::memory::pattern::{compile, pattern};
 use crate::memory::slot::Slot;
 
 const TIMES: &str = r"(?:early |late )?(?:mornings?|afternoons?|evenings?|nights?|weekends?|weekdays?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)(?: (?:mornings?|afternoons?|evenings?|nights?))?(?: (?:and|or) (?:mornings?|afternoons?|evenings?|weekends?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?))?";
 
 /// A pattern around [`TIMES`].
 fn with_times(text: &str) -> Regex {
-    super::compile(&text.replace("TIMES", TIMES).replace("HOUR", HOUR))
+    compile(&text.replace("TIMES", TIMES).replace("HOUR", HOUR))
 }
 
 const HOUR: &str = r"(?:after|before|until|between|from) (?:(?:\d{1,2}(?::\d\d)?|noon|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?: ?[ap]\.?m\.?| o'clock)?(?: (?:and|to|in the morning|in the evening|in the afternoon))?(?: \d{1,2}(?::\d\d)?(?: ?[ap]\.?m\.?)?)?|work|lunch|school)";
@@ -70,10 +70,17 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
                 .next()
                 .map_or("", |part| part.as_str());
             let place = super::contact::trimmed(turn.text, whole.range());
-            if DENIED.is_match(&turn.text[..place.start]) {
+            if DENIED.is_match(lead(turn.text, place.start)) {
                 return false;
             }
-            let value = value(&said.to_lowercase());
+            let said = said.to_lowercase();
+            // "9 am." ends a sentence, "9 a.m." does not.
+            let said = if said.ends_with(".m.") {
+                &said
+            } else {
+                said.trim_end_matches('.')
+            };
+            let value = value(said);
             notes.push(Note::new(slot, value, at, place, confidence));
             true
         };
@@ -103,13 +110,16 @@ fn general(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let (Some(whole), Some(said)) = (hit.get(0), hit.get(1)) else {
         return;
     };
-    let words: Vec<&str> = said.as_str().split_whitespace().collect();
-    let vague = [
+    let parts: Vec<&str> = said.as_str().split_whitespace().collect();
+    let no_thing = [
         "to", "that", "it", "this", "not", "you", "my", "one", "him", "her", "them", "if", "these",
         "those",
     ];
-    let first = words.first().map_or("", |word| *word);
-    if words.len() > 4 || vague.contains(&first) || DENIED.is_match(&turn.text[..whole.start()]) {
+    let first = parts.first().copied().unwrap_or_default();
+    if parts.len() > 4
+        || no_thing.contains(&first)
+        || DENIED.is_match(lead(turn.text, whole.start()))
+    {
         return;
     }
     let value = said.as_str().trim().to_lowercase();

@@ -139,10 +139,11 @@ proptest! {
 
     #[test]
     fn two_identities_share_a_key_only_as_one_number(a in "[a-z:+@0-9_]{0,14}", b in "[a-z:+@0-9_]{0,14}") {
-        if let (Some(one), Some(two)) = (key(&a), key(&b)) {
-            if one == two && a.trim() != b.trim() {
-                prop_assert!(one.starts_with('+'));
-            }
+        if let (Some(one), Some(two)) = (key(&a), key(&b))
+            && one == two
+            && a.trim() != b.trim()
+        {
+            prop_assert!(one.starts_with('+'));
         }
     }
 

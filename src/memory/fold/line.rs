@@ -21,7 +21,7 @@ struct Held<'a> {
 }
 
 /// The facts of one line, whose observations stand in the order of speech.
-pub(super) fn facts(id: &str, object: &str, line: Vec<&Seen>) -> Vec<Fact> {
+pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
     let line = settled(line);
     let mut facts = Vec::new();
     let mut held: Option<Held<'_>> = None;
@@ -82,9 +82,9 @@ fn freely(one: &Seen) -> bool {
 
 /// What each conversation came to: of extractors that disagree the highest rank speaks, and what
 /// a speaker took back in the same conversation was never said.
-fn settled(line: Vec<&Seen>) -> Vec<&Seen> {
+fn settled<'a>(line: &[&'a Seen]) -> Vec<&'a Seen> {
     let mut highest: BTreeMap<&ConversationId, Rank> = BTreeMap::new();
-    for one in &line {
+    for one in line {
         if one.observation.op == Op::Assert {
             let rank = highest.entry(&one.conversation_id).or_insert(one.rank);
             *rank = (*rank).max(one.rank);
@@ -141,7 +141,7 @@ impl Held<'_> {
         let mut evidence: Vec<Evidence> = self
             .support
             .iter()
-            .flat_map(|one| {
+            .filter_map(|one| {
                 one.observation.message_ids.first().map(|message| Evidence {
                     conversation_id: one.conversation_id.clone(),
                     message_id: message.clone(),

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Kind, hide};
+use crate::memory::pattern::{compile, pattern};
 use crate::memory::spoken::{self, Word};
 
 /// User turns that an unanswered question lasts for: a card is dictated in groups.
@@ -39,14 +40,13 @@ static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
         ),
     ]
     .into_iter()
-    .filter_map(|(kind, cue)| Some((kind, Regex::new(&format!(r"(?i)\b(?:{cue})\b")).ok()?)))
+    .map(|(kind, cue)| (kind, compile(&format!(r"\b(?:{cue})\b"))))
     .collect()
 });
 
 /// "Social media" is no number.
-static NO_CUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\bsocial (?:media|club|event|network|worker|services?)\b").ok()
-});
+static NO_CUE: LazyLock<Regex> =
+    pattern!(r"^social (?:media|club|event|network|worker|services?)\b");
 
 /// Words that say that a number is of another kind.
 const OTHER_NUMBERS: [&str; 32] = [
@@ -90,11 +90,7 @@ pub(super) fn cues(hidden: &str) -> Vec<(Kind, Range<usize>)> {
         .iter()
         .flat_map(|(kind, cue)| cue.find_iter(hidden).map(|hit| (*kind, hit.range())))
         .collect();
-    if let Some(no_cue) = NO_CUE.as_ref() {
-        for hit in no_cue.find_iter(hidden) {
-            found.retain(|(_, place)| !hit.range().contains(&place.start));
-        }
-    }
+    found.retain(|(_, place)| !NO_CUE.is_match(&hidden[place.start..]));
     found.sort_by_key(|(kind, place)| (place.start, *kind));
     found
 }

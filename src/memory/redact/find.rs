@@ -1,13 +1,15 @@
 //! Where in one text the secrets stand.
 
 use std::ops::{Range, RangeInclusive};
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use super::Kind;
 use super::cue::{Expected, cues, is_other_number};
 use crate::memory::spoken::{Run, Word, runs, words};
+
+mod card;
+mod password;
+
+use card::is_card;
 
 /// Words between a cue and its number.
 const WINDOW: usize = 10;
@@ -22,48 +24,6 @@ const GLUE: [&str; 46] = [
     "ended", "with", "as", "to", "would", "be", "code", "pin", "for", "card", "this", "on", "file",
     "here", "um", "uh", "ok", "okay", "sure", "and", "me", "us",
 ];
-
-/// A password that is said where it is named. What follows may be quoted.
-static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r#"(?i)\b(?:pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd)\b["'”]?\s*"#,
-        r#"(?:(?:for|on) (?:my|the|your) \w+ )?"#,
-        r#"(?:[:=]|\b(?:is|was|to|would be|will be|it's|being)\b)[\s:]*["'“]?([^\s"“”]+(?: [^\s"“”,;!?]+)*)"#
-    ))
-    .ok()
-});
-
-/// What follows "the password is" and is none.
-static NO_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)^(?:not|no|wrong|incorrect|invalid|expired|correct|required|working|reset|being|too|",
-        r"case|the|a|an|my|your|our|in|on|at|something|anything|what|forgotten|still|also|never|",
-        r"always|on|there|here|login|log|access|get|change|update|protected|needed|locked|gone|lost|",
-        r"be|it|that|this|them|i|you|we|null|none|true|false)\b"
-    ))
-    .ok()
-});
-
-/// Where a password's phrase ends.
-static CLAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)[.,;!?](?:\s|$)|\n|\s(?:and|but|so|because|if|can|could|is|please)\s").ok()
-});
-
-/// What a caller says before the answer, or instead of it.
-static PREAMBLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)^(?:(?:yes|yeah|sure|ok|okay|um|uh|well|so|alright|of course|it's|its|it is|that's|",
-        r"that is|that would be|this is|i think|i believe|my|the|pass ?word|pass ?phrase|is)\b[\s,.:]*)*"
-    ))
-    .ok()
-});
-static NO_ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)^(?:no\b|nope|not|i (?:don|can|forg|do|am|lost|have|need|want|never)|i'm|why|what|",
-        r"sorry|hold|one (?:sec|mom)|just|let me|wait|hang|can |could |give|thank|hello|correct|right)|\?"
-    ))
-    .ok()
-});
 
 /// Everything that must go from a text whose markers are hidden: in order, without overlap.
 pub(super) fn spans(hidden: &str, expected: &Expected) -> Vec<(Range<usize>, Kind)> {
@@ -221,38 +181,6 @@ impl Text<'_> {
         }
     }
 
-    fn passwords(&self, found: &mut Vec<(Range<usize>, Kind)>) {
-        let (Some(password), Some(none)) = (PASSWORD.as_ref(), NO_PASSWORD.as_ref()) else {
-            return;
-        };
-        for said in password.captures_iter(self.hidden) {
-            let Some(value) = said.get(1) else { continue };
-            if none.is_match(value.as_str()) {
-                continue;
-            }
-            self.push_phrase(value.range(), found);
-        }
-    }
-
-    /// A phrase up to the end of its clause, without the full stop.
-    fn push_phrase(&self, place: Range<usize>, found: &mut Vec<(Range<usize>, Kind)>) {
-        let phrase = &self.hidden[place.clone()];
-        let end = CLAUSE
-            .as_ref()
-            .and_then(|clause| clause.find(phrase))
-            .map_or(phrase.len(), |stop| stop.start());
-        let phrase =
-            phrase[..end].trim_end_matches(['.', ',', '!', '?', '"', '\'', '”', ' ', '}', ']']);
-        let start = phrase.find(|c: char| c != '\u{1}').unwrap_or(phrase.len());
-        let plain = &phrase[start..];
-        let stop = plain.find('\u{1}').unwrap_or(plain.len());
-        let plain = plain[..stop].trim_end();
-        if plain.chars().any(char::is_alphanumeric) {
-            let from = place.start + start;
-            found.push((from..from + plain.len(), Kind::Password));
-        }
-    }
-
     /// What the agent has just asked for.
     fn answers(&self, expected: &Expected, found: &mut Vec<(Range<usize>, Kind)>) {
         if expected.has(Kind::Password) {
@@ -282,19 +210,6 @@ impl Text<'_> {
                 let mixed = self.words.iter().find(|word| is_mixed(word.text));
                 found.extend(mixed.map(|word| (word.place.clone(), Kind::Code)));
             }
-        }
-    }
-
-    fn password_answer(&self, found: &mut Vec<(Range<usize>, Kind)>) {
-        let (Some(preamble), Some(no_answer)) = (PREAMBLE.as_ref(), NO_ANSWER.as_ref()) else {
-            return;
-        };
-        let trimmed = self.hidden.trim_start();
-        let lead = self.hidden.len() - trimmed.len();
-        let start = lead + preamble.find(trimmed).map_or(0, |hit| hit.end());
-        let answer = &self.hidden[start..];
-        if !no_answer.is_match(answer) && !self.hidden.contains('?') {
-            self.push_phrase(start..self.hidden.len(), found);
         }
     }
 
@@ -331,7 +246,8 @@ fn tight_lengths(kind: Kind) -> RangeInclusive<usize> {
         Kind::Ssn => 4..=12,
         Kind::Pin => 3..=12,
         Kind::Code => 4..=10,
-        Kind::Password => 1..=0,
+        // Known by its words, not by its digits.
+        Kind::Password => 0..=0,
     }
 }
 
@@ -343,7 +259,8 @@ fn loose_lengths(kind: Kind) -> RangeInclusive<usize> {
         Kind::Ssn => 4..=9,
         Kind::Pin => 4..=6,
         Kind::Code => 4..=8,
-        Kind::Password => 1..=0,
+        // Known by its words, not by its digits.
+        Kind::Password => 0..=0,
     }
 }
 
@@ -384,47 +301,4 @@ fn is_mixed(word: &str) -> bool {
 
 fn is_year(digits: &str) -> bool {
     digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
-}
-
-/// Whether these digits are a payment card: an issuer's prefix and length, and the check digit.
-fn is_card(digits: &str) -> bool {
-    let prefix = |length: usize| {
-        digits
-            .get(..length)
-            .and_then(|text| text.parse::<u32>().ok())
-    };
-    let (Some(one), Some(two), Some(three), Some(four)) =
-        (prefix(1), prefix(2), prefix(3), prefix(4))
-    else {
-        return false;
-    };
-    let issued = match digits.len() {
-        14 => matches!(three, 300..=305) || matches!(two, 36 | 38 | 39),
-        15 => matches!(two, 34 | 37),
-        16 => {
-            one == 4
-                || matches!(two, 51..=55 | 62 | 65 | 67)
-                || matches!(three, 644..=649)
-                || matches!(four, 2221..=2720 | 3528..=3589 | 6011)
-        }
-        17..=19 => one == 4 && digits.len() == 19 || two == 62,
-        _ => false,
-    };
-    issued && luhn(digits)
-}
-
-fn luhn(digits: &str) -> bool {
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(at, byte)| {
-            let digit = u32::from(byte - b'0');
-            match (at % 2, digit * 2) {
-                (0, _) => digit,
-                (_, double) => double / 10 + double % 10,
-            }
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }

@@ -373,7 +373,7 @@ fn a_long_transcript_takes_no_longer_a_word() {
         "one two ",
         "card number card ",
     ] {
-        let _ = redact_text(&piece.repeat(60_000));
+        let _ = redact_text(&piece.repeat(20_000));
     }
 }
 

@@ -31,6 +31,16 @@ fn digits_are_read_as_they_are_said() {
 }
 
 #[test]
+fn an_oh_that_stands_apart_is_no_zero() {
+    check("Oh, 415 555 0123. Oh and my email", &["4155550123"]);
+    check("oh 4155550123", &["4155550123"]);
+    check("four one five, oh one two", &["415012"]);
+    check("oh one two", &["012"]);
+    check("one two oh", &["120"]);
+    check("Oh. Oh.", &["0"]);
+}
+
+#[test]
 fn words_between_break_a_run() {
     check("it's 12 and then 13", &["12", "13"]);
     check("flight 212 at 9", &["212", "9"]);

@@ -15,6 +15,9 @@ use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 /// The path that all routes begin with.
 const CONVERSATIONS: [&str; 3] = ["v1", "agents", "conversations"];
 
+/// What the platform's conversation ids begin with.
+const PREFIX: &str = "conv_";
+
 /// Rows a page, the most that the platform gives.
 const LIMIT: &str = "200";
 
@@ -44,9 +47,34 @@ impl Client {
         })
     }
 
-    async fn messages(&self, id: &ConversationId) -> Result<Vec<Value>, FetchError> {
+    /// The conversation, and the spelling of its id that the platform knows.
+    ///
+    /// The documents show ids in both cases and do not say that paths are read in either, so an id
+    /// of ours that is not found is asked for once more as the platform's oldest examples spell it.
+    async fn conversation(&self, id: &ConversationId) -> Result<(String, Value), FetchError> {
         let [v1, agents, conversations] = CONVERSATIONS;
-        let path = [v1, agents, conversations, id.as_str(), "messages"];
+        let ours = id.as_str().to_owned();
+        match self
+            .rest
+            .get(&[v1, agents, conversations, &ours], &[])
+            .await
+        {
+            Err(FetchError::NotFound) if self.is_conversation_id(&ours) => {
+                let (prefix, rest) = ours.split_at(PREFIX.len());
+                let theirs = format!("{prefix}{}", rest.to_ascii_uppercase());
+                let answer = self
+                    .rest
+                    .get(&[v1, agents, conversations, &theirs], &[])
+                    .await?;
+                Ok((theirs, answer))
+            }
+            answer => Ok((ours, answer?)),
+        }
+    }
+
+    async fn messages(&self, id: &str) -> Result<Vec<Value>, FetchError> {
+        let [v1, agents, conversations] = CONVERSATIONS;
+        let path = [v1, agents, conversations, id, "messages"];
         let mut messages = Vec::new();
         let mut seen = HashSet::new();
         let mut cursor: Option<String> = None;
@@ -75,16 +103,15 @@ impl Api for Client {
     }
 
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
-        let [v1, agents, conversations] = CONVERSATIONS;
-        let path = [v1, agents, conversations, id.as_str()];
-        let answer = object(self.rest.get(&path, &[]).await?)?;
-        let (conversation, reason) = map::conversation(answer, &self.naming)?;
+        let (spelled, answer) = self.conversation(id).await?;
+        let (conversation, reason) = map::conversation(object(answer)?, &self.naming)?;
         if conversation.id != *id {
             return Err(malformed(
                 "it is another conversation than the one asked for",
             ));
         }
-        let messages = map::messages(&conversation.id, self.messages(id).await?)?;
+        let messages = self.messages(&spelled).await?;
+        let messages = map::messages(&conversation.id, messages)?;
         Ok(Fetched {
             conversation,
             messages,
@@ -115,9 +142,9 @@ impl Api for Client {
 
     fn is_conversation_id(&self, text: &str) -> bool {
         // `conv_` and 26 characters of Crockford's alphabet, which has no I, L, O and U.
-        text.split_at_checked("conv_".len())
+        text.split_at_checked(PREFIX.len())
             .is_some_and(|(prefix, rest)| {
-                prefix.eq_ignore_ascii_case("conv_")
+                prefix.eq_ignore_ascii_case(PREFIX)
                     && rest.len() == 26
                     && rest.bytes().all(|byte| {
                         byte.is_ascii_alphanumeric()

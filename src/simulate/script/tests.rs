@@ -14,8 +14,8 @@ fn every_call_is_whole() {
         let name = &script.name;
         assert_eq!(script.sends.len(), script.expect.answers.len(), "{name}");
         assert!(
-            script.title.chars().count() <= 52,
-            "{name}: the title fits the table"
+            script.title.chars().count() <= 25,
+            "{name}: the title fits its column"
         );
         for (_, line) in &script.dialogue {
             assert!(!line.trim().is_empty(), "{name}");

@@ -111,15 +111,13 @@ fn read_cursor(text: &str) -> Option<usize> {
     text.strip_prefix('m')?.parse().ok()
 }
 
-fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
-    serde_urlencoded(query).ok_or_else(|| "The query string can't be read.".to_owned())
-}
-
 /// Reads `a=1&b=two+words%21`.
-fn serde_urlencoded(query: &str) -> Option<Vec<(String, String)>> {
-    let uri = format!("/?{query}").parse::<http::Uri>().ok()?;
-    let axum::extract::Query(pairs) = axum::extract::Query::try_from_uri(&uri).ok()?;
-    Some(pairs)
+fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
+    let unreadable = || "The query string can't be read.".to_owned();
+    let uri: http::Uri = format!("/?{query}").parse().map_err(|_| unreadable())?;
+    let axum::extract::Query(pairs) =
+        axum::extract::Query::try_from_uri(&uri).map_err(|_| unreadable())?;
+    Ok(pairs)
 }
 
 fn limit(value: &str) -> Result<usize, String> {

@@ -3,6 +3,15 @@ use serde_json::json;
 use super::super::judge;
 use super::*;
 
+const PIPE: Look = Look {
+    terminal: false,
+    colours: false,
+};
+const TERMINAL: Look = Look {
+    terminal: true,
+    colours: true,
+};
+
 fn call(differences: &[&str]) -> CallReport {
     let found = judge::read(
         &json!({"end_reason": "voicemail_message_left", "end_reason_source": "platform"}),
@@ -12,11 +21,14 @@ fn call(differences: &[&str]) -> CallReport {
             json!({"slot": "identity.name", "value": "Dana\u{1b}[31m", "fact": ""}),
             json!({"slot": "contact.phone", "value": "+14155550134", "fact": "", "valid_to": "x"}),
         ],
-        &[json!({"step": "attempt_failed"}), json!({"step": "remembered"})],
+        &[
+            json!({"step": "attempt_failed"}),
+            json!({"step": "remembered"}),
+        ],
     );
     CallReport {
         name: "one".to_owned(),
-        title: "A caller with a title that is as long as titles get".to_owned(),
+        title: "Title as long as they get".to_owned(),
         conversation_id: "conv_1".to_owned(),
         agent_id: "agent_1".to_owned(),
         caller_identity: "user_1".to_owned(),
@@ -36,14 +48,14 @@ fn the_table_fits_and_stays_plain_in_a_pipe() {
         "http://127.0.0.1:1".to_owned(),
         std::time::Duration::from_secs(8),
     );
-    let table = render(&report, false);
+    let table = render(&report, PIPE);
     assert!(!table.contains('\u{1b}'), "{table}");
     for line in table.lines() {
         assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
     }
     for part in [
         "voicemail_message_left",
-        "platform, after 1 retry",
+        "platform, 1 retry",
         "3 accepted",
         "2 absorbed",
         "name: Dana",
@@ -54,14 +66,14 @@ fn the_table_fits_and_stays_plain_in_a_pipe() {
     ] {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
-    assert!(render(&report, true).contains('\u{1b}'));
+    assert!(render(&report, TERMINAL).contains('\u{1b}'));
 }
 
 #[test]
 fn progress_is_one_line() {
-    let line = progress(&call(&[]), false);
+    let line = progress(&call(&[]), PIPE);
     assert!(line.contains("✓") && line.contains("12.3 s"), "{line}");
-    assert!(progress(&call(&["x"]), false).contains("✗"));
-    assert!(progress(&call(&[]), true).contains("\u{1b}[32m"));
+    assert!(progress(&call(&["x"]), PIPE).contains("✗"));
+    assert!(progress(&call(&[]), TERMINAL).contains("\u{1b}[32m"));
     assert_eq!(line.lines().count(), 1);
 }

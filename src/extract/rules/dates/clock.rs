@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use regex::{Captures, Regex};
 
 use super::When;
-use crate::extract::rules::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::spoken;
 
 static CLOCK: LazyLock<Regex> = pattern!(
@@ -90,15 +90,15 @@ fn clock(text: &str, hit: &Captures<'_>) -> Option<When> {
         || hit.name("part").is_some()
         || hit.name("before").is_some();
     let relative = part("half");
-    let halved = relative.as_deref().and_then(offset);
-    let led = lead
+    let shift = relative.as_deref().and_then(offset);
+    let anchored = lead
         .as_deref()
         .is_some_and(|lead| !matches!(lead, "for" | "to" | "say" | "make it" | "about"));
     let amount = followed_by_unit(text, whole.end());
-    if (!marked && halved.is_none() && !led) || (amount && !marked) || hour > 23 {
+    if (!marked && shift.is_none() && !anchored) || (amount && !marked) || hour > 23 {
         return None;
     }
-    if relative.is_some() && halved.is_none() && !marked && !led {
+    if relative.is_some() && shift.is_none() && !marked && !anchored {
         return None;
     }
     let day_part = part("part").or_else(|| part("before"));
@@ -108,14 +108,14 @@ fn clock(text: &str, hit: &Captures<'_>) -> Option<When> {
         day_part.as_deref(),
         marked && hit.name("minute").is_some(),
     )?;
-    if let Some(offset) = halved {
+    if let Some(offset) = shift {
         let total = (i16::from(hour) * 60 + offset).rem_euclid(24 * 60);
         hour = i8::try_from(total / 60).ok()?;
         minute = i8::try_from(total % 60).ok()?;
     }
     let start = hit
         .name("before")
-        .or_else(|| hit.name("half").filter(|_| halved.is_some()))
+        .or_else(|| hit.name("half").filter(|_| shift.is_some()))
         .or_else(|| hit.name("hour"))?
         .start();
     let end = whole
@@ -159,13 +159,10 @@ fn in_half_day(hour: i8, half: Option<&str>, part: Option<&str>, typed: bool) ->
     let pm = letter == Some('p') || matches!(part, Some("afternoon" | "evening" | "night"));
     let am = letter == Some('a') || part == Some("morning");
     match hour {
-        0 | 13..=23 => Some(hour),
         12 if am => Some(0),
-        12 => Some(12),
         1..=11 if pm => Some(hour + 12),
-        1..=11 if am => Some(hour),
-        1..=7 => Some(hour + 12),
-        8..=11 => Some(hour),
+        1..=7 if !am => Some(hour + 12),
+        0..=23 => Some(hour),
         _ => None,
     }
     .filter(|_| typed || hour > 0)

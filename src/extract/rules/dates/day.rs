@@ -7,7 +7,7 @@ use jiff::{Span, ToSpan, Zoned};
 use regex::{Captures, Regex};
 
 use super::When;
-use crate::extract::rules::pattern;
+use crate::memory::pattern::pattern;
 use crate::memory::spoken;
 
 static NEAR: LazyLock<Regex> = pattern!(

@@ -279,3 +279,19 @@ async fn conversation_ids_have_one_form() {
         assert!(!api.is_conversation_id(other), "{other}");
     }
 }
+
+#[tokio::test]
+async fn a_platform_that_spells_its_ids_in_capitals_is_asked_in_capitals() {
+    let server = MockServer::start().await;
+    let spelled = "conv_01K7H3V5E8F9X2M4Q6S8T0W1Y3";
+    let mut theirs = call();
+    theirs["id"] = json!(spelled);
+    let route = format!("/v1/agents/conversations/{spelled}");
+    json_at(&server, &route, theirs).await;
+    let messages = json!({"messages": [{"id": "m", "role": "user", "content": "Hi."}],
+        "has_more": false});
+    json_at(&server, &format!("{route}/messages"), messages).await;
+    let fetched = api(&server).fetch(&id()).await.unwrap();
+    assert_eq!(fetched.conversation.id, id());
+    assert_eq!(fetched.messages.len(), 1);
+}

@@ -1,0 +1,56 @@
+//! Questions to the broker about its queues, on a channel that nothing else waits for.
+
+use std::sync::Arc;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection};
+use tokio::sync::Mutex;
+
+use super::link::{self, Error, Result, within};
+
+/// Asks the broker about queues.
+#[derive(Clone, Default)]
+pub(super) struct Control(Arc<Mutex<Option<Asking>>>);
+
+struct Asking {
+    connection: Arc<Connection>,
+    channel: Option<Channel>,
+}
+
+impl Control {
+    pub(super) async fn connected(&self, connection: &Arc<Connection>) {
+        *self.0.lock().await = Some(Asking {
+            connection: Arc::clone(connection),
+            channel: None,
+        });
+    }
+
+    pub(super) async fn lost(&self) {
+        *self.0.lock().await = None;
+    }
+
+    /// Messages that wait in a queue, without those that somebody holds.
+    pub(super) async fn messages(&self, queue: &str) -> Result<i64> {
+        let mut asking = self.0.lock().await;
+        let asking = asking.as_mut().ok_or(Error::Lost)?;
+        let channel = match asking.channel.take() {
+            Some(channel) => channel,
+            None => link::channel(&asking.connection).await?,
+        };
+        // A failure closes the channel: the next question opens another.
+        let (messages, _) = count(&channel, queue).await?;
+        asking.channel = Some(channel);
+        Ok(messages)
+    }
+}
+
+/// Messages that wait in a queue, and consumers of it.
+pub(super) async fn count(channel: &Channel, queue: &str) -> Result<(i64, u32)> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let found = within(channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
+    Ok((found.message_count().into(), found.consumer_count()))
+}

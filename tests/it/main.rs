@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod dead_letters;
 mod demo;
+mod deploy;
 mod discretion;
 mod layers;
 mod list;

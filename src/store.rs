@@ -219,6 +219,8 @@ impl fmt::Debug for Db {
 /// Holds everybody else off `key` until the transaction ends. SQLite's writer is alone anyway.
 pub async fn lock(conn: &mut Conn<'_>, key: &str) -> Result<()> {
     if let Conn::Postgres(c) = conn {
+        // Callers part a key's pieces with U+0000, which no text of PostgreSQL may hold.
+        let key = key.replace('\0', "\u{1f}");
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(key)
             .execute(&mut **c)

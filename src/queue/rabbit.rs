@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(super) use self::consumer::Held;
 use self::consumer::{Fate, Gate, carry_out};
 use self::control::Control;
-use self::courier::{Courier, STORE_PATIENCE};
+use self::courier::Courier;
 pub use self::link::Error;
 use self::link::{Link, Nodes};
 use self::parcel::Parcel;
@@ -48,6 +48,9 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a database may take to say so before nothing more is taken.
 const PING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the database may take to resolve a letter.
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long a message rests whose letter could not be resolved.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
@@ -242,7 +245,7 @@ impl RabbitQueue {
         let resolved = self.0.courier.db.write(move |mut conn| {
             Box::pin(async move { dead_letters::resolve(&mut conn, &id, now).await })
         });
-        match timeout(STORE_PATIENCE, resolved).await {
+        match timeout(RESOLVE_PATIENCE, resolved).await {
             Ok(resolved) => Ok(resolved?),
             Err(_) => Err(super::Error::Homeless),
         }

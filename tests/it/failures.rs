@@ -57,7 +57,8 @@ async fn under_load(fleet: &mut Fleet, faults: &[Fault]) -> (Answers, String) {
             fault.strike(fleet).await;
         }
     };
-    tokio::join!(load.drive(events), strikes);
+    let within = faults.iter().map(|fault| fault.lasts()).sum();
+    tokio::join!(load.drive(events, within), strikes);
     finish(fleet, faults, &load.tally, started).await
 }
 

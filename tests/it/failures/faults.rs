@@ -9,7 +9,8 @@ use aftercall::host::Dice;
 use wiremock::ResponseTemplate;
 
 use super::fleet::{Fleet, Mode};
-use super::records::Records;
+use super::load::events;
+use super::records::{Records, TOLD};
 use crate::proxy::Line;
 use crate::services::Service;
 use crate::support::Instead;
@@ -62,6 +63,16 @@ impl Fault {
             Self::PlatformHalf => "platform answers by halves",
             Self::DiskFull => "disk full",
             Self::Storm => "each event 20 times, from 8 connections",
+        }
+    }
+
+    /// How long the load should go on for its sake: so long that events come before, in and after it.
+    pub(super) fn lasts(self) -> Duration {
+        let eventful = Duration::from_secs(8);
+        match self {
+            Self::BrokerSilent => SILENT + eventful,
+            Self::DatabaseSlow => SLOW + eventful,
+            _ => eventful,
         }
     }
 
@@ -171,10 +182,17 @@ async fn written(fleet: &Fleet) -> i64 {
     counted.await.unwrap_or(0)
 }
 
+/// Whether nothing is left that could go on.
+async fn all_told(fleet: &Fleet) -> bool {
+    let counted = async { Records::of(fleet).await?.count(TOLD).await };
+    let all = i64::try_from(events()).unwrap();
+    counted.await.is_ok_and(|told| told == all)
+}
+
 /// Waits until work goes on, and says how long that took.
 async fn resumes(fleet: &Fleet) {
     let (before, started) = (written(fleet).await, Instant::now());
-    while written(fleet).await <= before {
+    while written(fleet).await <= before && !all_told(fleet).await {
         assert!(
             started.elapsed() < RESUMES,
             "work does not go on\n{}",

@@ -20,9 +20,6 @@ const CALLS_A_CALLER: usize = 40;
 /// Senders at once. Of a platform that waits 4 s for each answer, this still gets through.
 const SENDERS: usize = 32;
 
-/// The load's length when nothing fails: long enough for a fault to fall into it.
-const LENGTH: Duration = Duration::from_secs(8);
-
 /// Between two events at least: 400 a second are more than a small machine works off.
 const SHORTEST_GAP: Duration = Duration::from_micros(2_500);
 
@@ -113,11 +110,11 @@ impl Load {
         }
     }
 
-    /// Sends every event, at a steady rate.
-    pub(super) async fn drive(&self, events: usize) {
+    /// Sends every event, at a steady rate, within so long if the rate allows it.
+    pub(super) async fn drive(&self, events: usize, within: Duration) {
         let client = client();
         let count = u32::try_from(events).unwrap();
-        let gap = (LENGTH / count).max(SHORTEST_GAP);
+        let gap = (within / count).max(SHORTEST_GAP);
         let start = tokio::time::Instant::now();
         stream::iter((0..count).zip(0..events))
             .for_each_concurrent(SENDERS, |(place, n)| {

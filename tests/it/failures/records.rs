@@ -21,6 +21,10 @@ const NOTHING: [(&str, &str); 8] = [
     ("dead letters", "dead_letters"),
 ];
 
+/// The calls that were told of.
+pub(super) const TOLD: &str =
+    "SELECT COUNT(DISTINCT conversation_id) FROM results WHERE type = 'conversation.completed'";
+
 /// A database that is open for reading.
 pub(super) enum Records {
     /// A copy, for only the process itself may touch the file.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fleet::{Fleet, Mode};
 use super::load::{Tally, caller};
-use super::records::Records;
+use super::records::{Records, TOLD};
 use crate::support::conversation_id;
 
 /// How long work may take to end after the load has: the platform's third retry is a minute later.
@@ -21,10 +21,6 @@ const BROKER_COUNTS_EVERY: Duration = Duration::from_secs(6);
 
 /// Queues that are empty for so long, and yet not every call is told of: it is lost.
 const GIVEN_UP: Duration = Duration::from_secs(15);
-
-/// The calls that were told of.
-const TOLD: &str =
-    "SELECT COUNT(DISTINCT conversation_id) FROM results WHERE type = 'conversation.completed'";
 
 /// Of every so-manieth call each detail is asked for; divides no period of the script.
 const DETAILED: usize = 11;

@@ -36,7 +36,7 @@ const WAITING: usize = 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A broker that owes confirms and gives none for so long is gone, whatever its socket says.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Where a message goes.
 #[derive(Clone, Debug)]
@@ -194,6 +194,8 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         let mut returned = HashSet::new();
         let mut heard_at = self.host.now();
+        // Not begun anew with every message: under load it would never end.
+        let mut next_look = std::pin::pin!(self.host.clock.sleep(LOOK_EVERY));
         loop {
             tokio::select! {
                 count = self.outgoing.recv_many(&mut batch, BATCH), if written.len() < WINDOW => {
@@ -220,8 +222,9 @@ impl Task {
                         topology::declare(connection, &self.names).await?;
                     }
                 }
-                () = self.host.clock.sleep(LOOK_EVERY) => {
+                () = &mut next_look => {
                     look(connection, written.is_empty(), heard_at, self.host.now())?;
+                    next_look.set(self.host.clock.sleep(LOOK_EVERY));
                 }
                 () = self.gone.cancelled() => return Ok(()),
             }

@@ -11,6 +11,7 @@ use crate::config::Overrides;
 mod check;
 mod client;
 mod conversations;
+mod dead;
 mod demo;
 mod extract;
 mod memories;
@@ -92,9 +93,12 @@ enum Command {
     Verify(verify::Args),
     /// Run the memory extractor over transcripts (JSON lines), no server needed
     Extract(extract::Args),
-    /// Read and forget conversations
+    /// Read, reprocess and forget conversations
     #[command(subcommand)]
     Conversations(conversations::Command),
+    /// See what was given up, and put it back to work
+    #[command(subcommand)]
+    Dead(dead::Command),
     /// Read what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -136,6 +140,7 @@ impl Cli {
             Command::Verify(args) => verify::run(&globals, &args),
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
+            Command::Dead(command) => dead::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),

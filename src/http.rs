@@ -23,6 +23,7 @@ pub mod admin_token;
 mod audit;
 mod auth;
 mod conversations;
+mod dead_letters;
 mod docs;
 mod error;
 mod events;
@@ -120,6 +121,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(conversations::routes())
         .merge(memories::routes())
         .merge(events::routes())
+        .merge(dead_letters::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
 }

@@ -38,6 +38,7 @@ pub mod finalize;
 pub mod flow;
 pub mod receive;
 pub mod remember;
+pub mod replay;
 pub mod retention;
 pub mod worker;
 

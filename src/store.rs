@@ -66,6 +66,24 @@ impl Error {
             Self::Corrupt(_) | Self::Migration(_) | Self::Panicked => false,
         }
     }
+
+    /// Whether the database refuses what it was given, which no waiting mends: PostgreSQL's classes
+    /// 22 (data) and 23 (constraints), SQLite's `TOOBIG`, `CONSTRAINT` and `MISMATCH`.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        let code = error.code().unwrap_or_default();
+        if error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+            .is_some()
+        {
+            return code.starts_with("22") || code.starts_with("23");
+        }
+        // An extended code carries the plain one in its low byte.
+        code.parse::<u32>()
+            .is_ok_and(|code| matches!(code & 0xff, 18..=20))
+    }
 }
 
 impl From<sqlx::Error> for Error {

@@ -23,6 +23,14 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ours, Self::Platform, Self::Endpoint, Self::Poison];
+
+    /// Reads what [`Fault::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == text)
+    }
+
     /// The value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

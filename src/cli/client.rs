@@ -170,8 +170,13 @@ impl Client {
     }
 
     /// `POST` with a JSON body.
-    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
-        self.ask(Method::POST, path, &[], Some(body)).await
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        self.ask(Method::POST, path, query, Some(body)).await
     }
 
     /// `DELETE`

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Globals;
 use super::client::{self, Client, Remote};
@@ -19,6 +19,8 @@ pub(super) enum Command {
     List(List),
     /// One conversation with its messages, its memories and its way through aftercall
     Show(Show),
+    /// Fetch, settle and remember one conversation anew
+    Reprocess(Reprocess),
     /// Forget one conversation, as if it had never been seen
     Forget(Forget),
 }
@@ -97,13 +99,35 @@ pub(super) struct Forget {
     one: One,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall conversations reprocess conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Reprocess {
+    #[command(flatten)]
+    one: One,
+}
+
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, args).await?,
         Command::Show(args) => show(globals, &args.one).await?,
+        Command::Reprocess(args) => reprocess(globals, &args.one).await?,
         Command::Forget(args) => forget(globals, &args.one).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn reprocess(globals: &Globals, one: &One) -> anyhow::Result<()> {
+    let client = Client::new(globals, &one.remote)?;
+    let path = ["v1", "conversations", &one.id, "reprocess"];
+    let queued = client
+        .post(&path, &one.query(), &Value::Object(Map::new()))
+        .await?;
+    match one.remote.output.format() {
+        Format::Json => output::json(&queued)?,
+        Format::Table => output::say(&format!("{} is in the queue", one.id))?,
+    }
+    Ok(())
 }
 
 async fn forget(globals: &Globals, one: &One) -> anyhow::Result<()> {

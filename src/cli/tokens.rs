@@ -88,7 +88,7 @@ async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
         body["expires_at"] = json!(moment(text, Clock::System.now())?);
     }
     let client = Client::new(globals, &args.remote)?;
-    let made = client.post(&["v1", "tokens"], &body).await?;
+    let made = client.post(&["v1", "tokens"], &[], &body).await?;
     match args.remote.output.format() {
         Format::Json => output::json(&made),
         Format::Table => {

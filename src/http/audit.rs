@@ -64,6 +64,7 @@ async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let page = api
         .flow
         .db

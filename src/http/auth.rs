@@ -42,6 +42,18 @@ impl Bearer {
         }
     }
 
+    /// 403 for a token that is bound to agents: what it asks for is about all of them. A bound token
+    /// that could make tokens would make itself one that is not bound.
+    pub(crate) fn require_unbound(&self) -> Result<(), ApiError> {
+        if self.0.agents.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden(
+                "the token is bound to agents, and this is about all of them",
+            ))
+        }
+    }
+
     /// Whether it gets to see what is sensitive.
     pub(crate) fn reads_sensitive(&self) -> bool {
         self.0.allows(Scope::ConversationsReadSensitive)

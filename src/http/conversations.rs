@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{
-    ConversationBody, ConversationList, MessageBody, MessageList, Receipt, StepBody, StepList, View,
+    ConversationBody, ConversationList, MessageBody, MessageList, Queued, Receipt, StepBody,
+    StepList, View,
 };
 use self::filter::{ListParams, ListQuery};
 use self::the_one::{OneParams, OneQuery, PartQuery, the_one};
@@ -18,6 +20,7 @@ use super::error::ApiError;
 use super::memories::MemoryList;
 use super::query::{PageParams, Path, Query};
 use crate::page::Cursor;
+use crate::replay;
 use crate::retention::delete_conversation;
 use crate::store::conversations::{self, list as listing};
 use crate::store::tokens::Scope;
@@ -34,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(messages))
         .routes(routes!(facts))
         .routes(routes!(steps))
+        .routes(routes!(reprocess))
 }
 
 /// List conversations
@@ -220,4 +224,37 @@ async fn steps(
         has_more: page.next.is_some(),
         timeline: page.rows.into_iter().map(StepBody::from).collect(),
     }))
+}
+
+/// Reprocess a conversation
+///
+/// It is fetched, settled, remembered and, where it differs, delivered anew. What does not differ
+/// changes nothing.
+#[utoipa::path(
+    post, path = "/v1/conversations/{id}/reprocess", operation_id = "reprocess_conversation", tag = "conversations",
+    params(("id" = String, Path, description = "The conversation's id."), OneParams),
+    security(("bearer" = ["ops:write"]), ("key" = ["ops:write"])),
+    responses((status = 202, description = "It is in the queue.", body = Queued), ApiError),
+)]
+async fn reprocess(
+    bearer: Bearer,
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(OneQuery { source }): Query<OneQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    bearer.require(Scope::OpsWrite)?;
+    let record = the_one(&api, &bearer, id, source).await?;
+    let id = record.conversation.id.to_string();
+    let entry = bearer.did(&api, "conversation.reprocess", &id, "");
+    match replay::reprocess(&api.flow, &record, entry).await? {
+        Ok(()) => Ok((
+            StatusCode::ACCEPTED,
+            axum::Json(Queued { id, queued: true }),
+        )),
+        Err(why) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "cannot_reprocess",
+            why.to_string(),
+        )),
+    }
 }

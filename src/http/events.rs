@@ -107,15 +107,19 @@ impl FromParams for FeedQuery {
 #[expect(dead_code, reason = "documents what `FeedQuery` reads")]
 struct FeedParams {
     /// The id of the last event seen, or a `next_cursor`; absent: from the beginning.
+    #[param(min_length = 1)]
     after: Option<String>,
     /// Only of this type, as `conversation.completed`.
+    #[param(min_length = 1)]
     r#type: Option<String>,
     /// Only of this agent.
+    #[param(min_length = 1)]
     agent_id: Option<String>,
     /// Events a page, 1 to 100.
     #[param(default = 30, minimum = 1, maximum = 100)]
     page_size: Option<usize>,
     /// The same as `after`.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -161,6 +161,7 @@ impl FromParams for FactsQuery {
 #[expect(dead_code, reason = "documents what `Params::required_caller` reads")]
 struct CallerParams {
     /// The caller, in any of the forms that platforms give: `sip_+1…`, `tel:+1…`, `+1…`.
+    #[param(min_length = 1)]
     caller_identity: String,
 }
 

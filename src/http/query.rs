@@ -16,9 +16,26 @@ use crate::page::{Cursor, PageRequest};
 use crate::time::Timestamp;
 
 /// The path's parameters.
-#[derive(Debug, FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(ApiError))]
+#[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // U+0000, which no id has, and which PostgreSQL would call an error.
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::not_found("path"));
+        }
+        let axum::extract::Path(value) =
+            axum::extract::Path::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
 
 /// The query's parameters, all of them known and understood.
 #[derive(Debug)]
@@ -37,6 +54,11 @@ impl<T: FromParams> FromRequestParts<Arc<Api>> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
         read(&parts.uri).map(Self).map_err(ApiError::invalid)
     }
+}
+
+/// A route that knows no parameters.
+impl FromParams for () {
+    fn from_params(_: &mut Params) -> Self {}
 }
 
 /// Reads the parameters of a URL, or says what is wrong with each.
@@ -70,9 +92,15 @@ impl Params {
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let mut values = self.given.extract_if(.., |(given, _)| given == name);
         let value = values.next().map(|(_, value)| value);
-        if values.next().is_some() {
-            drop(values);
+        let twice = values.next().is_some();
+        drop(values);
+        if twice {
             self.refuse(name, "given more than once");
+        }
+        // No record has one: PostgreSQL refuses it, and SQLite ends a text there.
+        if value.as_ref().is_some_and(|value| value.contains('\0')) {
+            self.refuse(name, "must not hold U+0000");
+            return None;
         }
         value
     }
@@ -199,6 +227,7 @@ pub(crate) struct PageParams {
     #[param(default = 30, minimum = 1, maximum = 100)]
     page_size: Option<usize>,
     /// `next_cursor` of the page before; absent on the first.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

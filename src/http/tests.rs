@@ -25,6 +25,7 @@ use crate::store::tokens::{self, Scope, Token};
 use crate::time::Timestamp;
 
 mod access;
+mod dead_letters;
 mod observed;
 mod records;
 mod webhook;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -91,6 +92,7 @@ async fn list(
     Query(page): Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let page = api
         .flow
         .db
@@ -107,15 +109,29 @@ async fn list(
 #[derive(Debug, ToSchema)]
 struct NewToken {
     /// What it is for, 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<String>, example = json!(["conversations:read"]))]
+    #[schema(schema_with = scopes_wanted)]
     scopes: Vec<Scope>,
     /// The only agents it may see; all without.
+    #[schema(min_items = 1)]
     agents: Option<Vec<String>>,
     /// Until when it works; for good without.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
     expires_at: Option<Timestamp>,
+}
+
+/// At least one of the scopes that there are.
+fn scopes_wanted() -> Array {
+    let scope = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Scope::ALL.map(Scope::as_str)));
+    ArrayBuilder::new()
+        .items(scope)
+        .min_items(Some(1))
+        .examples([serde_json::json!(["conversations:read"])])
+        .build()
 }
 
 impl FromObject for NewToken {
@@ -126,8 +142,14 @@ impl FromObject for NewToken {
             agents: object.optional("agents"),
             expires_at: object.optional("expires_at"),
         };
-        if !object.is_wrong("name") && !(1..=100).contains(&new.name.trim().chars().count()) {
-            object.refuse("name", "must be 1 to 100 characters");
+        let length = new.name.trim().chars().count();
+        if !object.is_wrong("name")
+            && (!(1..=100).contains(&length) || new.name.chars().any(char::is_control))
+        {
+            object.refuse(
+                "name",
+                "must be 1 to 100 characters, none of them a control one",
+            );
         }
         if !object.is_wrong("scopes") && new.scopes.is_empty() {
             object.refuse("scopes", "must name at least one scope");
@@ -166,9 +188,11 @@ struct MadeToken {
 async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
+    Query(()): Query<()>,
     Json(new): Json<NewToken>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let host = &api.flow.host;
     let now = host.now();
     if new.expires_at.is_some_and(|end| end <= now) {
@@ -226,8 +250,10 @@ async fn revoke(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
+    Query(()): Query<()>,
 ) -> Result<StatusCode, ApiError> {
     bearer.require(Scope::Admin)?;
+    bearer.require_unbound()?;
     let now = api.flow.host.now();
     let entry = bearer.did(&api, "token.revoke", &id, "");
     let known = api

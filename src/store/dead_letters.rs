@@ -2,10 +2,16 @@
 
 use sqlx::FromRow;
 
+use self::row::Row;
 use super::conversations::{from_json, to_json};
-use super::{Conn, Result, on};
+use super::{Conn, Result, lock, on};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure};
+
+pub mod list;
+mod row;
+
+pub use self::row::{Kept, State};
 
 /// A letter to be kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +42,15 @@ pub struct Letter {
     pub message_id: String,
 }
 
-/// Keeps a letter. A letter for the same message is brought up to date, and is `dead` again.
+/// Attempts that a letter remembers: the first and the latest of them.
+const MAX_ATTEMPTS: usize = 200;
+
+/// Keeps a letter. A letter for the same message is brought up to date, and is `dead` again; its
+/// earlier attempts stay. What the letter leaves open and its conversation knows is filled in.
 pub async fn keep(conn: &mut Conn<'_>, letter: &Letter, now: Timestamp) -> Result<()> {
-    let attempts = to_json(&letter.attempts)?;
+    lock(conn, &format!("dead letter {}", letter.message_id)).await?;
+    let attempts = to_json(&all_attempts(conn, letter).await?)?;
+    let known = known_of(conn, letter).await?;
     on!(conn, c => {
         sqlx::query(
             "INSERT INTO dead_letters (id, state, stage, source, platform, event_id, \
@@ -49,16 +61,20 @@ pub async fn keep(conn: &mut Conn<'_>, letter: &Letter, now: Timestamp) -> Resul
              ON CONFLICT (message_id) DO UPDATE SET state = 'dead', code = excluded.code, \
              message = excluded.message, fingerprint = excluded.fingerprint, \
              fault = excluded.fault, attempts = excluded.attempts, body = excluded.body, \
+             source = COALESCE(excluded.source, dead_letters.source), \
+             platform = COALESCE(excluded.platform, dead_letters.platform), \
+             agent_id = COALESCE(excluded.agent_id, dead_letters.agent_id), \
+             caller_identity = COALESCE(excluded.caller_identity, dead_letters.caller_identity), \
              last_at = excluded.last_at",
         )
         .bind(&letter.id)
         .bind(&letter.stage)
-        .bind(&letter.source)
-        .bind(&letter.platform)
+        .bind(letter.source.as_ref().or(known.source.as_ref()))
+        .bind(letter.platform.as_ref().or(known.platform.as_ref()))
         .bind(&letter.event_id)
         .bind(&letter.conversation_id)
-        .bind(&letter.agent_id)
-        .bind(&letter.caller_identity)
+        .bind(letter.agent_id.as_ref().or(known.agent_id.as_ref()))
+        .bind(letter.caller_identity.as_ref().or(known.caller_identity.as_ref()))
         .bind(&letter.cause.code)
         .bind(&letter.cause.message)
         .bind(letter.cause.fingerprint(&letter.stage))
@@ -73,59 +89,103 @@ pub async fn keep(conn: &mut Conn<'_>, letter: &Letter, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// A kept letter, as far as this version lists it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
-    /// Its id.
-    pub id: String,
-    /// `dead`, `replaying`, `resolved` or `discarded`.
-    pub state: String,
-    /// The stage that gave up.
-    pub stage: String,
-    /// The stable code of the cause.
-    pub code: String,
-    /// The cause, for people.
-    pub message: String,
-    /// Every attempt.
-    pub attempts: Vec<Attempt>,
-    /// The message, or a sealed raw body.
-    pub body: String,
+/// The attempts that are kept already, and behind them those that are new. A queue may bring a
+/// message's whole history along, or only that of its last run: either is counted once.
+async fn all_attempts(conn: &mut Conn<'_>, letter: &Letter) -> Result<Vec<Attempt>> {
+    let before: Option<String> = on!(conn, c => {
+        sqlx::query_scalar("SELECT attempts FROM dead_letters WHERE message_id = $1")
+            .bind(&letter.message_id)
+            .fetch_optional(c)
+            .await?
+    });
+    let mut all: Vec<Attempt> = match before {
+        Some(before) => from_json(&before)?,
+        None => Vec::new(),
+    };
+    if letter.attempts.starts_with(&all) {
+        all.clone_from(&letter.attempts);
+    } else {
+        let new = letter.attempts.iter().filter(|one| !all.contains(one));
+        let new: Vec<_> = new.cloned().collect();
+        all.extend(new);
+    }
+    if all.len() > MAX_ATTEMPTS {
+        all.drain(1..=all.len() - MAX_ATTEMPTS);
+    }
+    Ok(all)
 }
 
-#[derive(FromRow)]
-struct Row {
-    id: String,
-    state: String,
-    stage: String,
-    code: String,
-    message: String,
-    attempts: String,
-    body: String,
+/// What the store knows of a letter's call.
+#[derive(Default, FromRow)]
+struct Known {
+    source: Option<String>,
+    platform: Option<String>,
+    agent_id: Option<String>,
+    caller_identity: Option<String>,
 }
 
-/// The letter of an id.
-pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Kept>> {
-    let row: Option<Row> = on!(conn, c => {
+/// Of two calls with the same id neither is known to be the one.
+async fn known_of(conn: &mut Conn<'_>, letter: &Letter) -> Result<Known> {
+    let Some(id) = &letter.conversation_id else {
+        return Ok(Known::default());
+    };
+    let mut rows: Vec<Known> = on!(conn, c => {
         sqlx::query_as(
-            "SELECT id, state, stage, code, message, attempts, body FROM dead_letters \
-             WHERE id = $1",
+            "SELECT source, platform, agent_id, caller_identity FROM conversations \
+             WHERE id = $1 LIMIT 2",
         )
         .bind(id)
-        .fetch_optional(c)
+        .fetch_all(c)
         .await?
     });
-    row.map(|row| {
-        Ok(Kept {
-            attempts: from_json(&row.attempts)?,
-            id: row.id,
-            state: row.state,
-            stage: row.stage,
-            code: row.code,
-            message: row.message,
-            body: row.body,
-        })
+    Ok(match (rows.pop(), rows.pop()) {
+        (Some(known), None) => known,
+        _ => Known::default(),
     })
-    .transpose()
+}
+
+/// The letter of an id, with its body.
+pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Kept>> {
+    let text = "SELECT id, state, stage, source, platform, event_id, conversation_id, agent_id, \
+         caller_identity, code, message, fingerprint, fault, attempts, body, message_id, \
+         first_at, last_at FROM dead_letters WHERE id = $1";
+    let row: Option<Row> = on!(conn, c => {
+        sqlx::query_as(text).bind(id).fetch_optional(c).await?
+    });
+    row.map(Kept::try_from).transpose()
+}
+
+/// Marks a letter as being replayed; says whether it could be. The message goes back into the
+/// queue in the same transaction.
+pub async fn begin_replay(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bool> {
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "UPDATE dead_letters SET state = 'replaying', last_at = $1 \
+             WHERE id = $2 AND state <> 'resolved'",
+        )
+        .bind(now.as_millis())
+        .bind(id)
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+/// Discards a dead letter; says whether it was dead.
+pub async fn discard(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bool> {
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "UPDATE dead_letters SET state = 'discarded', last_at = $1 \
+             WHERE id = $2 AND state = 'dead'",
+        )
+        .bind(now.as_millis())
+        .bind(id)
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
 }
 
 /// Resolves the letter of a message that has now succeeded, if there is one.

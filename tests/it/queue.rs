@@ -7,6 +7,7 @@ use aftercall::event::{Message, Stage};
 use aftercall::host::Clock;
 use aftercall::id::{ConversationId, ConversationKey, Owner};
 use aftercall::queue::Queue;
+use aftercall::store::dead_letters::State;
 use aftercall::store::dead_letters::{self, Kept};
 use aftercall::time::Timestamp;
 use aftercall::verdict::{Failure, Verdict};
@@ -226,7 +227,7 @@ async fn a_success_resolves_the_letter_of_its_message() {
             queue.settle(delivery, verdict).await.unwrap();
             case.wait_for_letter(&message(1)).await;
         }
-        assert_eq!(case.wait_for_letter(&message(1)).await.state, "resolved");
+        assert_eq!(case.wait_for_letter(&message(1)).await.state, State::Resolved);
     }
 }
 

@@ -204,6 +204,15 @@ fn without_system(mut variables: Map<String, Value>) -> Map<String, Value> {
     variables
 }
 
+/// A conversation that is in the queue again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Queued {
+    /// Its id.
+    pub(crate) id: String,
+    /// That it is.
+    pub(crate) queued: bool,
+}
+
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConversationList {

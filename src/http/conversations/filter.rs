@@ -40,7 +40,7 @@ impl FromParams for ListQuery {
                 ),
                 duration_min_ms: params.count("duration_min_ms"),
                 duration_max_ms: params.count("duration_max_ms"),
-                prefix: params.caller("q").filter(|text| !text.is_empty()),
+                prefix: prefix(params),
             },
             with_summary: params
                 .one_of("summary_mode", &["include", "exclude"])
@@ -60,6 +60,19 @@ fn caller(params: &mut Params) -> Option<String> {
     caller.or(user)
 }
 
+/// The longest text that is searched for, in characters: longer than every id, and far below what
+/// the databases take for a pattern.
+const LONGEST_PREFIX: usize = 256;
+
+/// `q`; empty, it narrows nothing.
+fn prefix(params: &mut Params) -> Option<String> {
+    let text = params.caller("q").filter(|text| !text.is_empty())?;
+    if text.chars().count() > LONGEST_PREFIX {
+        params.refuse("q", "must be at most 256 characters");
+    }
+    Some(text)
+}
+
 fn latest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.max(b)
 }
@@ -74,22 +87,29 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 #[expect(dead_code, reason = "documents what `ListQuery` reads")]
 pub(super) struct ListParams {
     /// Only of this agent.
+    #[param(min_length = 1)]
     agent_id: Option<String>,
     /// Only where the call stands so: `pending`, `active`, `completed` or `failed`.
+    #[param(pattern = "^(pending|active|completed|failed)$")]
     status: Option<String>,
     /// Only over this transport.
+    #[param(pattern = "^(web|phone|whatsapp|sip_inbound|sip_outbound)$")]
     transport: Option<String>,
     /// Only ended for this reason.
+    #[param(min_length = 1)]
     end_reason: Option<String>,
     /// Only come through this source first.
+    #[param(min_length = 1)]
     source: Option<String>,
     /// Only of this platform.
+    #[param(min_length = 1)]
     platform: Option<String>,
     /// Only of this caller; empty: only anonymous calls.
     caller_identity: Option<String>,
     /// The same as `caller_identity`.
     user_id: Option<String>,
     /// `success`, `failure` or `unknown`.
+    #[param(pattern = "^(success|failure|unknown)$")]
     call_successful: Option<String>,
     /// Only begun then or later, in Unix seconds.
     call_start_after_unix: Option<i64>,
@@ -106,13 +126,16 @@ pub(super) struct ListParams {
     /// Only this long, in milliseconds, or shorter.
     duration_max_ms: Option<u64>,
     /// Only where id, caller, a number, agent id or agent name begins so, in any case.
+    #[param(max_length = 256)]
     q: Option<String>,
     /// `include` shows summaries; `exclude` is the default.
+    #[param(pattern = "^(include|exclude)$")]
     summary_mode: Option<String>,
     /// Rows a page, 1 to 100.
     #[param(default = 30, minimum = 1, maximum = 100)]
     page_size: Option<usize>,
     /// `next_cursor` of the page before; absent on the first.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 
@@ -136,6 +159,21 @@ mod tests {
                 let why = &fields[&parameter.name];
                 assert!(!why.contains("not a parameter"), "{}", parameter.name);
             }
+        }
+    }
+
+    #[test]
+    fn closed_sets_are_documented_as_they_are_read() {
+        let documented = serde_json::to_value(ListParams::into_params(|| None)).unwrap();
+        for (name, known) in [
+            ("status", Status::KNOWN),
+            ("transport", Transport::KNOWN),
+            ("call_successful", CallSuccess::KNOWN),
+        ] {
+            let parameters = documented.as_array().unwrap();
+            let parameter = parameters.iter().find(|one| one["name"] == name).unwrap();
+            let pattern = format!("^({})$", known.join("|"));
+            assert_eq!(parameter["schema"]["pattern"], pattern, "{name}");
         }
     }
 

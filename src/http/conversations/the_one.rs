@@ -48,6 +48,7 @@ impl FromParams for OneQuery {
 #[expect(dead_code, reason = "documents what `OneQuery` reads")]
 pub(super) struct OneParams {
     /// The source that it came through, where two platforms gave the same id.
+    #[param(min_length = 1)]
     source: Option<String>,
 }
 

@@ -139,6 +139,61 @@ async fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_token_bound_to_agents_reaches_nothing_that_is_about_all() {
+    let bench = Bench::new().await;
+    let bound = bench.token(&[Scope::Admin], &["front-desk"]).await;
+    let body = json!({"name": "wider", "scopes": ["admin"]});
+    assert_eq!(make(&bench, &bound, body).await.code(), "forbidden");
+    for (method, path) in [
+        ("GET", "/v1/tokens"),
+        ("DELETE", "/v1/tokens/token_x"),
+        ("GET", "/v1/audit"),
+    ] {
+        let answer = bench.ask(method, path, &bound).await;
+        assert_eq!(answer.code(), "forbidden", "{method} {path}");
+    }
+    assert_eq!(bench.get("/v1/conversations", &bound).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_refused_by_routes_that_know_none() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let request = Request::post("/v1/tokens?dry_run=true")
+        .header("authorization", format!("Bearer {admin}"))
+        .body(Body::from(
+            json!({"name": "x", "scopes": ["ops:read"]}).to_string(),
+        ))
+        .unwrap();
+    let answer = bench.send(request).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    assert!(answer.json()["error"]["fields"]["dry_run"].is_string());
+    let path = "/v1/tokens/token_x?dry_run=true";
+    assert_eq!(bench.ask("DELETE", path, &admin).await.status, 422);
+    let tokens = bench.get("/v1/tokens", &admin).await.json();
+    assert_eq!(tokens["tokens"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_text_that_no_record_can_hold_never_reaches_the_database() {
+    let bench = Bench::new().await;
+    let token = bench.token(&[Scope::Admin], &[]).await;
+    for (path, status) in [
+        ("/v1/conversations?q=%00".to_owned(), 422),
+        ("/v1/conversations?source=a%00b".to_owned(), 422),
+        (format!("/v1/conversations?q={}", "a".repeat(60_000)), 422),
+        (format!("/v1/conversations?q={}", "%25".repeat(256)), 200),
+        ("/v1/conversations/a%00b".to_owned(), 404),
+        ("/v1/events?after=%00".to_owned(), 422),
+    ] {
+        let answer = bench.get(&path, &token).await;
+        assert_eq!(answer.status, status, "{path:.60}: {}", answer.text);
+    }
+    let body = json!({"name": "a\u{0}b", "scopes": ["admin"]});
+    assert_eq!(make(&bench, &token, body).await.status, 422);
+}
+
+#[tokio::test]
 async fn a_wrong_body_is_told_field_by_field() {
     let bench = Bench::new().await;
     let admin = bench.token(&[Scope::Admin], &[]).await;

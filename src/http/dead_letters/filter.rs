@@ -1,0 +1,292 @@
+//! Which letters are meant: the same filter as a query and as a body.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::event::Stage;
+use crate::http::Api;
+use crate::http::auth::Bearer;
+use crate::http::query::{FromObject, FromParams, Object, Params};
+use crate::page::PageRequest;
+use crate::store::dead_letters::State;
+use crate::store::dead_letters::list::Filter;
+use crate::time::Timestamp;
+use crate::verdict::Fault;
+
+/// Letters that one request replays or discards.
+const MAX_LIMIT: i64 = 10_000;
+
+/// Letters that one request replays or discards unless told.
+const DEFAULT_LIMIT: i64 = 1_000;
+
+/// Which letters are meant. Every field narrows them further.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LetterFilter {
+    /// Only these.
+    ids: Vec<String>,
+    /// Only of which this has become.
+    #[schema(value_type = Option<String>, example = "dead")]
+    state: Option<State>,
+    /// Only given up by this stage: `receive`, `finalize`, `remember` or `deliver`.
+    #[schema(example = "finalize")]
+    stage: Option<String>,
+    /// Only of this source.
+    source: Option<String>,
+    /// Only of this platform.
+    platform: Option<String>,
+    /// Only of this agent.
+    agent_id: Option<String>,
+    /// Only of this caller.
+    caller_identity: Option<String>,
+    /// Only of this cause.
+    fingerprint: Option<String>,
+    /// Only where the fault lies there: `ours`, `platform`, `endpoint` or `poison`.
+    #[schema(value_type = Option<String>)]
+    fault: Option<Fault>,
+    /// Only with this code.
+    code: Option<String>,
+    /// Only where something happened then or later.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Only where the last that happened was before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl LetterFilter {
+    fn read(params: &mut Params) -> Self {
+        let states = State::ALL.map(State::as_str);
+        let faults = Fault::ALL.map(Fault::as_str);
+        Self {
+            ids: params
+                .word("ids")
+                .map(|ids| ids.split(',').map(|id| id.trim().to_owned()).collect())
+                .unwrap_or_default(),
+            state: params
+                .one_of("state", &states)
+                .and_then(|state| State::parse(&state)),
+            stage: params.one_of("stage", &stages()),
+            source: params.word("source"),
+            platform: params.word("platform"),
+            agent_id: params.word("agent_id"),
+            caller_identity: params.caller("caller_identity"),
+            fingerprint: params.word("fingerprint"),
+            fault: params
+                .one_of("fault", &faults)
+                .and_then(|fault| Fault::parse(&fault)),
+            code: params.word("code"),
+            since: params.time("since"),
+            until: params.time("until"),
+        }
+    }
+
+    /// The state that is asked for.
+    pub(super) fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    /// The filter as the audit log tells it: who called stays out of it.
+    pub(super) fn told(&self) -> String {
+        let mut told = self.clone();
+        told.caller_identity = told.caller_identity.map(|_| "…".to_owned());
+        let mut fields = match serde_json::to_value(&told) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        fields.retain(|_, value| !value.is_null() && *value != serde_json::json!([]));
+        serde_json::Value::Object(fields).to_string()
+    }
+
+    /// The same for the store, narrowed to what the token may see.
+    pub(super) fn stored(self, api: &Api, bearer: &Bearer) -> Filter {
+        let platform = self.platform.as_deref();
+        let platform_sources = api
+            .flow
+            .sources
+            .all()
+            .filter(|source| platform == Some(source.platform()))
+            .map(|source| source.name.clone())
+            .collect();
+        Filter {
+            agents: bearer.0.agents.clone(),
+            ids: self.ids,
+            state: self.state,
+            stage: self.stage,
+            source: self.source,
+            platform: self.platform,
+            platform_sources,
+            agent_id: self.agent_id.map(|id| crate::id::canonical(&id)),
+            caller_identity: self.caller_identity,
+            fingerprint: self.fingerprint,
+            fault: self.fault,
+            code: self.code,
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+/// Everything that gives letters up: receiving, and the stages.
+fn stages() -> [&'static str; 4] {
+    let [finalize, remember, deliver] = Stage::ALL.map(Stage::as_str);
+    ["receive", finalize, remember, deliver]
+}
+
+/// A page of the letters.
+#[derive(Debug)]
+pub(super) struct ListQuery {
+    pub(super) filter: LetterFilter,
+    pub(super) page: PageRequest,
+}
+
+impl FromParams for ListQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            filter: LetterFilter::read(params),
+            page: params.page(),
+        }
+    }
+}
+
+/// The causes of the letters.
+#[derive(Debug)]
+pub(super) struct GroupsQuery(pub(super) LetterFilter);
+
+impl FromParams for GroupsQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self(LetterFilter::read(params))
+    }
+}
+
+/// Whether a letter's body is wanted, too.
+#[derive(Debug)]
+pub(super) struct ShowQuery {
+    pub(super) with_body: bool,
+}
+
+impl FromParams for ShowQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            with_body: params
+                .one_of("body", &["include", "exclude"])
+                .is_some_and(|body| body == "include"),
+        }
+    }
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `ShowQuery` reads")]
+pub(super) struct ShowParams {
+    /// `include` shows the body, with the scope `ops:write` and an entry in the audit log;
+    /// `exclude` is the default.
+    body: Option<String>,
+}
+
+/// Many letters at once.
+#[derive(Debug, ToSchema)]
+pub(super) struct Many {
+    /// Which; `{}` is all that are dead.
+    pub(super) filter: LetterFilter,
+    /// At most so many, those that have waited longest first.
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 10_000, default = 1_000)]
+    pub(super) limit: i64,
+}
+
+impl FromObject for Many {
+    fn from_object(object: &mut Object) -> Self {
+        let many = Self {
+            filter: object.required("filter"),
+            limit: object.optional("limit").unwrap_or(DEFAULT_LIMIT),
+        };
+        if !(1..=MAX_LIMIT).contains(&many.limit) {
+            object.refuse("limit", "must be a whole number from 1 to 10000");
+        }
+        let stage = many.filter.stage.as_deref();
+        if stage.is_some_and(|stage| !stages().contains(&stage)) {
+            let expected = format!("stage must be one of {}", stages().join(", "));
+            object.refuse("filter", &expected);
+        }
+        if many.filter.state == Some(State::Resolved) {
+            object.refuse("filter", "a resolved letter has nothing left to do");
+        }
+        many
+    }
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `LetterFilter` reads")]
+pub(super) struct FilterParams {
+    /// Only these, separated by commas.
+    ids: Option<String>,
+    /// `dead`, `replaying`, `resolved` or `discarded`.
+    state: Option<String>,
+    /// Only given up by this stage: `receive`, `finalize`, `remember` or `deliver`.
+    stage: Option<String>,
+    /// Only of this source.
+    source: Option<String>,
+    /// Only of this platform.
+    platform: Option<String>,
+    /// Only of this agent.
+    agent_id: Option<String>,
+    /// Only of this caller.
+    caller_identity: Option<String>,
+    /// Only of this cause.
+    fingerprint: Option<String>,
+    /// Only where the fault lies there: `ours`, `platform`, `endpoint` or `poison`.
+    fault: Option<String>,
+    /// Only with this code.
+    code: Option<String>,
+    /// Only where something happened then or later.
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Only where the last that happened was before.
+    #[param(format = DateTime)]
+    until: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<ListQuery, crate::http::error::Fields> {
+        let uri = format!("/v1/dead-letters?{query}").parse().unwrap();
+        crate::http::query::read(&uri)
+    }
+
+    #[test]
+    fn what_is_documented_is_what_is_read() {
+        for parameter in FilterParams::into_params(|| None) {
+            let query = format!("{}=%00", parameter.name);
+            if let Err(fields) = read(&query) {
+                let why = &fields[&parameter.name];
+                assert!(!why.contains("not a parameter"), "{}", parameter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_is_named() {
+        let fields = read("state=gone&stage=x&fault=mine&since=today&source=&nonsense=1");
+        let names: Vec<_> = fields.unwrap_err().into_keys().collect();
+        assert_eq!(
+            names,
+            ["fault", "nonsense", "since", "source", "stage", "state"]
+        );
+    }
+
+    #[test]
+    fn the_audit_log_is_not_told_who_called() {
+        let filter = LetterFilter {
+            code: Some("not_over".to_owned()),
+            caller_identity: Some("planted".to_owned()),
+            ..LetterFilter::default()
+        };
+        assert_eq!(
+            filter.told(),
+            r#"{"caller_identity":"…","code":"not_over"}"#
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! What an operator does about letters, with the real binary against a real server.
+
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Platform, Server, completed_body, conversation_id, finished_call, talk};
+
+fn dead(server: &Server, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .arg("dead")
+        .args(args)
+        .current_dir(server.folder.path())
+        .env("AFTERCALL_URL", &server.url)
+        .env("AFTERCALL_TOKEN", server.admin_token())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn json_of(server: &Server, args: &[&str]) -> Value {
+    let output = dead(server, args);
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Waits until as many letters are in the state.
+async fn wait_for(server: &Server, state: &str, count: usize) -> Value {
+    let started = Instant::now();
+    loop {
+        let found = json_of(server, &["list", "--state", state]);
+        if found["dead_letters"].as_array().unwrap().len() == count {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(15), "{found}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn letters_are_found_understood_and_put_back_to_work() {
+    let platform = Platform::start().await;
+    let settings = "[finalize]\ngrace = \"0s\"\nmax_wait = \"1s\"";
+    let server = Server::start(&platform, settings).await;
+    let id = conversation_id(1);
+    let mut call = finished_call(&id, "sip_+14155550123", Some("caller_hangup"));
+    call["status"] = json!("active");
+    platform.add(call.clone(), talk("Hello."));
+    server.post_signed(completed_body(&id)).await.unwrap();
+    let (status, parked) = server.post_signed(b"{not json".to_vec()).await.unwrap();
+    assert_eq!((status, &parked["status"]), (200, &json!("parked")));
+    wait_for(&server, "dead", 2).await;
+
+    let groups = json_of(&server, &["groups"]);
+    let mut codes: Vec<_> = groups["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["code"].as_str().unwrap())
+        .collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["not_over", "unreadable_body"]);
+    let told = dead(&server, &["groups", "--output", "table"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.starts_with("2 letters, 2 causes\n"), "{told}");
+
+    let parked = parked["dead_letter_id"].as_str().unwrap();
+    let shown = json_of(&server, &["show", parked, "--body"]);
+    assert_eq!(shown["body"], "{not json");
+    assert_eq!(shown["platform"], "speechify");
+    let still = json_of(&server, &["replay", parked]);
+    assert_eq!(
+        (&still["state"], &still["code"]),
+        (&json!("dead"), &json!("unreadable_body"))
+    );
+    assert_eq!(json_of(&server, &["discard", parked])["state"], "discarded");
+
+    let dry = json_of(&server, &["replay", "--code", "not_over", "--dry-run"]);
+    assert_eq!(dry["groups"][0]["count"], 1);
+    let unasked = dead(&server, &["replay", "--code", "not_over"]);
+    assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
+    let before = wait_for(&server, "dead", 1).await["dead_letters"][0].take();
+    assert_eq!(before["conversation_id"], id.as_str());
+
+    // The platform still says so: the same letter, with one attempt more.
+    let replay = ["replay", "--code", "not_over", "--yes"];
+    assert_eq!(json_of(&server, &replay)["queued"], 1);
+    let again = wait_for(&server, "dead", 1).await["dead_letters"][0].take();
+    assert_eq!(again["id"], before["id"]);
+    let attempts = |letter: &Value| letter["attempts"].as_array().unwrap().len();
+    assert_eq!(attempts(&again), attempts(&before) + 1);
+
+    call["status"] = json!("completed");
+    platform.add(call, talk("Hello."));
+    assert_eq!(json_of(&server, &replay)["queued"], 1);
+    wait_for(&server, "resolved", 1).await;
+    let call = server.wait_for(&id, Duration::from_secs(15)).await;
+    assert_eq!(call["end_reason"], "caller_hangup");
+    let table = dead(&server, &["list", "--state", "dead", "--output", "table"]);
+    assert_eq!(table.stdout, b"No dead letters.\n");
+    let none = dead(&server, &["list", "--state", "nonsense"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Connection, ConnectionStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -168,7 +169,7 @@ impl Publisher {
 
 /// A message that was written, and what became of it.
 struct Answered {
-    id: String,
+    id: ShortString,
     done: Done,
     confirmation: lapin::Result<Confirmation>,
 }
@@ -245,7 +246,7 @@ fn look(connection: &Connection, idle: bool, heard_at: Timestamp, now: Timestamp
 }
 
 /// Tells who waits; says whether a message came back. Fails when the channel has.
-fn settle(answered: Vec<Answered>, returned: &mut HashSet<String>) -> Result<bool> {
+fn settle(answered: Vec<Answered>, returned: &mut HashSet<ShortString>) -> Result<bool> {
     let mut failed = None;
     let mut came_back = false;
     let mut acked = Vec::with_capacity(answered.len());
@@ -261,7 +262,7 @@ fn settle(answered: Vec<Answered>, returned: &mut HashSet<String>) -> Result<boo
             Ok(Confirmation::Ack(Some(message))) => {
                 came_back = true;
                 if let Some(theirs) = message.delivery.properties.message_id() {
-                    returned.insert(theirs.as_str().to_owned());
+                    returned.insert(theirs.clone());
                 }
                 returned.remove(&id);
                 tell(done, Err(Unconfirmed::Returned));
@@ -311,7 +312,7 @@ async fn write(channel: &Channel, outgoing: Outgoing) -> Answered {
     );
     let confirmation = async { published.await?.await }.await;
     Answered {
-        id: parcel.id,
+        id: parcel.message_id(),
         done,
         confirmation,
     }

@@ -24,7 +24,8 @@ use crate::verdict::{Failure, Verdict};
 
 mod tell;
 
-pub(crate) use tell::refold;
+pub(crate) use tell::forget;
+use tell::refold;
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,6 +209,8 @@ struct Writing {
 impl Writing {
     async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<()> {
         let key = self.record.key();
+        // The row is written back whole: nobody may write it in between.
+        conversations::hold(conn, &key).await?;
         let before = memories::extraction(conn, &key).await?;
         let mut subjects: Vec<Subject> = before.iter().map(|old| old.subject.clone()).collect();
         if let Outcome::Remembered { extraction, .. } = &outcome {
@@ -235,14 +238,13 @@ impl Writing {
                 Outcome::Failed(_) | Outcome::Off => {}
             }
             for subject in &subjects {
-                refold(
-                    conn,
-                    subject,
-                    &key,
-                    &current.conversation.caller_identity,
-                    self.now,
-                )
-                .await?;
+                // The call may have had another caller before, whose memory is not this one's.
+                let caller_identity = if current.caller_key.as_ref() == Some(&subject.caller) {
+                    current.conversation.caller_identity.as_str()
+                } else {
+                    subject.caller.as_str()
+                };
+                refold(conn, subject, &key, caller_identity, self.now).await?;
             }
         }
         if let Outcome::Skipped { consents, .. } = &outcome {

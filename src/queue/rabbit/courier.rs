@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 
 /// How long the database is waited for: with the broker's time before it, a receiver still answers
 /// within 4 s.
-pub(super) const STORE_PATIENCE: Duration = Duration::from_millis(1_800);
+const STORE_PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// Makes messages durable, wherever that works.
 #[derive(Clone)]

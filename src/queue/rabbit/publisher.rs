@@ -130,7 +130,7 @@ impl Publisher {
     /// Waits until the connection comes or goes.
     pub(super) async fn changed(&mut self) {
         if self.status.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -227,7 +227,10 @@ async fn a_success_resolves_the_letter_of_its_message() {
             queue.settle(delivery, verdict).await.unwrap();
             case.wait_for_letter(&message(1)).await;
         }
-        assert_eq!(case.wait_for_letter(&message(1)).await.state, State::Resolved);
+        assert_eq!(
+            case.wait_for_letter(&message(1)).await.state,
+            State::Resolved
+        );
     }
 }
 

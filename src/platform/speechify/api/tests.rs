@@ -279,3 +279,14 @@ async fn conversation_ids_have_one_form() {
         assert!(!api.is_conversation_id(other), "{other}");
     }
 }
+
+#[tokio::test]
+async fn no_text_has_a_character_that_can_not_be_stored() {
+    let mut body = call();
+    body["metadata"] = json!({"a\u{0}b": ["c\u{0}d"]});
+    let fetched = fetched(ResponseTemplate::new(200).set_body_json(body))
+        .await
+        .unwrap();
+    let metadata = serde_json::to_value(&fetched.conversation.metadata).unwrap();
+    assert_eq!(metadata, json!({"a\u{fffd}b": ["c\u{fffd}d"]}));
+}

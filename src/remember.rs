@@ -3,11 +3,14 @@
 //! A conversation's observations are replaced as a whole and memory is folded anew from all of the
 //! caller's, under the caller's lock: two calls that end together cannot lose each other's facts.
 
+use std::sync::Arc;
+
+use futures::executor::block_on;
 use serde_json::json;
 
 use crate::conversation::{Conversation, Message};
 use crate::event::Message as Work;
-use crate::extract::{Transcript, ground};
+use crate::extract::{ExtractError, Transcript, ground};
 use crate::flow::{Flow, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
@@ -132,17 +135,23 @@ async fn extract(
         return Ok(Outcome::Skipped { why, consents });
     }
     let source = flow.sources.get(&call.source);
-    let transcript = Transcript {
-        conversation: call,
-        messages,
-        zone: source.map_or(&flow.zone, |source| &source.zone),
-        region: source.map_or(flow.region.as_str(), |source| source.region.as_str()),
-    };
-    let found = extractor
-        .extract(transcript)
+    let zone = source.map_or(&flow.zone, |source| &source.zone).clone();
+    let region = source.map_or(&flow.region, |source| &source.region).clone();
+    let (words, said) = (Arc::clone(extractor), messages.to_vec());
+    let whole = call.clone();
+    let grounded = flow.host.compute(move || {
+        let transcript = Transcript {
+            conversation: &whole,
+            messages: &said,
+            zone: &zone,
+            region: &region,
+        };
+        let found = block_on(words.extract(transcript))?;
+        Ok::<_, ExtractError>(ground(found, &said).0)
+    });
+    let mut observations = grounded
         .await
         .map_err(|error| Failure::ours("extractor_unavailable", error))?;
-    let mut observations = ground(found, messages).0;
     let Some(caller) = record.caller_key.clone() else {
         observations.retain(|said| said.slot.is_consent());
         return Ok(Outcome::Skipped {

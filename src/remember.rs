@@ -21,7 +21,7 @@ use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
 use crate::store::memories::{self, Extraction, Subject};
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Result, lock, outbox};
+use crate::store::{Conn, Result, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
@@ -225,7 +225,7 @@ impl Writing {
         if let Outcome::Remembered { extraction, .. } = &outcome {
             subjects.push(extraction.subject.clone());
         }
-        lock_all(conn, &mut subjects).await?;
+        memories::hold(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
         let Some(mut current) = conversations::get(conn, &key).await? else {
             return Ok(());
@@ -302,15 +302,4 @@ fn stands(held: &Extraction, outcome: &Outcome) -> bool {
         Outcome::Skipped { .. } => false,
         Outcome::Failed(_) | Outcome::Off => true,
     }
-}
-
-/// Locks each subject once, in an order that no two workers can take crosswise.
-async fn lock_all(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()> {
-    let name = |s: &Subject| format!("caller {}\0{}", s.agent_id, s.caller.as_str());
-    subjects.sort_by_key(name);
-    subjects.dedup();
-    for subject in subjects {
-        lock(conn, &name(subject)).await?;
-    }
-    Ok(())
 }

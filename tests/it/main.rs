@@ -18,6 +18,7 @@ mod list;
 mod queue;
 mod rabbit;
 mod receive;
+mod start_stop;
 mod store;
 mod support;
 mod tokens;

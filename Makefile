@@ -6,7 +6,7 @@ TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench
+.PHONY: help demo test chaos lint deny bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,12 @@ demo: ## the whole product on this machine, in under a minute
 	$(CARGO) run --release --locked -- demo
 
 test: lint deny ## install what the tests need, run all of them, leave nothing running
-	tests/with-postgres $(CARGO) test --locked
+	tests/services $(CARGO) test --locked
+
+chaos: ## the failure suite with ten times the events, and its table
+	@rm -f target/tmp/failures.md
+	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --locked --test it -- failures::
+	@cat target/tmp/failures.md
 
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check

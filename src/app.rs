@@ -208,7 +208,7 @@ async fn open_queue(config: &Config, db: &Db, host: &Host) -> queue::Result<Queu
         prefetch: Stage::ALL.map(worker::places),
         prefix: rabbit::PREFIX.to_owned(),
     };
-    Queue::on_rabbit(settings, db.clone(), host)
+    Queue::on_rabbit(&settings, db.clone(), host)
 }
 
 /// Only one process may write a SQLite file, and the queue in it is freed at the start. The lock lies

@@ -23,33 +23,37 @@ const MAX_PAUSE: Duration = Duration::from_mins(15);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Circuit {
     refusals: u32,
-    closed_until: Option<Timestamp>,
+    /// When the next probe may go out.
+    probe_at: Option<Timestamp>,
+    /// Until when the platform asked us to rest. An answer that was on its way does not end it.
+    paused_until: Option<Timestamp>,
 }
 
 impl Circuit {
     /// Whether a request may go out now, or how long to wait. An open circuit lets one through a
     /// minute.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), Duration> {
-        match self.closed_until {
-            Some(until) if now < until => Err(until.since(now)),
-            Some(_) if self.is_open() => {
-                self.closed_until = Some(now.plus(PROBE_EVERY));
-                Ok(())
-            }
-            _ => Ok(()),
+        let closed = [self.probe_at, self.paused_until].into_iter().flatten();
+        if let Some(until) = closed.max().filter(|until| now < *until) {
+            return Err(until.since(now));
         }
+        if self.is_open() {
+            self.probe_at = Some(now.plus(PROBE_EVERY));
+        }
+        Ok(())
     }
 
-    /// The API answered.
+    /// The API answered, and did not refuse our token.
     pub fn answered(&mut self) {
-        *self = Self::default();
+        self.refusals = 0;
+        self.probe_at = None;
     }
 
     /// The API refused our token; answers how long the work waits.
     pub fn refused(&mut self, now: Timestamp) -> Duration {
         self.refusals = self.refusals.saturating_add(1);
         if self.is_open() {
-            self.closed_until = Some(now.plus(PROBE_EVERY));
+            self.probe_at = Some(now.plus(PROBE_EVERY));
             PROBE_EVERY
         } else {
             REFUSED_WAIT
@@ -62,7 +66,7 @@ impl Circuit {
             .unwrap_or(DEFAULT_PAUSE)
             .clamp(Duration::from_secs(1), MAX_PAUSE);
         let until = now.plus(pause);
-        self.closed_until = Some(self.closed_until.map_or(until, |known| known.max(until)));
+        self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
         pause
     }
 
@@ -120,5 +124,14 @@ mod tests {
         circuit.slowed(Some(Duration::from_secs(5)), NOW);
         assert_eq!(circuit.admit(NOW), Err(MAX_PAUSE));
         assert_eq!(circuit.admit(NOW.plus(MAX_PAUSE)), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_that_was_on_its_way_does_not_end_a_pause() {
+        let mut circuit = Circuit::default();
+        circuit.slowed(Some(Duration::from_secs(30)), NOW);
+        circuit.answered();
+        assert_eq!(circuit.admit(NOW), Err(Duration::from_secs(30)));
+        assert_eq!(circuit.admit(later(30)), Ok(()));
     }
 }

@@ -11,7 +11,7 @@ use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Result, lock};
+use crate::store::{Conn, Result};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
@@ -44,11 +44,7 @@ async fn tell(
     now: Timestamp,
     attempt: u32,
 ) -> Result<()> {
-    lock(
-        conn,
-        &format!("conversation {} {}", key.owner.as_str(), key.id),
-    )
-    .await?;
+    conversations::hold(conn, key).await?;
     let Some(mut record) = conversations::get(conn, key).await? else {
         return Ok(());
     };

@@ -29,6 +29,9 @@ pub(crate) use commit::barrier_hash;
 /// The longest that one fetch, with all its pages, may take.
 const FETCH_PATIENCE: Duration = Duration::from_mins(1);
 
+/// A history of this length may have lost its oldest entries.
+const FULL_HISTORY: usize = 50;
+
 /// Settles the call of an event.
 pub async fn finalize(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Verdict {
     match attempt(flow, event, delivery).await {
@@ -51,14 +54,7 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
     let due_at = due_at(flow, source, event).await?;
     let now = flow.host.now();
     if now < due_at {
-        let why = Failure::platform(
-            "grace",
-            "the platform has its time to say why the call ended",
-        );
-        return Err(Verdict::Wait {
-            after: due_at.since(now),
-            why,
-        });
+        return Err(in_grace(due_at.since(now)));
     }
     let id = resolve::conversation_of(flow, source, event, delivery).await?;
     let key = ConversationKey {
@@ -69,16 +65,18 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
         return mark_erased(flow, event, key).await;
     }
     let fetched_at = flow.host.now();
-    let mut fetched = fetch(flow, source, event, &key.id, delivery).await?;
+    let fetched = fetch(flow, source, event, &key.id, delivery).await?;
     if !fetched.conversation.status.is_terminal() {
-        return Err(not_over(flow, due_at));
+        let elapsed = waited(flow, delivery, due_at, "not_over");
+        return Err(not_over(flow, elapsed));
     }
-    redact_all(&mut fetched);
+    keep_grace(flow, source, event, &fetched).await?;
+    let fetched = flow.host.compute(move || redact_all(fetched)).await;
     commit::commit(flow, source, event, delivery, &key, fetched, fetched_at).await
 }
 
 /// Takes what must never be kept out of everything that is free text.
-fn redact_all(fetched: &mut Fetched) {
+fn redact_all(mut fetched: Fetched) -> Fetched {
     redact(&mut fetched.messages);
     let call = &mut fetched.conversation;
     call.summary = call.summary.take().map(|text| redact_text(&text));
@@ -90,6 +88,7 @@ fn redact_all(fetched: &mut Fetched) {
     }
     call.metadata.values_mut().for_each(redact_json);
     call.platform_fields.values_mut().for_each(redact_json);
+    fetched
 }
 
 async fn is_done(flow: &Flow, event: &CallEvent) -> Result<bool, Verdict> {
@@ -109,13 +108,41 @@ async fn due_at(flow: &Flow, source: &Source, event: &CallEvent) -> Result<Times
         EventKind::Recheck | EventKind::Recorded(_) => event.happened_at(),
         EventKind::Finished | EventKind::Analyzed => after_grace,
         EventKind::RoomFinished => {
-            if room::story_of(flow, source, event).await?.sure {
+            if room::story_of(flow, source, event, "").await?.sure {
                 event.happened_at()
             } else {
                 after_grace
             }
         }
     })
+}
+
+/// A phone that hung up lets its room's end skip the grace, but only the caller's own: whose leg
+/// that is may be known only now, and who was called or transferred to has phones too.
+async fn keep_grace(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    fetched: &Fetched,
+) -> Result<(), Verdict> {
+    let after_grace = event.happened_at().plus(flow.finalize.grace);
+    let now = flow.host.now();
+    if event.kind != EventKind::RoomFinished || now >= after_grace {
+        return Ok(());
+    }
+    let caller = &fetched.conversation.caller_identity;
+    if room::story_of(flow, source, event, caller).await?.sure {
+        return Ok(());
+    }
+    Err(in_grace(after_grace.since(now)))
+}
+
+fn in_grace(after: Duration) -> Verdict {
+    let why = Failure::platform(
+        "grace",
+        "the platform has its time to say why the call ended",
+    );
+    Verdict::Wait { after, why }
 }
 
 async fn is_barred(flow: &Flow, key: &ConversationKey) -> Result<bool, Verdict> {
@@ -190,21 +217,43 @@ pub(crate) fn fetch_failed(
             why,
         },
         FetchError::NotFound | FetchError::Unavailable(_) | FetchError::Malformed(_) => {
-            match retry::FINALIZE.after(attempt, flow.host.dice.fraction()) {
-                Some(after) => Verdict::Retry { after, why },
-                None => Verdict::Park { why },
+            // Who says that a call is unknown, or says it badly, has taken our token.
+            if !matches!(error, FetchError::Unavailable(_)) {
+                admitted.with(crate::circuit::Circuit::answered);
             }
+            try_again(flow, why, attempt)
         }
     }
 }
 
+/// The next of the attempts that a failing platform is given, or giving up.
+fn try_again(flow: &Flow, why: Failure, attempt: u32) -> Verdict {
+    match retry::FINALIZE.after(attempt, flow.host.dice.fraction()) {
+        Some(after) => Verdict::Retry { after, why },
+        None => Verdict::Park { why },
+    }
+}
+
+/// How long a message has waited for the same reason. An event that comes late, or that waited out
+/// our own absence, has its full time from the first question on.
+fn waited(flow: &Flow, delivery: &Delivery, due_at: Timestamp, code: &str) -> Duration {
+    let now = flow.host.now();
+    let first = delivery.history.iter().find(|wait| wait.code == code);
+    // A long history has lost its beginning.
+    let asked_at = match first {
+        Some(first) if delivery.history.len() < FULL_HISTORY => first.at,
+        Some(_) => delivery.enqueued_at,
+        None => now,
+    };
+    now.since(asked_at.max(due_at))
+}
+
 /// The platform does not yet call the call over: it is asked again, and not for ever.
-fn not_over(flow: &Flow, due_at: Timestamp) -> Verdict {
+fn not_over(flow: &Flow, elapsed: Duration) -> Verdict {
     let why = Failure::platform(
         "not_over",
         "the platform does not say that the call is over",
     );
-    let elapsed = flow.host.now().since(due_at);
     match retry::not_over(elapsed, flow.finalize.max_wait) {
         Some(next) => Verdict::Wait {
             after: next.saturating_sub(elapsed),

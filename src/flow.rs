@@ -183,7 +183,7 @@ pub(crate) fn unknown_source(name: &str) -> Verdict {
 }
 
 /// What becomes of work when the database fails: it waits, unspent, unless what is stored can't be
-/// read, which waiting does not mend.
+/// read, or what is to be stored is refused, which waiting does not mend.
 pub(crate) fn store_failed(error: &store::Error) -> Verdict {
     match error {
         store::Error::Corrupt(_) => Verdict::Park {
@@ -191,6 +191,10 @@ pub(crate) fn store_failed(error: &store::Error) -> Verdict {
         },
         store::Error::Panicked => Verdict::Park {
             why: Failure::ours("panicked", error),
+        },
+        // The database's own words could name the values.
+        refused if refused.is_refusal() => Verdict::Park {
+            why: Failure::ours("record_refused", "the database refuses the record"),
         },
         _ => Verdict::Wait {
             after: STORE_WAIT,

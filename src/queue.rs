@@ -70,7 +70,7 @@ impl Queue {
     }
 
     /// The queue on RabbitMQ. The broker need not be there yet.
-    pub fn on_rabbit(settings: rabbit::Settings, db: Db, host: &Host) -> Result<Self> {
+    pub fn on_rabbit(settings: &rabbit::Settings, db: Db, host: &Host) -> Result<Self> {
         let queue = rabbit::RabbitQueue::open(settings, db, host)?;
         Ok(Self::Rabbit(queue))
     }

@@ -3,11 +3,14 @@
 //! A conversation's observations are replaced as a whole and memory is folded anew from all of the
 //! caller's, under the caller's lock: two calls that end together cannot lose each other's facts.
 
+use std::sync::Arc;
+
+use futures::executor::block_on;
 use serde_json::json;
 
 use crate::conversation::{Conversation, Message};
 use crate::event::Message as Work;
-use crate::extract::{Transcript, ground};
+use crate::extract::{ExtractError, Transcript, ground};
 use crate::flow::{Flow, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
@@ -24,7 +27,8 @@ use crate::verdict::{Failure, Verdict};
 
 mod tell;
 
-pub(crate) use tell::refold;
+pub(crate) use tell::forget;
+use tell::refold;
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,17 +135,23 @@ async fn extract(
         return Ok(Outcome::Skipped { why, consents });
     }
     let source = flow.sources.get(&call.source);
-    let transcript = Transcript {
-        conversation: call,
-        messages,
-        zone: source.map_or(&flow.zone, |source| &source.zone),
-        region: source.map_or(flow.region.as_str(), |source| source.region.as_str()),
-    };
-    let found = extractor
-        .extract(transcript)
+    let zone = source.map_or(&flow.zone, |source| &source.zone).clone();
+    let region = source.map_or(&flow.region, |source| &source.region).clone();
+    let (words, said) = (Arc::clone(extractor), messages.to_vec());
+    let whole = call.clone();
+    let grounded = flow.host.compute(move || {
+        let transcript = Transcript {
+            conversation: &whole,
+            messages: &said,
+            zone: &zone,
+            region: &region,
+        };
+        let found = block_on(words.extract(transcript))?;
+        Ok::<_, ExtractError>(ground(found, &said).0)
+    });
+    let mut observations = grounded
         .await
         .map_err(|error| Failure::ours("extractor_unavailable", error))?;
-    let mut observations = ground(found, messages).0;
     let Some(caller) = record.caller_key.clone() else {
         observations.retain(|said| said.slot.is_consent());
         return Ok(Outcome::Skipped {
@@ -208,6 +218,8 @@ struct Writing {
 impl Writing {
     async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<()> {
         let key = self.record.key();
+        // The row is written back whole: nobody may write it in between.
+        conversations::hold(conn, &key).await?;
         let before = memories::extraction(conn, &key).await?;
         let mut subjects: Vec<Subject> = before.iter().map(|old| old.subject.clone()).collect();
         if let Outcome::Remembered { extraction, .. } = &outcome {
@@ -235,14 +247,13 @@ impl Writing {
                 Outcome::Failed(_) | Outcome::Off => {}
             }
             for subject in &subjects {
-                refold(
-                    conn,
-                    subject,
-                    &key,
-                    &current.conversation.caller_identity,
-                    self.now,
-                )
-                .await?;
+                // The call may have had another caller before, whose memory is not this one's.
+                let caller_identity = if current.caller_key.as_ref() == Some(&subject.caller) {
+                    current.conversation.caller_identity.as_str()
+                } else {
+                    subject.caller.as_str()
+                };
+                refold(conn, subject, &key, caller_identity, self.now).await?;
             }
         }
         if let Outcome::Skipped { consents, .. } = &outcome {

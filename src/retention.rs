@@ -6,16 +6,19 @@ use crate::config::Retention;
 use crate::finalize::barrier_hash;
 use crate::flow::Flow;
 use crate::id::ConversationKey;
-use crate::remember::refold;
+use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, conversations, dead_letters, events, lock, memories, quarantine, results,
+    Conn, Result, audit, conversations, dead_letters, events, lock, memories, quarantine, results,
     timeline,
 };
 use crate::time::Timestamp;
 
 /// Rows that one sweep deletes of one kind: a sweep never holds the writer for long.
 const BATCH: i64 = 500;
+
+/// Conversations whose transcripts one sweep deletes: each may have thousands of messages.
+const TRANSCRIPTS: i64 = 20;
 
 /// Deletes one batch of what has outlived its time; says whether there may be more.
 pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
@@ -24,6 +27,9 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
     let (events_before, letters_before) =
         (before(retention.events), before(retention.dead_letters));
     let quarantine_before = before(retention.quarantine);
+    let conversations_before = before(retention.conversations);
+    let messages_before = before(retention.messages);
+    let audit_before = before(retention.audit);
     let deleted = flow
         .db
         .write(move |mut conn| {
@@ -39,11 +45,26 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;
                 }
+                if let Some(before) = messages_before {
+                    deleted +=
+                        conversations::prune_messages(&mut conn, before, TRANSCRIPTS).await?;
+                }
+                if let Some(before) = conversations_before {
+                    for key in conversations::older(&mut conn, before, TRANSCRIPTS).await? {
+                        conversations::hold(&mut conn, &key).await?;
+                        conversations::delete(&mut conn, &key).await?;
+                        timeline::delete(&mut conn, &key).await?;
+                        deleted += 1;
+                    }
+                }
+                if let Some(before) = audit_before {
+                    deleted += audit::prune(&mut conn, before, BATCH).await?;
+                }
                 Ok(deleted)
             })
         })
         .await?;
-    Ok(deleted >= u64::try_from(BATCH).unwrap_or(u64::MAX))
+    Ok(deleted > 0)
 }
 
 /// What deleting a call took away.
@@ -75,11 +96,7 @@ async fn delete(
     hash: &str,
     now: Timestamp,
 ) -> Result<Deleted> {
-    lock(
-        conn,
-        &format!("conversation {} {}", key.owner.as_str(), key.id),
-    )
-    .await?;
+    conversations::hold(conn, key).await?;
     let record = conversations::get(conn, key).await?;
     let extraction = memories::extraction(conn, key).await?;
     if let Some(extraction) = &extraction {
@@ -91,14 +108,21 @@ async fn delete(
         .await?;
     }
     barriers::raise(conn, Kind::Conversation, hash, now).await?;
+    if let Some(record) = &record {
+        events::delete_facts(conn, &key.owner, &record.conversation).await?;
+    }
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
     memories::remove_extraction(conn, key).await?;
-    let results = results::delete_of(conn, key).await?;
+    // Whichever call they came from: results that cite this one have its words.
+    let agent_id = record
+        .as_ref()
+        .map_or("", |record| record.conversation.agent_id.as_str());
+    let results = results::delete_citing(conn, key, agent_id).await?;
     let dead_letters = dead_letters::delete_of(conn, key.id.as_str()).await?;
-    if let (Some(extraction), Some(record)) = (extraction, record) {
+    if let (Some(extraction), Some(record)) = (&extraction, &record) {
         let identity = &record.conversation.caller_identity;
-        refold(conn, &extraction.subject, key, identity, now).await?;
+        forget(conn, &extraction.subject, key, identity, now).await?;
     }
     Ok(Deleted {
         found,

@@ -105,6 +105,17 @@ pub struct Told {
     pub fact: RoomFact,
 }
 
+impl Told {
+    /// When what it tells of began: a stay with its joining, a recording with its first frame.
+    pub fn began_at(&self) -> Timestamp {
+        match &self.fact {
+            RoomFact::Participant { joined_at, .. } => *joined_at,
+            RoomFact::Recording { started_at, .. } => *started_at,
+        }
+        .unwrap_or(self.at)
+    }
+}
+
 /// What the facts of one room say about its call.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RoomStory {

@@ -66,6 +66,24 @@ impl Error {
             Self::Corrupt(_) | Self::Migration(_) | Self::Panicked => false,
         }
     }
+
+    /// Whether the database refuses what it was given, which no waiting mends: PostgreSQL's classes
+    /// 22 (data) and 23 (constraints), SQLite's `TOOBIG`, `CONSTRAINT` and `MISMATCH`.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        let code = error.code().unwrap_or_default();
+        if error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+            .is_some()
+        {
+            return code.starts_with("22") || code.starts_with("23");
+        }
+        // An extended code carries the plain one in its low byte.
+        code.parse::<u32>()
+            .is_ok_and(|code| matches!(code & 0xff, 18..=20))
+    }
 }
 
 impl From<sqlx::Error> for Error {
@@ -201,6 +219,8 @@ impl fmt::Debug for Db {
 /// Holds everybody else off `key` until the transaction ends. SQLite's writer is alone anyway.
 pub async fn lock(conn: &mut Conn<'_>, key: &str) -> Result<()> {
     if let Conn::Postgres(c) = conn {
+        // Callers part a key's pieces with U+0000, which no text of PostgreSQL may hold.
+        let key = key.replace('\0', "\u{1f}");
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(key)
             .execute(&mut **c)

@@ -66,8 +66,9 @@ pub fn no_color() -> Option<std::ffi::OsString> {
 fn ours() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
-        // Prints messages that the broker returns, with their bodies.
-        .with_target("lapin::returned_messages", LevelFilter::OFF)
+        // Prints messages that the broker returns, with their bodies; what else it has to say, our
+        // supervisor says.
+        .with_target("lapin", LevelFilter::OFF)
         .with_target("aftercall", LevelFilter::TRACE)
 }
 
@@ -125,7 +126,7 @@ mod tests {
             tracing::trace!(target: "hyper::client", "authorization: planted");
             tracing::debug!(target: "sqlx::query", "planted");
             tracing::info!(target: "reqwest", "planted");
-            tracing::warn!(target: "lapin", "connection lost");
+            tracing::warn!(target: "sqlx::pool", "connection lost");
             tracing::warn!(target: "lapin::returned_messages", "planted");
             tracing::trace!(target: "aftercall::worker", "step taken");
         });

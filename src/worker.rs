@@ -170,13 +170,12 @@ async fn queue_looks(flow: &Flow) -> store::Result<usize> {
             Box::pin(async move {
                 let due = conversations::due_rechecks(&mut conn, now, BATCH).await?;
                 let queued = due.len();
-                for mut record in due {
+                for record in due {
                     let number = u32::try_from(record.rechecks).unwrap_or(u32::MAX);
                     let source = record.conversation.source.clone();
                     let look = Message::recheck(&record.key(), &source, number, now);
                     outbox::put(&mut conn, &look, now, now).await?;
-                    record.recheck_at = None;
-                    conversations::save(&mut conn, &record).await?;
+                    conversations::look_is_queued(&mut conn, &record).await?;
                 }
                 Ok(queued)
             })

@@ -10,6 +10,7 @@ use super::output::{self, Choice, Format};
 use crate::config::{Config, ConfigError, PlatformName};
 use crate::host::{Clock, Host};
 use crate::platform::{self, FetchError, ListQuery, Source};
+use crate::queue::rabbit;
 use crate::store::Db;
 
 /// `aftercall check`
@@ -106,6 +107,7 @@ async fn look(config: &Config) -> anyhow::Result<Vec<Finding>> {
     findings.push(folder(&config.data_dir));
     findings.push(secret_key(config));
     findings.push(database(config).await);
+    findings.extend(broker(config).await);
     findings.extend(sources(config).await?);
     Ok(findings)
 }
@@ -188,6 +190,37 @@ async fn database(config: &Config) -> Finding {
     drop(db);
     host.drained().await;
     finding
+}
+
+/// Connects to every node of the broker, and declares the queues.
+async fn broker(config: &Config) -> Vec<Finding> {
+    if config.queue.is_embedded() {
+        return vec![Finding::ok("queue", "kept in the database")];
+    }
+    let inspected = match rabbit::inspect(&config.queue.url, rabbit::PREFIX).await {
+        Ok(inspected) => inspected,
+        Err(error) => {
+            let mend = "amqp://user:password@host:port/vhost, several separated by commas";
+            return vec![Finding::failed("queue", error.to_string(), mend)];
+        }
+    };
+    let found = |node: rabbit::Inspected| {
+        let what = format!("broker {}", node.node);
+        match node.found {
+            Ok(0) => Finding::ok(what, "answers, and has our queues"),
+            Ok(letters) => Finding::new(
+                what,
+                State::Warning,
+                format!("answers, and has our queues; {letters} dead letters wait to be filed"),
+                "run a worker: it copies them into the database",
+            ),
+            Err(error) => {
+                let mend = error.advice();
+                Finding::failed(what, error.to_string(), mend)
+            }
+        }
+    };
+    inspected.into_iter().map(found).collect()
 }
 
 async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {

@@ -16,7 +16,7 @@ use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
 use crate::store::conversations::{self, Record};
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Error, Result, events, lock, outbox};
+use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
@@ -80,11 +80,7 @@ pub(super) async fn commit(
 
 impl Settling {
     async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
-        lock(
-            conn,
-            &format!("conversation {} {}", self.key.owner.as_str(), self.key.id),
-        )
-        .await?;
+        conversations::hold(conn, &self.key).await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
             return Ok(());
         }
@@ -113,23 +109,54 @@ impl Settling {
     /// Another worker may have settled this call by a newer fetch: then that content stands, and
     /// only what this event adds is settled anew.
     async fn keep_newest(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        if self.source.api.is_none() {
+            return self.made_anew(conn, stored).await;
+        }
+        let named_by_platform = room::is_named(&self.fetched.conversation);
+        if let Some(stored) = stored {
+            if stored.fetched_at > self.fetched_at {
+                self.fetched_at = stored.fetched_at;
+                self.fetched.messages = conversations::all_messages(conn, &self.key).await?;
+                self.fetched.conversation = stored.conversation.clone();
+                self.fetched.reason = stored_word(&stored.settled());
+            } else {
+                keep_room(&mut self.fetched.conversation, &stored.conversation);
+            }
+        }
         if let Some(room) = &self.event.room {
-            room::place_in(&mut self.fetched.conversation, room);
+            room::place_in(&mut self.fetched.conversation, room, named_by_platform);
         }
-        let Some(stored) = stored else { return Ok(()) };
-        if stored.fetched_at > self.fetched_at {
-            self.fetched_at = stored.fetched_at;
-            self.fetched.messages = conversations::all_messages(conn, &self.key).await?;
-            self.fetched.conversation = stored.conversation.clone();
-            self.fetched.reason = stored_word(&stored.settled());
-        } else if self.source.api.is_some() {
-            keep_room(&mut self.fetched.conversation, &stored.conversation);
+        Ok(())
+    }
+
+    /// A call that only its room knows is made of all that was told of the room until now: what
+    /// was read before this transaction may lack a fact.
+    async fn made_anew(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        let Some(held_in) = self.event.room.clone() else {
+            return Ok(());
+        };
+        room::hold(conn, &self.key.owner, &held_in.name).await?;
+        let told = room::facts_of(conn, &self.source, &self.fetched.conversation).await?;
+        let closed_at = events::room_closed_at(conn, &self.key).await?;
+        let id = self.key.id.clone();
+        let story = story(&told, "");
+        let made = room::made_of(&self.source, &self.event, &held_in, id, &story, closed_at);
+        let Some(mut made) = made else { return Ok(()) };
+        // Only the end of the room names its beginning for sure.
+        if let Some(stored) = stored
+            && self.event.kind != EventKind::RoomFinished
+        {
+            made.conversation.created_at = stored.conversation.created_at;
         }
+        self.fetched = made;
         Ok(())
     }
 
     async fn settle(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<Settled> {
         let call = &mut self.fetched.conversation;
+        if let Some(name) = call.room_name.value() {
+            room::hold(conn, &self.key.owner, name).await?;
+        }
         let told = room::facts_of(conn, &self.source, call).await?;
         let story = story(&told, &call.caller_identity);
         room::fill_in(call, &story);
@@ -143,7 +170,13 @@ impl Settling {
             platform: self.fetched.reason.as_ref(),
             sightings: &sightings,
         };
-        let before = stored.map(Record::settled).unwrap_or_default();
+        let mut before = stored.map(Record::settled).unwrap_or_default();
+        // The facts are all still here, and what was seen follows from them alone: a departure that
+        // a later fact takes back (the caller joined again) was none.
+        let was_seen = matches!(before.reason, Some((_, EndReasonSource::Observed)));
+        if was_seen && story.identity.is_some() {
+            before.reason = None;
+        }
         Ok(settle(&before, &evidence, self.finalize.fallback_since))
     }
 

@@ -3,12 +3,15 @@
 
 use crate::event::{CallEvent, EventKind, Message};
 use crate::flow::{Flow, store_failed};
-use crate::id::EventId;
+use crate::id::{ConversationId, ConversationKey, EventId};
 use crate::platform::Source;
 use crate::room::{RoomFact, Told};
 use crate::store::events::{self, RoomKey};
 use crate::store::{conversations, outbox};
 use crate::verdict::Verdict;
+
+use super::room::hold;
+use super::{is_barred, mark_erased};
 
 pub(super) async fn record(
     flow: &Flow,
@@ -19,6 +22,20 @@ pub(super) async fn record(
     let Some(room) = event.room.clone() else {
         return Ok(());
     };
+    // What was deleted stays away: its room's facts tell who called, and when.
+    let named = [room.conversation_id.clone(), as_id(&room.name)];
+    let named = named
+        .into_iter()
+        .chain([room.sid.as_deref().and_then(as_id)]);
+    for id in named.flatten() {
+        let key = ConversationKey {
+            owner: source.owner.clone(),
+            id,
+        };
+        if is_barred(flow, &key).await? {
+            return mark_erased(flow, event, key).await;
+        }
+    }
     let told = Told {
         event_id: event.event_id.clone(),
         at: event.happened_at(),
@@ -36,6 +53,7 @@ pub(super) async fn record(
                     sid: room.sid.as_deref(),
                     name: &room.name,
                 };
+                hold(&mut conn, &owner, key.name).await?;
                 events::add_fact(&mut conn, &event.source, key, &told).await?;
                 let held = conversations::in_room(&mut conn, &owner, key.sid, key.name).await?;
                 for late in held {
@@ -51,8 +69,12 @@ pub(super) async fn record(
     Ok(())
 }
 
+fn as_id(name: &str) -> Option<ConversationId> {
+    ConversationId::new(name).ok()
+}
+
 /// The message that settles a conversation once more, because of a fact that came late.
-fn look_again(event: &CallEvent, id: &crate::id::ConversationId) -> Message {
+fn look_again(event: &CallEvent, id: &ConversationId) -> Message {
     let name = format!("late {} {id}", event.event_id);
     let Ok(event_id) = EventId::new(&crate::secret::sha256_hex(name.as_bytes())) else {
         unreachable!("64 hex digits are an id")

@@ -1,16 +1,18 @@
 //! Which conversation an event is about (product contract §6, "Room names").
 
+use tokio::time::timeout;
+
 use crate::event::{CallEvent, RoomRef};
 use crate::flow::{Flow, store_failed};
 use crate::id::ConversationId;
 use crate::platform::livekit::room_name::{Choice, callers, choose};
-use crate::platform::{Api, ListQuery, Listed, Source};
+use crate::platform::{Api, FetchError, ListQuery, Listed, Source};
 use crate::queue::Delivery;
 use crate::retry;
 use crate::store::conversations;
 use crate::verdict::{Failure, Verdict};
 
-use super::{fetch_failed, room};
+use super::{FETCH_PATIENCE, fetch_failed, room, try_again, waited};
 
 /// Pages of the platform's list that are looked through for one room.
 const MAX_PAGES: usize = 10;
@@ -53,20 +55,25 @@ pub(super) async fn conversation_of(
     if let Choice::One(id) = choose(&known(flow, source, held_in).await?, held_in) {
         return Ok(id);
     }
-    match choose(
-        &listed(flow, source, api.as_ref(), held_in, delivery).await?,
-        held_in,
-    ) {
+    let listing = listed(flow, source, api.as_ref(), held_in, delivery);
+    let Ok(rows) = timeout(FETCH_PATIENCE, listing).await else {
+        let late = FetchError::Unavailable("no answer in time".to_owned());
+        let why = Failure::platform(late.code(), late);
+        return Err(try_again(flow, why, delivery.attempt));
+    };
+    match choose(&rows?, held_in) {
         Choice::One(id) => Ok(id),
         Choice::None => Err(wait(
             flow,
             event,
+            delivery,
             "room_unknown",
             "the platform lists no call of it",
         )),
         Choice::Ambiguous => Err(wait(
             flow,
             event,
+            delivery,
             "room_ambiguous",
             "the platform lists several calls for it",
         )),
@@ -132,13 +139,13 @@ async fn listed(
 }
 
 /// The row may come late, and a second match may turn out to be another room's: nothing is guessed.
-fn wait(flow: &Flow, event: &CallEvent, code: &str, message: &str) -> Verdict {
+fn wait(flow: &Flow, event: &CallEvent, delivery: &Delivery, code: &str, message: &str) -> Verdict {
     let why = Failure::platform(
         code,
         format!("no one call is known for the room: {message}"),
     );
     let due = event.happened_at().plus(flow.finalize.grace);
-    let elapsed = flow.host.now().since(due);
+    let elapsed = waited(flow, delivery, due, code);
     match retry::not_over(elapsed, flow.finalize.max_wait) {
         Some(next) => Verdict::Wait {
             after: next.saturating_sub(elapsed),

@@ -1,26 +1,29 @@
 //! What a room's facts say about the call that was held in it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Map;
 
 use crate::conversation::{Conversation, Presence, Status, Transport};
 use crate::event::{CallEvent, RoomRef};
 use crate::flow::{Flow, store_failed};
-use crate::id::AgentId;
+use crate::id::{AgentId, ConversationId, Owner};
 use crate::platform::{Fetched, Source};
 use crate::room::{RoomStory, Told, story};
 use crate::store::events::{self, RoomKey};
-use crate::store::{Conn, Result as StoreResult};
+use crate::store::{Conn, Result as StoreResult, lock};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
 /// Facts from so long before a call was created can still be of it, when the room has no session id.
 const BEFORE_CREATION: std::time::Duration = std::time::Duration::from_mins(5);
 
-/// The story of an event's room, whoever its caller is.
+/// The story of an event's room, told of the caller where it is known who that is.
 pub(super) async fn story_of(
     flow: &Flow,
     source: &Source,
     event: &CallEvent,
+    caller_identity: &str,
 ) -> Result<RoomStory, Verdict> {
     let Some(room) = event.room.clone() else {
         return Ok(RoomStory::default());
@@ -44,7 +47,14 @@ pub(super) async fn story_of(
         })
         .await
         .map_err(|error| store_failed(&error))?;
-    Ok(story(&told, ""))
+    let told: Vec<Told> = told.into_iter().map(|(_, told)| told).collect();
+    Ok(story(&told, caller_identity))
+}
+
+/// Holds everybody else off a room until the transaction ends: who writes a fact down must see the
+/// call that is settled meanwhile, or be seen by it.
+pub(super) async fn hold(conn: &mut Conn<'_>, owner: &Owner, name: &str) -> StoreResult<()> {
+    lock(conn, &format!("room {} {name}", owner.as_str())).await
 }
 
 /// The facts of a conversation's room, read inside the transaction that settles it.
@@ -65,11 +75,55 @@ pub(super) async fn facts_of(
             .filter(|sid| !sid.is_empty()),
         name,
     };
-    events::facts(conn, key, call.created_at.minus(BEFORE_CREATION)).await
+    let since = call.created_at.minus(BEFORE_CREATION);
+    let told = events::facts(conn, key, since).await?;
+    Ok(if key.sid.is_some() {
+        told.into_iter().map(|(_, told)| told).collect()
+    } else {
+        of_one_session(told, call)
+    })
+}
+
+/// The facts of the one session of a room in which a call was held, where only the room's name is
+/// known and the name was used more than once: the session that began nearest to the call, and not
+/// after its end.
+fn of_one_session(told: Vec<(String, Told)>, call: &Conversation) -> Vec<Told> {
+    let mut sessions: BTreeMap<String, Vec<Told>> = BTreeMap::new();
+    for (sid, told) in told {
+        sessions.entry(sid).or_default().push(told);
+    }
+    sessions
+        .into_values()
+        .filter_map(|facts| {
+            let began = facts.iter().map(Told::began_at).min()?;
+            let is_later = call.ended_at.is_some_and(|ended| began > ended);
+            let distance = began
+                .since(call.created_at)
+                .max(call.created_at.since(began));
+            (!is_later).then_some((distance, facts))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, facts)| facts)
+        .unwrap_or_default()
+}
+
+/// Whether a conversation names the session of its room.
+pub(super) fn is_named(call: &Conversation) -> bool {
+    call.room_sid.value().is_some_and(|sid| !sid.is_empty())
 }
 
 /// Gives a conversation the room that its event names, where the platform names none.
-pub(super) fn place_in(call: &mut Conversation, room: &RoomRef) {
+///
+/// Of two sessions of one name that could both be the call's, the one with the smaller id is taken:
+/// whichever event came first, the outcome is the same.
+pub(super) fn place_in(call: &mut Conversation, room: &RoomRef, named_by_platform: bool) {
+    let opened_later = matches!(
+        (room.created_at, call.ended_at),
+        (Some(opened), Some(ended)) if opened > ended
+    );
+    if opened_later {
+        return;
+    }
     if call.room_name.value().is_none_or(String::is_empty) {
         call.room_name = Presence::Value(room.name.clone());
     }
@@ -77,9 +131,11 @@ pub(super) fn place_in(call: &mut Conversation, room: &RoomRef) {
         .room_name
         .value()
         .is_some_and(|name| *name == room.name);
-    if same_room
-        && call.room_sid.value().is_none_or(String::is_empty)
-        && let Some(sid) = &room.sid
+    if let Some(sid) = room
+        .sid
+        .as_ref()
+        .filter(|_| same_room && !named_by_platform)
+        && (!is_named(call) || call.room_sid.value().is_some_and(|known| sid < known))
     {
         call.room_sid = Presence::Value(sid.clone());
     }
@@ -118,25 +174,39 @@ pub(super) async fn conversation_of(
         );
         return Err(Verdict::Park { why });
     };
-    let story = story_of(flow, source, event).await?;
-    let agent = [
+    let story = story_of(flow, source, event, "").await?;
+    let made = ConversationId::new(&id)
+        .ok()
+        .and_then(|id| made_of(source, event, room, id, &story, None));
+    made.ok_or_else(|| {
+        let why = Failure::poison("no_room", "the event's room has no usable id");
+        Verdict::Park { why }
+    })
+}
+
+/// The call that a room's story tells. It ended when the caller left, else when the room was closed.
+pub(super) fn made_of(
+    source: &Source,
+    event: &CallEvent,
+    room: &RoomRef,
+    id: ConversationId,
+    story: &RoomStory,
+    closed_at: Option<Timestamp>,
+) -> Option<Fetched> {
+    let agent_id = [
         story.agent.as_deref(),
         event.agent_id.as_ref().map(AgentId::as_str),
+        source.agent.as_deref(),
+        story.trunk_number.as_deref(),
+        Some(source.name.as_str()),
     ]
     .into_iter()
     .flatten()
-    .chain(
-        [source.agent.as_deref(), story.trunk_number.as_deref()]
-            .into_iter()
-            .flatten(),
-    )
-    .chain([source.name.as_str()])
-    .find_map(|name| AgentId::new(name).ok());
-    let (Ok(id), Some(agent_id)) = (crate::id::ConversationId::new(&id), agent) else {
-        let why = Failure::poison("no_room", "the event's room has no usable id");
-        return Err(Verdict::Park { why });
-    };
-    let ended_at = story.left_at.unwrap_or_else(|| event.happened_at());
+    .find_map(|name| AgentId::new(name).ok())?;
+    let ended_at = story
+        .left_at
+        .or(closed_at)
+        .unwrap_or_else(|| event.happened_at());
     let created_at = room.created_at.or(story.started_at).unwrap_or(ended_at);
     let conversation = Conversation {
         room_name: Presence::Value(room.name.clone()),
@@ -157,7 +227,7 @@ pub(super) async fn conversation_of(
         metadata: Map::new(),
         ..Conversation::blank(id, agent_id, created_at)
     };
-    Ok(Fetched {
+    Some(Fetched {
         conversation,
         messages: Vec::new(),
         reason: None,

@@ -18,14 +18,17 @@ use crate::extract::rules::Rules;
 use crate::flow::{Flow, Sources};
 use crate::host::{Clock, Host};
 use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
+use crate::memory::caller::CallerKey;
 use crate::page::PageRequest;
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery, Listed, Source};
 use crate::queue::Queue;
 use crate::room::{DisconnectReason, Movement, ParticipantKind, RoomFact};
 use crate::secret::SealKey;
-use crate::store::{Db, conversations, dead_letters, memories, results, timeline};
+use crate::store::{Db, conversations, dead_letters, events, memories, results, timeline};
 use crate::time::Timestamp;
 use crate::worker;
+
+mod rooms;
 
 const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 
@@ -106,11 +109,16 @@ impl Bench {
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
         };
+        let alone = Source {
+            api: None,
+            owner: Owner::source("alone"),
+            ..source("alone")
+        };
         let flow = Flow {
             db,
             queue,
             host,
-            sources: Arc::new(Sources::new(vec![source("voice"), source("rooms")])),
+            sources: Arc::new(Sources::new(vec![source("voice"), source("rooms"), alone])),
             seal: SealKey::new([7; 32], None),
             finalize: config::Finalize {
                 grace: Duration::from_secs(10),
@@ -275,6 +283,13 @@ impl Bench {
 fn key(id: &str) -> ConversationKey {
     ConversationKey {
         owner: Owner::platform("speechify"),
+        id: ConversationId::new(id).unwrap(),
+    }
+}
+
+fn key_of(source: &str, id: &str) -> ConversationKey {
+    ConversationKey {
+        owner: Owner::source(source),
         id: ConversationId::new(id).unwrap(),
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(super) use self::consumer::Held;
 use self::consumer::{Fate, Gate, carry_out};
 use self::control::Control;
-use self::courier::{Courier, STORE_PATIENCE};
+use self::courier::Courier;
 pub use self::link::Error;
 use self::link::{Link, Nodes};
 use self::parcel::Parcel;
@@ -48,6 +48,9 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a database may take to say so before nothing more is taken.
 const PING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the database may take to resolve a letter.
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long a message rests whose letter could not be resolved.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
@@ -97,7 +100,7 @@ pub enum BrokerState {
 
 impl RabbitQueue {
     /// Starts the tasks that keep the queue up. The broker need not be there yet.
-    pub(super) fn open(settings: Settings, db: Db, host: &Host) -> Result<Self> {
+    pub(super) fn open(settings: &Settings, db: Db, host: &Host) -> Result<Self> {
         let nodes = Nodes::parse(&settings.urls)?;
         let names = Names::new(&settings.prefix);
         let gone = CancellationToken::new();
@@ -124,7 +127,8 @@ impl RabbitQueue {
             host: host.clone(),
         };
         let news = Arc::new(Notify::new());
-        host.spawn(relay::run(courier.clone(), Arc::clone(&news)));
+        let relay = relay::run(courier.clone(), Arc::clone(&news), gone.clone());
+        host.spawn(relay);
         let (gate, seen) = watch::channel(Gate::default());
         let channels: [_; Stage::ALL.len()] = std::array::from_fn(|_| mpsc::unbounded_channel());
         let arrivals = std::array::from_fn(|stage| channels[stage].0.clone());
@@ -138,7 +142,7 @@ impl RabbitQueue {
         let link = link("consumer");
         host.spawn(async move {
             if consuming.is_needed().await {
-                link.keep_up(consuming).await;
+                Box::pin(link.keep_up(consuming)).await;
             }
         });
         let queue = Self(Arc::new(Inner {
@@ -241,7 +245,7 @@ impl RabbitQueue {
         let resolved = self.0.courier.db.write(move |mut conn| {
             Box::pin(async move { dead_letters::resolve(&mut conn, &id, now).await })
         });
-        match timeout(STORE_PATIENCE, resolved).await {
+        match timeout(RESOLVE_PATIENCE, resolved).await {
             Ok(resolved) => Ok(resolved?),
             Err(_) => Err(super::Error::Homeless),
         }
@@ -288,6 +292,37 @@ impl RabbitQueue {
             Err(_) => BrokerState::Away,
         }
     }
+}
+
+/// What a node of the broker said when it was asked.
+#[derive(Debug)]
+pub struct Inspected {
+    /// `host:port`.
+    pub node: String,
+    /// Messages that wait in the dead letters' doorway, when all is well.
+    pub found: std::result::Result<i64, Error>,
+}
+
+/// Connects to every node, and declares what is not there yet: a queue whose arguments differ is only
+/// found that way.
+pub async fn inspect(urls: &Secret, prefix: &str) -> std::result::Result<Vec<Inspected>, Error> {
+    let (nodes, names) = (Nodes::parse(urls)?, Names::new(prefix));
+    let mut inspected = Vec::new();
+    for turn in 0..nodes.len() {
+        let looked = async {
+            let connection = nodes.connect("aftercall check", turn, false).await?;
+            topology::declare(&connection, &names).await?;
+            let channel = link::channel(&connection).await?;
+            let (messages, _) = control::count(&channel, &names.dead()).await?;
+            link::close(&connection).await;
+            Ok(messages)
+        };
+        inspected.push(Inspected {
+            node: nodes.address(turn),
+            found: looked.await,
+        });
+    }
+    Ok(inspected)
 }
 
 /// Asks the database whether it is there, once somebody takes messages, and opens and shuts the gate.

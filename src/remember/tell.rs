@@ -1,6 +1,6 @@
 //! Memory folded anew, and what that changed told to whoever subscribed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::id::{ConversationKey, of_content};
 use crate::memory::changes::{Changes, changes};
@@ -13,30 +13,64 @@ use crate::store::{Conn, Result};
 use crate::time::Timestamp;
 
 /// Folds a caller's memory anew, and tells what changed.
-pub(crate) async fn refold(
+pub(super) async fn refold(
     conn: &mut Conn<'_>,
     subject: &Subject,
     key: &ConversationKey,
     caller_identity: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let held = memories::facts(conn, subject).await?;
-    let seen = memories::observations(conn, subject).await?;
-    let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
-    let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
-    if before == facts {
-        return Ok(());
-    }
-    memories::replace_facts(conn, subject, caller_identity, &held, &facts, now).await?;
+    let changed = fold_anew(conn, subject, caller_identity, now).await?;
     let telling = Telling {
         agent_id: &subject.agent_id,
         caller_identity,
         key,
         now,
     };
-    let changed = changes(&before, &facts);
     telling.consents(conn, &changed).await?;
     telling.tell(conn, "memory.changed", &changed).await
+}
+
+/// Folds a caller's memory anew without a call that was deleted. What only that call said is told
+/// to be gone, without its words.
+pub(crate) async fn forget(
+    conn: &mut Conn<'_>,
+    subject: &Subject,
+    key: &ConversationKey,
+    caller_identity: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let mut changed = fold_anew(conn, subject, caller_identity, now).await?;
+    for fact in &mut changed.closed {
+        fact.value = Value::Null;
+        fact.fact.clear();
+        fact.object_key.clear();
+        fact.evidence.clear();
+    }
+    let telling = Telling {
+        agent_id: &subject.agent_id,
+        caller_identity,
+        key,
+        now,
+    };
+    telling.consents(conn, &changed).await?;
+    telling.tell(conn, "memory.changed", &changed).await
+}
+
+async fn fold_anew(
+    conn: &mut Conn<'_>,
+    subject: &Subject,
+    caller_identity: &str,
+    now: Timestamp,
+) -> Result<Changes> {
+    let held = memories::facts(conn, subject).await?;
+    let seen = memories::observations(conn, subject).await?;
+    let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
+    let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
+    if before != facts {
+        memories::replace_facts(conn, subject, caller_identity, &held, &facts, now).await?;
+    }
+    Ok(changes(&before, &facts))
 }
 
 /// Tells what a caller who is nobody said about consent: it concerns that one conversation.

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::{Conn, Error, Result, on};
 use crate::conversation::{CallSuccess, Conversation, Message, Role};
 use crate::end_reason::{EndReason, EndReasonSource, Settled};
-use crate::id::{ConversationKey, MessageId, Owner};
+use crate::id::{ConversationId, ConversationKey, MessageId, Owner};
 use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
@@ -62,6 +62,13 @@ impl Record {
             raw: call.end_reason_raw.clone(),
         }
     }
+}
+
+/// Holds everybody else off a conversation until the transaction ends. Taken before the callers'
+/// locks, so that no two writers wait for each other crosswise.
+pub async fn hold(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<()> {
+    let name = format!("conversation {} {}", key.owner.as_str(), key.id);
+    super::lock(conn, &name).await
 }
 
 /// The conversation of a key.
@@ -234,6 +241,23 @@ pub async fn due_rechecks(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Re
     rows.into_iter().map(Record::try_from).collect()
 }
 
+/// The look that was due is in the queue. Changes nothing else: the row may have been written since
+/// it was read.
+pub async fn look_is_queued(conn: &mut Conn<'_>, record: &Record) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE conversations SET recheck_at = NULL \
+             WHERE owner = $1 AND id = $2 AND recheck_at = $3",
+        )
+        .bind(record.owner.as_str())
+        .bind(record.conversation.id.as_str())
+        .bind(record.recheck_at.map(Timestamp::as_millis))
+        .execute(c)
+        .await?;
+    });
+    Ok(())
+}
+
 #[derive(FromRow)]
 struct MessageRow {
     seq: i64,
@@ -307,6 +331,51 @@ async fn delete_messages(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<u
             .await?
             .rows_affected()
     }))
+}
+
+/// Deletes the transcripts of conversations that were held before `before`; of `limit` of them at
+/// most. The conversations stay.
+pub async fn prune_messages(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "DELETE FROM messages WHERE (owner, conversation_id) IN \
+             (SELECT held.owner, held.id FROM conversations held WHERE held.happened_at < $1 \
+             AND EXISTS (SELECT 1 FROM messages said \
+             WHERE said.owner = held.owner AND said.conversation_id = held.id) \
+             ORDER BY held.happened_at LIMIT $2)",
+        )
+        .bind(before.as_millis())
+        .bind(limit)
+        .execute(c)
+        .await?
+        .rows_affected()
+    }))
+}
+
+/// The conversations that were held before `before`, the oldest first; at most `limit`.
+pub async fn older(
+    conn: &mut Conn<'_>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<ConversationKey>> {
+    let rows: Vec<(String, String)> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT owner, id FROM conversations WHERE happened_at < $1 \
+             ORDER BY happened_at, owner, id LIMIT $2",
+        )
+        .bind(before.as_millis())
+        .bind(limit)
+        .fetch_all(c)
+        .await?
+    });
+    rows.into_iter()
+        .map(|(owner, id)| {
+            Ok(ConversationKey {
+                owner: Owner::stored(owner),
+                id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
+            })
+        })
+        .collect()
 }
 
 /// A page of a conversation's messages, in the order they were spoken.

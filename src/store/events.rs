@@ -1,9 +1,12 @@
 //! The marks of events whose effects are done, and the facts that room events told.
 
+use std::time::Duration;
+
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
 use super::{Conn, Error, Result, on};
+use crate::conversation::Conversation;
 use crate::event::{CallEvent, EventKind};
 use crate::id::{ConversationKey, EventId, Owner};
 use crate::room::{RoomFact, Told};
@@ -54,6 +57,24 @@ pub async fn mark_done(
         .rows_affected()
             == 1
     }))
+}
+
+/// When the room of a conversation was closed, by the latest event that said so.
+pub async fn room_closed_at(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT MAX(CASE WHEN occurred_at < received_at THEN occurred_at ELSE received_at END) \
+             FROM events WHERE owner = $1 AND conversation_id = $2 AND kind = 'room_finished'",
+        )
+        .bind(key.owner.as_str())
+        .bind(key.id.as_str())
+        .fetch_one(c)
+        .await?
+    });
+    Ok(at.map(Timestamp::from_millis))
 }
 
 /// Deletes marks and facts older than `before`; at most `limit` of each.
@@ -120,19 +141,49 @@ pub async fn add_fact(
     Ok(())
 }
 
+/// Deletes what was told of the room in which a conversation was held: who was in it, and when.
+pub async fn delete_facts(conn: &mut Conn<'_>, owner: &Owner, call: &Conversation) -> Result<()> {
+    const AROUND: Duration = Duration::from_hours(1);
+    let Some(name) = call.room_name.value() else {
+        return Ok(());
+    };
+    let sid = call.room_sid.value().map_or("", String::as_str);
+    let until = call.ended_at.unwrap_or(call.created_at).plus(AROUND);
+    on!(conn, c => {
+        sqlx::query(
+            "DELETE FROM room_facts WHERE owner = $1 AND ((room_sid <> '' AND room_sid = $2) \
+             OR ($2 = '' AND room_name = $3 AND at >= $4 AND at <= $5))",
+        )
+        .bind(owner.as_str())
+        .bind(sid)
+        .bind(name)
+        .bind(call.created_at.minus(AROUND).as_millis())
+        .bind(until.as_millis())
+        .execute(c)
+        .await?;
+    });
+    Ok(())
+}
+
 #[derive(FromRow)]
 struct FactRow {
+    room_sid: String,
     event_id: String,
     at: i64,
     fact: String,
 }
 
-/// Everything that was told of a room, oldest first; at most 1,000 facts. Without a session id the
-/// room is known by its name alone, and only facts from `since` on can be of this call.
-pub async fn facts(conn: &mut Conn<'_>, room: RoomKey<'_>, since: Timestamp) -> Result<Vec<Told>> {
-    const BY_SID: &str = "SELECT event_id, at, fact FROM room_facts \
+/// Everything that was told of a room, oldest first, each with the session that it was told of; at
+/// most 1,000 facts. Without a session id the room is known by its name alone, and only facts from
+/// `since` on can be of this call.
+pub async fn facts(
+    conn: &mut Conn<'_>,
+    room: RoomKey<'_>,
+    since: Timestamp,
+) -> Result<Vec<(String, Told)>> {
+    const BY_SID: &str = "SELECT room_sid, event_id, at, fact FROM room_facts \
          WHERE owner = $1 AND room_sid = $2 ORDER BY at, event_id LIMIT 1000";
-    const BY_NAME: &str = "SELECT event_id, at, fact FROM room_facts \
+    const BY_NAME: &str = "SELECT room_sid, event_id, at, fact FROM room_facts \
          WHERE owner = $1 AND room_name = $2 AND at >= $3 ORDER BY at, event_id LIMIT 1000";
     let rows: Vec<FactRow> = on!(conn, c => match room.sid {
         Some(sid) => {
@@ -149,11 +200,12 @@ pub async fn facts(conn: &mut Conn<'_>, room: RoomKey<'_>, since: Timestamp) -> 
     });
     rows.into_iter()
         .map(|row| {
-            Ok(Told {
+            let told = Told {
                 event_id: EventId::new(&row.event_id).map_err(|_| Error::Corrupt("event id"))?,
                 at: Timestamp::from_millis(row.at),
                 fact: from_json::<RoomFact>(&row.fact)?,
-            })
+            };
+            Ok((row.room_sid, told))
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Observations, and the memory that is folded from them.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
@@ -248,8 +250,34 @@ pub async fn facts(conn: &mut Conn<'_>, subject: &Subject) -> Result<Vec<Stored>
     rows.into_iter().map(Stored::try_from).collect()
 }
 
+/// How each call that a caller was observed in names the caller: one key has several spellings.
+async fn identities(
+    conn: &mut Conn<'_>,
+    subject: &Subject,
+) -> Result<BTreeMap<ConversationId, String>> {
+    let rows: Vec<(String, String)> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT DISTINCT c.id, c.caller_identity FROM observations o \
+             JOIN conversations c ON c.owner = o.owner AND c.id = o.conversation_id \
+             WHERE o.agent_id = $1 AND o.caller_key = $2 AND c.caller_identity <> ''",
+        )
+        .bind(&subject.agent_id)
+        .bind(subject.caller.as_str())
+        .fetch_all(c)
+        .await?
+    });
+    rows.into_iter()
+        .map(|(id, identity)| {
+            let id = ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?;
+            Ok((id, identity))
+        })
+        .collect()
+}
+
 /// Puts a caller's facts in place of those that were held; `before` is what [`facts`] answers.
-/// A fact that stays keeps the time it was recorded.
+/// A fact that stays keeps the time it was recorded; each names the caller as the call does that
+/// said it first, so that it does not matter which call was remembered last; `caller_identity` is
+/// for calls that are gone.
 pub async fn replace_facts(
     conn: &mut Conn<'_>,
     subject: &Subject,
@@ -258,6 +286,7 @@ pub async fn replace_facts(
     facts: &[Fact],
     now: Timestamp,
 ) -> Result<()> {
+    let identities = identities(conn, subject).await?;
     on!(conn, c => {
         sqlx::query("DELETE FROM memories WHERE agent_id = $1 AND caller_key = $2")
             .bind(&subject.agent_id)
@@ -270,6 +299,10 @@ pub async fn replace_facts(
             .iter()
             .find(|old| old.fact.id == fact.id && old.fact.valid_from == fact.valid_from);
         let created_at = known.map_or(now, |old| old.created_at);
+        let caller_identity = identities
+            .get(&fact.source_conversation_id)
+            .or_else(|| known.map(|old| &old.caller_identity))
+            .map_or(caller_identity, String::as_str);
         let value = to_json(&fact.value)?;
         let evidence = to_json(&fact.evidence)?;
         on!(conn, c => {

@@ -11,8 +11,12 @@ use super::{Error, Result};
 /// Connections of one process.
 const CONNECTIONS: u32 = 16;
 
-/// How long a free connection is waited for, or a new one.
-const ACQUIRE: Duration = Duration::from_millis(1_500);
+/// Connections that are kept open: who waits briefly must find one, for one that is given up half open
+/// is lost.
+const KEPT: u32 = 2;
+
+/// How long a free connection is waited for, or a new one. Who has less time, as a receiver, waits less.
+const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_mins(5);
@@ -27,6 +31,7 @@ const LIMITS: &str = "SET statement_timeout = '20s'; SET lock_timeout = '10s'; \
 pub(super) fn open(url: &str) -> Result<PgPool> {
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
+        .min_connections(KEPT)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(IDLE)
         .after_connect(|conn, _| {

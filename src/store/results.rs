@@ -144,15 +144,30 @@ fn read(row: Row) -> Result<ResultEvent> {
     })
 }
 
-/// Deletes the results of a conversation.
-pub async fn delete_of(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<u64> {
+/// Deletes the results of a conversation, and those of its agent's memory that cite it.
+pub async fn delete_citing(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+    agent_id: &str,
+) -> Result<u64> {
+    let id = key.id.as_str();
+    let literal = id
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
     Ok(on!(conn, c => {
-        sqlx::query("DELETE FROM results WHERE owner = $1 AND conversation_id = $2")
-            .bind(key.owner.as_str())
-            .bind(key.id.as_str())
-            .execute(c)
-            .await?
-            .rows_affected()
+        sqlx::query(
+            "DELETE FROM results WHERE (owner = $1 AND conversation_id = $2) \
+             OR (agent_id = $3 AND type IN ('memory.changed', 'consent.changed') \
+             AND body LIKE $4 ESCAPE '\\')",
+        )
+        .bind(key.owner.as_str())
+        .bind(id)
+        .bind(agent_id)
+        .bind(format!("%\"{literal}\"%"))
+        .execute(c)
+        .await?
+        .rows_affected()
     }))
 }
 

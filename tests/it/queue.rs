@@ -12,6 +12,8 @@ use aftercall::store::dead_letters::{self, Kept};
 use aftercall::time::Timestamp;
 use aftercall::verdict::{Failure, Verdict};
 
+use tokio::sync::RwLockReadGuard;
+
 use crate::backends::{self, Backend};
 use crate::rabbit;
 
@@ -27,6 +29,7 @@ pub(crate) fn message(n: usize) -> Message {
 struct Case {
     backend: Backend,
     queue: Queue,
+    _peace: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Case {
@@ -80,10 +83,15 @@ impl Case {
 async fn cases(test: &str) -> Vec<Case> {
     let mut cases = in_databases(test).await;
     if let Some(urls) = rabbit::urls() {
+        let peace = rabbit::in_peace().await;
         let backend = backends::timed(&format!("{test}_mq")).await;
         let queue = rabbit::open(&backend, test, &urls);
         rabbit::wait_until_up(&queue).await;
-        cases.push(Case { backend, queue });
+        cases.push(Case {
+            backend,
+            queue,
+            _peace: Some(peace),
+        });
     }
     cases
 }
@@ -95,7 +103,11 @@ async fn in_databases(test: &str) -> Vec<Case> {
             .await
             .unwrap();
         assert!(matches!(backend.host.clock, Clock::Manual(_)));
-        cases.push(Case { backend, queue });
+        cases.push(Case {
+            backend,
+            queue,
+            _peace: None,
+        });
     }
     cases
 }
@@ -215,7 +227,10 @@ async fn a_success_resolves_the_letter_of_its_message() {
             queue.settle(delivery, verdict).await.unwrap();
             case.wait_for_letter(&message(1)).await;
         }
-        assert_eq!(case.wait_for_letter(&message(1)).await.state, State::Resolved);
+        assert_eq!(
+            case.wait_for_letter(&message(1)).await.state,
+            State::Resolved
+        );
     }
 }
 

@@ -278,7 +278,10 @@ async fn a_rooms_facts_are_known_by_session_id_or_by_name_and_time() {
                 let room = RoomKey { owner: &owner, sid, name: "room" };
                 events::facts(&mut conn, room, START.plus(Duration::from_secs(since))).await
             });
-            let ids: Vec<_> = facts.iter().map(|told| told.event_id.to_string()).collect();
+            let ids: Vec<_> = facts
+                .iter()
+                .map(|(_, told)| told.event_id.to_string())
+                .collect();
             assert_eq!(ids, expected);
         }
         let later = START.plus(Duration::from_secs(10));
@@ -479,7 +482,7 @@ async fn the_feed_is_read_in_the_order_of_its_commits() {
         };
         assert_eq!(read(of_type, None).await, ["evt_2"]);
         assert_eq!(
-            write!(backend, conn => results::delete_of(&mut conn, &key("c")).await),
+            write!(backend, conn => results::delete_citing(&mut conn, &key("c"), "agent_1").await),
             3
         );
         let later = START.plus(Duration::from_secs(9));

@@ -1,17 +1,18 @@
-//! What the integration tests share: a real server process on a fresh folder, and a Speechify that
-//! is not ours.
+//! What the integration tests share: a real server process on a fresh folder, a Speechify that is not
+//! ours, and the calls it knows of.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aftercall::signature::hmac_sha256;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wiremock::matchers::{method, path_regex};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+mod platform;
+
+pub(crate) use platform::{Instead, Platform};
 
 pub(crate) const SECRET: &str = "speechify_test_secret_32_bytes_xx";
 pub(crate) const API_TOKEN: &str = "sk_test_token_of_the_platform";
@@ -31,122 +32,6 @@ pub(crate) fn rfc3339(millis: i64) -> String {
 /// A conversation id that is as good as the platform's.
 pub(crate) fn conversation_id(n: usize) -> String {
     aftercall::id::of_content("conv_", &["test", &n.to_string()])
-}
-
-/// A Speechify of the test's own: its conversations are plain JSON, and it can be made to fail.
-#[derive(Clone)]
-pub(crate) struct Platform {
-    pub(crate) url: String,
-    pub(crate) calls: Arc<Mutex<BTreeMap<String, Value>>>,
-    pub(crate) messages: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
-    pub(crate) fetches: Arc<Mutex<Vec<(String, i64)>>>,
-    pub(crate) fail_with: Arc<Mutex<Option<u16>>>,
-    server: Arc<MockServer>,
-}
-
-impl Platform {
-    pub(crate) async fn start() -> Self {
-        let server = MockServer::builder()
-            .disable_request_recording()
-            .start()
-            .await;
-        let platform = Self {
-            url: server.uri(),
-            calls: Arc::default(),
-            messages: Arc::default(),
-            fetches: Arc::default(),
-            fail_with: Arc::default(),
-            server: Arc::new(server),
-        };
-        let answering = platform.clone();
-        Mock::given(method("GET"))
-            .and(path_regex("^/v1/agents/conversations"))
-            .respond_with(move |request: &Request| answering.answer(request))
-            .mount(&platform.server)
-            .await;
-        platform
-    }
-
-    pub(crate) fn add(&self, call: Value, messages: Vec<Value>) {
-        let id = call["id"].as_str().unwrap().to_owned();
-        self.messages.lock().unwrap().insert(id.clone(), messages);
-        self.calls.lock().unwrap().insert(id, call);
-    }
-
-    fn answer(&self, request: &Request) -> ResponseTemplate {
-        let error = |status: u16, code: &str| {
-            ResponseTemplate::new(status)
-                .set_body_json(json!({"error": {"code": code, "message": "no"}, "request_id": "r"}))
-        };
-        let authorized = request
-            .headers
-            .get("authorization")
-            .is_some_and(|value| value == format!("Bearer {API_TOKEN}").as_str());
-        if !authorized {
-            return error(401, "unauthorized");
-        }
-        if let Some(status) = *self.fail_with.lock().unwrap() {
-            return error(status, "upstream_failure");
-        }
-        let parts: Vec<&str> = request.url.path().trim_matches('/').split('/').collect();
-        match parts[3..] {
-            [] => self.list(request),
-            [id] => {
-                self.fetches.lock().unwrap().push((id.to_owned(), now_ms()));
-                match self.calls.lock().unwrap().get(id) {
-                    Some(call) => ResponseTemplate::new(200).set_body_json(call),
-                    None => error(404, "conversation_not_found"),
-                }
-            }
-            [id, "messages"] => self.page(id, request),
-            _ => error(404, "not_found"),
-        }
-    }
-
-    /// Two messages a page, so that every call has several.
-    fn page(&self, id: &str, request: &Request) -> ResponseTemplate {
-        let from = request
-            .url
-            .query_pairs()
-            .find(|(name, _)| name == "cursor")
-            .map_or(0, |(_, at)| at.parse().unwrap());
-        let all = self
-            .messages
-            .lock()
-            .unwrap()
-            .get(id)
-            .cloned()
-            .unwrap_or_default();
-        let page: Vec<_> = all.iter().skip(from).take(2).cloned().collect();
-        let next = from + page.len();
-        let more = next < all.len();
-        ResponseTemplate::new(200).set_body_json(json!({
-            "messages": page,
-            "next_cursor": more.then(|| next.to_string()),
-            "has_more": more,
-        }))
-    }
-
-    fn list(&self, request: &Request) -> ResponseTemplate {
-        let caller = request
-            .url
-            .query_pairs()
-            .find(|(name, _)| name == "caller_identity")
-            .map(|(_, caller)| caller.into_owned());
-        let calls = self.calls.lock().unwrap();
-        let mut rows: Vec<_> = calls
-            .values()
-            .filter(|call| {
-                caller
-                    .as_ref()
-                    .is_none_or(|who| call["caller_identity"] == **who)
-            })
-            .cloned()
-            .collect();
-        rows.sort_by_key(|call| std::cmp::Reverse(call["created_at"].to_string()));
-        ResponseTemplate::new(200)
-            .set_body_json(json!({"conversations": rows, "next_cursor": null, "has_more": false}))
-    }
 }
 
 /// A finished call with a reason or none, and two sides of talk.
@@ -215,8 +100,6 @@ pub(crate) struct Server {
     pub(crate) folder: Arc<TempDir>,
     pub(crate) log: PathBuf,
     child: Child,
-    settings: PathBuf,
-    environment: Vec<(String, String)>,
     pub(crate) client: reqwest::Client,
 }
 
@@ -252,8 +135,6 @@ impl Server {
             folder,
             log,
             child,
-            settings: file,
-            environment,
             client,
         };
         server.wait_until_ready().await;
@@ -279,12 +160,6 @@ impl Server {
         }
     }
 
-    /// `kill -9`, and nothing else.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// SIGTERM, and how the process ended.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
@@ -300,17 +175,6 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Starts the server again on the same folder.
-    pub(crate) async fn restart(&mut self) {
-        self.child = spawn(
-            &self.settings,
-            self.folder.path(),
-            &self.log,
-            &self.environment,
-        );
-        self.wait_until_ready().await;
     }
 
     pub(crate) fn logged(&self) -> String {
@@ -388,28 +252,6 @@ impl Server {
         }
     }
 
-    /// Messages that wait in all stages, from `/metrics`.
-    pub(crate) async fn queued(&self) -> f64 {
-        let text = self
-            .client
-            .get(format!("{}/metrics", self.url))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await;
-        let text = text.unwrap();
-        let lines: Vec<_> = text
-            .lines()
-            .filter(|line| line.starts_with("aftercall_queue_messages{"))
-            .collect();
-        assert_eq!(lines.len(), 3, "one depth a stage: {text}");
-        lines
-            .iter()
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
-    }
-
     /// Every event of the feed.
     pub(crate) async fn feed(&self) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
@@ -453,7 +295,7 @@ fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &[(String, Str
         .unwrap()
 }
 
-fn source_settings(platform: &Platform, port: u16, more: &str) -> String {
+pub(crate) fn source_settings(platform: &Platform, port: u16, more: &str) -> String {
     format!(
         r#"
 data_dir = "data"

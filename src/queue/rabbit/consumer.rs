@@ -95,7 +95,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    fn admits(&self, from: From) -> bool {
+    fn admits(self, from: From) -> bool {
         self.database
             && match from {
                 From::Stage(stage) => self.wanted[stage as usize],
@@ -171,13 +171,13 @@ impl Task {
             if !opened || stop.is_cancelled() {
                 return std::future::pending().await;
             }
-            let consumed = channel.basic_consume(
+            let subscribed = channel.basic_consume(
                 queue.as_str().into(),
                 "".into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             );
-            let mut consumer = within(consumed).await?;
+            let mut messages = within(subscribed).await?;
             let closed = async {
                 tokio::select! {
                     _ = gate.wait_for(|gate| !gate.admits(from)) => {}
@@ -185,13 +185,13 @@ impl Task {
                 }
             };
             tokio::select! {
-                ended = self.take_in(&channel, &mut consumer, from, &queue) => return ended,
+                ended = self.take_in(&channel, &mut messages, from, &queue) => return ended,
                 () = closed => {}
             }
-            let cancelled = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+            let cancelled = channel.basic_cancel(messages.tag(), BasicCancelOptions::default());
             within(cancelled).await?;
             // What had arrived before is held, not given back: giving back counts as a delivery.
-            while let Some(arrived) = consumer.next().await {
+            while let Some(arrived) = messages.next().await {
                 self.arrive(arrived?, from).await;
             }
         }

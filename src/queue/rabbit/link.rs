@@ -64,6 +64,22 @@ impl From<lapin::Error> for Error {
 }
 
 impl Error {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match (self, self.code()) {
+            (Self::Mismatch { .. }, _) => {
+                "delete it once it is empty, or use a virtual host of aftercall's own"
+            }
+            (_, Some(403)) => {
+                "check user and password in queue.url, and let the user configure, write and read: \
+                 rabbitmqctl set_permissions -p VHOST USER '.*' '.*' '.*'"
+            }
+            (_, Some(530)) => "check the virtual host in queue.url: rabbitmqctl add_vhost VHOST",
+            (_, Some(540 | 541)) => "use RabbitMQ 3.10 or later, with quorum queues",
+            _ => "check queue.url, and that the broker runs and may be reached from here",
+        }
+    }
+
     /// The broker's reply code, where it gave one.
     pub(super) fn code(&self) -> Option<u16> {
         match self {
@@ -104,6 +120,17 @@ impl Nodes {
             })
             .collect::<Result<_>>()?;
         Ok(Self(nodes))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A node's host and port.
+    pub(super) fn address(&self, turn: usize) -> String {
+        self.get(turn).map_or_else(String::new, |node| {
+            format!("{}:{}", node.authority.host, node.authority.port)
+        })
     }
 
     fn get(&self, turn: usize) -> Option<&AMQPUri> {
@@ -211,7 +238,7 @@ impl Link {
 }
 
 /// Says goodbye, unless nobody listens.
-async fn close(connection: &Connection) {
+pub(super) async fn close(connection: &Connection) {
     let goodbye = connection.close(200, "OK".into());
     drop(timeout(Duration::from_secs(1), goodbye).await);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::courier::Courier;
 use super::parcel::Parcel;
@@ -22,12 +23,13 @@ const LEASE: Duration = Duration::from_secs(15);
 /// Rows taken at once.
 const BATCH: usize = 256;
 
-/// Runs until the process should stop. `news`: this process has committed rows.
-pub(super) async fn run(mut courier: Courier, news: Arc<Notify>) {
+/// Runs until the process should stop, or `gone`. `news`: this process has committed rows.
+pub(super) async fn run(mut courier: Courier, news: Arc<Notify>, gone: CancellationToken) {
     let host = courier.host.clone();
     loop {
         tokio::select! {
             () = host.stop.cancelled() => return,
+            () = gone.cancelled() => return,
             () = news.notified() => {}
             () = courier.publisher.changed() => {}
             () = host.clock.sleep(EVERY) => {}

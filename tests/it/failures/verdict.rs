@@ -1,0 +1,196 @@
+//! What must be true after every fault: nothing lost, nothing twice, the answers of a run without.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use futures::stream;
+use serde_json::Value;
+
+use super::fleet::Fleet;
+use super::load::{Tally, caller};
+use super::records::Records;
+use crate::support::conversation_id;
+
+/// How long work may take to end after the load has: the platform's third retry is a minute later.
+const SETTLE_PATIENCE: Duration = Duration::from_mins(4);
+
+/// Requests to the API at once.
+const ASKED_AT_ONCE: usize = 8;
+
+/// What the API answers about every call and caller, without the times of processing.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answers(BTreeMap<String, Value>);
+
+/// How a run went.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) lost: usize,
+    /// Results and conversations beyond one a call.
+    pub(super) doubled: usize,
+    pub(super) answers: Answers,
+}
+
+/// Waits until no work is left anywhere, and looks at what has become of it.
+pub(super) async fn judge(fleet: &Fleet, events: usize) -> Outcome {
+    let records = settled(fleet).await;
+    let leftovers = records.leftovers().await.unwrap();
+    assert!(leftovers.is_empty(), "left behind: {leftovers:?}");
+    let count = async |query: &str| usize::try_from(records.count(query).await.unwrap()).unwrap();
+    let told = "FROM results WHERE type = 'conversation.completed'";
+    let told_of = count(&format!("SELECT COUNT(DISTINCT conversation_id) {told}")).await;
+    let told_times = count(&format!("SELECT COUNT(*) {told}")).await;
+    let kept = count("SELECT COUNT(*) FROM conversations").await;
+    let corrected = count("SELECT COUNT(*) FROM results WHERE type = 'conversation.updated'").await;
+    let delivered = count("SELECT COUNT(*) FROM timeline WHERE step = 'delivered'").await;
+    let noted = count("SELECT COUNT(*) FROM events").await;
+    assert_eq!(corrected, 0, "nothing has changed after it was told");
+    assert_eq!(delivered, told_times, "the timeline tells each result");
+    assert_eq!(noted, told_of, "one event a call is noted as done");
+    Outcome {
+        lost: events - told_of.min(kept),
+        doubled: told_times - told_of + kept.saturating_sub(events),
+        answers: answers(fleet, events).await,
+    }
+}
+
+/// The records, once all queues are empty and stay so. Work is always in one of them until its
+/// effects are there, so nothing that is told later is waited for.
+async fn settled(fleet: &Fleet) -> Records {
+    const STAYS: usize = 5;
+    let started = Instant::now();
+    let mut calm = 0;
+    loop {
+        let (waiting, records) = waiting(fleet).await;
+        println!("DEBUG {:?} {waiting}", started.elapsed());
+        calm = if waiting.is_empty() { calm + 1 } else { 0 };
+        match records {
+            Some(records) if calm == STAYS => return records,
+            _ => assert!(
+                started.elapsed() < SETTLE_PATIENCE,
+                "not settled: {waiting}\n{}",
+                fleet.logged()
+            ),
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// What waits, in words, and the records if they could be read.
+async fn waiting(fleet: &Fleet) -> (String, Option<Records>) {
+    let read = async {
+        let records = Records::of(fleet).await?;
+        let outbox = records.count("SELECT COUNT(*) FROM outbox").await?;
+        Ok::<_, sqlx::Error>((records, outbox))
+    };
+    let (records, outbox) = match read.await {
+        Ok(read) => read,
+        Err(error) => return (error.to_string(), None),
+    };
+    let mut waiting = match outbox {
+        0 => String::new(),
+        rows => format!("{rows} in the outbox"),
+    };
+    if let (Some(services), 0) = (fleet.services, outbox) {
+        let listing = ["list_queues", "-p", &fleet.name, "--no-table-headers"];
+        let queues = services
+            .rabbitmqctl(&[&listing[..], &["name", "messages"]].concat())
+            .await;
+        let busy = queues
+            .lines()
+            .filter(|line| !line.trim_end().ends_with("\t0"));
+        waiting = busy.collect::<Vec<_>>().join(", ");
+    }
+    (waiting, Some(records))
+}
+
+/// Asks the API for all that a client would.
+async fn answers(fleet: &Fleet, events: usize) -> Answers {
+    let mut paths = Vec::new();
+    for n in 0..events {
+        let id = conversation_id(n);
+        for part in ["", "/messages", "/memories"] {
+            paths.push(format!("/v1/conversations/{id}{part}"));
+        }
+    }
+    let mut callers: Vec<_> = (0..events).map(|n| caller(n, events)).collect();
+    callers.sort();
+    callers.dedup();
+    for caller in callers {
+        let agent = "/v1/agents/agent_01k6z9c2d4e6g8j0m2p4r6t8v0";
+        let caller = caller.replace('+', "%2B");
+        paths.push(format!("{agent}/memories?caller_identity={caller}"));
+        paths.push(format!("{agent}/context?caller_identity={caller}"));
+    }
+    let answers = stream::iter(paths)
+        .map(|path| async move {
+            let answer = timeless(fleet.get(&path).await, false);
+            (path, answer)
+        })
+        .buffer_unordered(ASKED_AT_ONCE)
+        .collect()
+        .await;
+    Answers(answers)
+}
+
+/// The answer without what says when *we* did something.
+fn timeless(answer: Value, of_a_memory: bool) -> Value {
+    match answer {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(name, _)| name != "updated_at" && !(of_a_memory && name == "created_at"))
+            .map(|(name, value)| {
+                let memories = of_a_memory || name == "memories";
+                (name, timeless(value, memories))
+            })
+            .collect(),
+        Value::Array(items) => {
+            let items = items.into_iter();
+            items.map(|item| timeless(item, of_a_memory)).collect()
+        }
+        other => other,
+    }
+}
+
+impl Answers {
+    /// The first few answers that are not the other's, in words.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let differing = self
+            .0
+            .iter()
+            .filter(|(path, answer)| other.0.get(*path) != Some(*answer));
+        differing
+            .take(3)
+            .map(|(path, answer)| format!("{path}: {answer}\ninstead of {:?}", other.0.get(path)))
+            .collect()
+    }
+}
+
+/// The head of the table.
+pub(super) const HEADER: &str = "\
+| mode | fault | events | posts | answered 200 | refused | unanswered | slowest answer, s | lost | doubled | run, s |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
+/// The row of the table about a run (in `README.md`).
+pub(super) fn row(
+    name: &str,
+    events: usize,
+    tally: &Tally,
+    outcome: &Outcome,
+    took: Duration,
+) -> String {
+    let seen = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::SeqCst);
+    format!(
+        "| {name} | {events} | {} | {} | {} | {} | {:.1} | {} | {} | {:.0} |",
+        seen(&tally.posted),
+        seen(&tally.accepted),
+        seen(&tally.refused),
+        seen(&tally.unanswered),
+        tally.slowest().as_secs_f64(),
+        outcome.lost,
+        outcome.doubled,
+        took.as_secs_f64(),
+    )
+}

@@ -15,6 +15,7 @@ demo: ## the whole product on this machine, in under a minute
 	$(CARGO) run --release --locked -- demo
 
 test: lint deny ## install what the tests need, run all of them, leave nothing running
+	@rm -f target/tmp/failures.md
 	tests/services $(CARGO) test --locked
 
 chaos: ## the failure suite with ten times the events, and its table

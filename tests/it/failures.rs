@@ -69,7 +69,12 @@ async fn finish(
 ) -> (Answers, String) {
     let outcome = judge(fleet, events()).await;
     let names: Vec<_> = faults.iter().map(|fault| fault.name()).collect();
-    let name = format!("{} | {}", fleet.mode.name(), names.join("; then "));
+    let names = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join("; then ")
+    };
+    let name = format!("{} | {names}", fleet.mode.name());
     let row = row(&name, events(), tally, &outcome, started.elapsed());
     assert_eq!((outcome.lost, outcome.doubled), (0, 0), "{row}");
     assert!(tally.slowest() < ANSWERED_WITHIN, "{row}");

@@ -1,6 +1,6 @@
 //! What must be true after every fault: nothing lost, nothing twice, the answers of a run without.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::support::conversation_id;
 
 /// How long work may take to end after the load has: the platform's third retry is a minute later.
 const SETTLE_PATIENCE: Duration = Duration::from_mins(4);
+
+/// Of every so-manieth call each detail is asked for; divides no period of the script.
+const DETAILED: usize = 11;
 
 /// Requests to the API at once.
 const ASKED_AT_ONCE: usize = 8;
@@ -63,7 +66,6 @@ async fn settled(fleet: &Fleet) -> Records {
     let mut calm = 0;
     loop {
         let (waiting, records) = waiting(fleet).await;
-        println!("DEBUG {:?} {waiting}", started.elapsed());
         calm = if waiting.is_empty() { calm + 1 } else { 0 };
         match records {
             Some(records) if calm == STAYS => return records,
@@ -105,32 +107,42 @@ async fn waiting(fleet: &Fleet) -> (String, Option<Records>) {
     (waiting, Some(records))
 }
 
-/// Asks the API for all that a client would.
+/// Asks the API for what a client would: every row of the list, all that is remembered of every
+/// caller, and of a part of the calls each detail.
 async fn answers(fleet: &Fleet, events: usize) -> Answers {
+    let mut answers = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let page = format!("/v1/conversations?page_size=100{cursor}");
+        let page = timeless(fleet.get(&page).await, false);
+        for row in page["conversations"].as_array().unwrap() {
+            answers.insert(format!("row of {}", row["id"]), row.clone());
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
     let mut paths = Vec::new();
-    for n in 0..events {
+    for n in (0..events).step_by(DETAILED) {
         let id = conversation_id(n);
         for part in ["", "/messages", "/memories"] {
             paths.push(format!("/v1/conversations/{id}{part}"));
         }
     }
-    let mut callers: Vec<_> = (0..events).map(|n| caller(n, events)).collect();
-    callers.sort();
-    callers.dedup();
+    let callers: BTreeSet<_> = (0..events).map(|n| caller(n, events)).collect();
     for caller in callers {
         let agent = "/v1/agents/agent_01k6z9c2d4e6g8j0m2p4r6t8v0";
         let caller = caller.replace('+', "%2B");
         paths.push(format!("{agent}/memories?caller_identity={caller}"));
         paths.push(format!("{agent}/context?caller_identity={caller}"));
     }
-    let answers = stream::iter(paths)
-        .map(|path| async move {
-            let answer = timeless(fleet.get(&path).await, false);
-            (path, answer)
-        })
-        .buffer_unordered(ASKED_AT_ONCE)
-        .collect()
-        .await;
+    let asked = stream::iter(paths).map(|path| async move {
+        let answer = timeless(fleet.get(&path).await, false);
+        (path, answer)
+    });
+    let details: Vec<_> = asked.buffer_unordered(ASKED_AT_ONCE).collect().await;
+    answers.extend(details);
     Answers(answers)
 }
 

@@ -94,10 +94,9 @@ impl App {
     /// Opens what the settings name.
     pub async fn build(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
         let embedded = config.database.is_embedded();
-        let lock = if embedded {
-            Some(lock_folder(&config.data_dir)?)
-        } else {
-            None
+        let lock = match config.database.url.expose().strip_prefix("sqlite://") {
+            Some(file) => Some(lock(&config.data_dir, Path::new(file))?),
+            None => None,
         };
         let db = Db::open(config.database.url.expose(), &host).await?;
         let (key, previous) = (
@@ -212,25 +211,30 @@ async fn open_queue(config: &Config, db: &Db, host: &Host) -> queue::Result<Queu
     Queue::on_rabbit(&settings, db.clone(), host)
 }
 
-/// Only one process may write a SQLite file, and the queue in it is freed at the start.
-fn lock_folder(folder: &Path) -> Result<File, StartError> {
-    let failed = |error| StartError::Folder(folder.display().to_string(), error);
-    // It holds transcripts: nobody else has business in it.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed)?;
+/// Only one process may write a SQLite file, and the queue in it is freed at the start. The lock lies
+/// beside the file, for two data folders can be given one database.
+fn lock(folder: &Path, database: &Path) -> Result<File, StartError> {
+    let beside = database.parent().unwrap_or(folder);
+    for folder in [folder, beside] {
+        // It holds transcripts: nobody else has business in it.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| StartError::Folder(folder.display().to_string(), error))?;
+    }
+    let path = database.with_added_extension("lock");
+    let failed = |error| StartError::Folder(path.display().to_string(), error);
     let lock = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(folder.join("lock"))
+        .open(&path)
         .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(StartError::InUse(folder.display().to_string()))
+            Err(StartError::InUse(database.display().to_string()))
         }
         Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -282,7 +286,7 @@ impl Door {
         let listener = TcpListener::from_std(twin.try_clone().map_err(failed)?).map_err(failed)?;
         let twin = TcpListener::from_std(twin).map_err(failed)?;
         let enough = host.stop.child_token();
-        let answering = http::serve(twin, health::waiting(WAITING), enough.clone());
+        let answering = http::serve(twin, health::waiting(WAITING), enough.clone(), host.clone());
         Ok(Self {
             listener,
             answering: Some((enough, host.spawn(answering))),
@@ -337,8 +341,12 @@ impl Running {
         if app.config.database.is_embedded() {
             app.prepare().await?;
         }
-        flow.host
-            .spawn(http::serve(listener, router, flow.host.stop.clone()));
+        flow.host.spawn(http::serve(
+            listener,
+            router,
+            flow.host.stop.clone(),
+            flow.host.clone(),
+        ));
         let works = roles.contains(&Role::Worker);
         if app.config.database.is_embedded() {
             work(&app, works);

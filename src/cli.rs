@@ -154,16 +154,14 @@ impl Cli {
 }
 
 fn code(error: &anyhow::Error) -> ExitCode {
-    let unreachable = matches!(
-        error.downcast_ref(),
-        Some(client::Error::Unreachable { .. })
-    );
-    if unreachable {
-        ExitCode::from(UNREACHABLE)
-    } else if error.is::<WrongUsage>() {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::FAILURE
+    match error.downcast_ref() {
+        Some(client::Error::Unreachable { .. }) => ExitCode::from(UNREACHABLE),
+        // The server knows which values a flag can have, where clap does not.
+        Some(client::Error::Answered { status, .. }) if status.as_u16() == 422 => {
+            ExitCode::from(USAGE)
+        }
+        _ if error.is::<WrongUsage>() => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
     }
 }
 

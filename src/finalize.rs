@@ -65,18 +65,18 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
         return mark_erased(flow, event, key).await;
     }
     let fetched_at = flow.host.now();
-    let mut fetched = fetch(flow, source, event, &key.id, delivery).await?;
+    let fetched = fetch(flow, source, event, &key.id, delivery).await?;
     if !fetched.conversation.status.is_terminal() {
         let elapsed = waited(flow, delivery, due_at, "not_over");
         return Err(not_over(flow, elapsed));
     }
     keep_grace(flow, source, event, &fetched).await?;
-    redact_all(&mut fetched);
+    let fetched = flow.host.compute(move || redact_all(fetched)).await;
     commit::commit(flow, source, event, delivery, &key, fetched, fetched_at).await
 }
 
 /// Takes what must never be kept out of everything that is free text.
-fn redact_all(fetched: &mut Fetched) {
+fn redact_all(mut fetched: Fetched) -> Fetched {
     redact(&mut fetched.messages);
     let call = &mut fetched.conversation;
     call.summary = call.summary.take().map(|text| redact_text(&text));
@@ -88,6 +88,7 @@ fn redact_all(fetched: &mut Fetched) {
     }
     call.metadata.values_mut().for_each(redact_json);
     call.platform_fields.values_mut().for_each(redact_json);
+    fetched
 }
 
 async fn is_done(flow: &Flow, event: &CallEvent) -> Result<bool, Verdict> {

@@ -115,6 +115,19 @@ impl Host {
         self.tasks.spawn(task)
     }
 
+    /// Runs work that only computes, and may do so for long, beside the tasks: on their threads it
+    /// would hold up everybody else, the receiver's answers among them. A panic goes on here.
+    pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        match self.tasks.spawn_blocking(work).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Cancelled: the runtime is going down, and with it whoever waits.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
     /// Waits until the time is over (`true`) or the process should stop (`false`).
     pub async fn pause(&self, time: Duration) -> bool {
         tokio::select! {

@@ -9,10 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -28,11 +25,14 @@ mod docs;
 mod error;
 mod events;
 pub mod health;
+mod listen;
 mod memories;
 mod query;
 mod request;
 mod tokens;
 mod webhooks;
+
+pub use listen::serve;
 
 /// The largest body that an API route takes, in bytes. Webhooks have their source's own limit.
 const MAX_BODY: usize = 1 << 20;
@@ -92,18 +92,6 @@ fn dress(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn_with_state(Arc::clone(&api), request::observe))
         .with_state(api)
-}
-
-/// Serves until `stop`, then ends once every request in flight is answered.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    // Answers are small and written at once: waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(error = %error, "The HTTP server ended by itself");
-    }
 }
 
 /// Every route of every role, as an OpenAPI document.

@@ -3,11 +3,14 @@
 //! A conversation's observations are replaced as a whole and memory is folded anew from all of the
 //! caller's, under the caller's lock: two calls that end together cannot lose each other's facts.
 
+use std::sync::Arc;
+
+use futures::executor::block_on;
 use serde_json::json;
 
 use crate::conversation::{Conversation, Message};
 use crate::event::Message as Work;
-use crate::extract::{Transcript, ground};
+use crate::extract::{ExtractError, Transcript, ground};
 use crate::flow::{Flow, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
@@ -18,7 +21,7 @@ use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
 use crate::store::memories::{self, Extraction, Subject};
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Result, lock, outbox};
+use crate::store::{Conn, Result, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
@@ -132,17 +135,23 @@ async fn extract(
         return Ok(Outcome::Skipped { why, consents });
     }
     let source = flow.sources.get(&call.source);
-    let transcript = Transcript {
-        conversation: call,
-        messages,
-        zone: source.map_or(&flow.zone, |source| &source.zone),
-        region: source.map_or(flow.region.as_str(), |source| source.region.as_str()),
-    };
-    let found = extractor
-        .extract(transcript)
+    let zone = source.map_or(&flow.zone, |source| &source.zone).clone();
+    let region = source.map_or(&flow.region, |source| &source.region).clone();
+    let (words, said) = (Arc::clone(extractor), messages.to_vec());
+    let whole = call.clone();
+    let grounded = flow.host.compute(move || {
+        let transcript = Transcript {
+            conversation: &whole,
+            messages: &said,
+            zone: &zone,
+            region: &region,
+        };
+        let found = block_on(words.extract(transcript))?;
+        Ok::<_, ExtractError>(ground(found, &said).0)
+    });
+    let mut observations = grounded
         .await
         .map_err(|error| Failure::ours("extractor_unavailable", error))?;
-    let mut observations = ground(found, messages).0;
     let Some(caller) = record.caller_key.clone() else {
         observations.retain(|said| said.slot.is_consent());
         return Ok(Outcome::Skipped {
@@ -216,7 +225,7 @@ impl Writing {
         if let Outcome::Remembered { extraction, .. } = &outcome {
             subjects.push(extraction.subject.clone());
         }
-        lock_all(conn, &mut subjects).await?;
+        memories::hold(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
         let Some(mut current) = conversations::get(conn, &key).await? else {
             return Ok(());
@@ -293,15 +302,4 @@ fn stands(held: &Extraction, outcome: &Outcome) -> bool {
         Outcome::Skipped { .. } => false,
         Outcome::Failed(_) | Outcome::Off => true,
     }
-}
-
-/// Locks each subject once, in an order that no two workers can take crosswise.
-async fn lock_all(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()> {
-    let name = |s: &Subject| format!("caller {}\0{}", s.agent_id, s.caller.as_str());
-    subjects.sort_by_key(name);
-    subjects.dedup();
-    for subject in subjects {
-        lock(conn, &name(subject)).await?;
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, conversations, dead_letters, events, lock, memories, quarantine, results,
+    Conn, Result, audit, conversations, dead_letters, events, memories, quarantine, results,
     timeline,
 };
 use crate::time::Timestamp;
@@ -99,14 +99,8 @@ async fn delete(
     conversations::hold(conn, key).await?;
     let record = conversations::get(conn, key).await?;
     let extraction = memories::extraction(conn, key).await?;
-    if let Some(extraction) = &extraction {
-        let subject = &extraction.subject;
-        lock(
-            conn,
-            &format!("caller {}\0{}", subject.agent_id, subject.caller.as_str()),
-        )
-        .await?;
-    }
+    let mut subjects: Vec<_> = extraction.iter().map(|e| e.subject.clone()).collect();
+    memories::hold(conn, &mut subjects).await?;
     barriers::raise(conn, Kind::Conversation, hash, now).await?;
     if let Some(record) = &record {
         events::delete_facts(conn, &key.owner, &record.conversation).await?;

@@ -7,8 +7,8 @@ use clap::Args;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::Globals;
 use super::output::Choice;
+use super::{Globals, WrongUsage};
 use crate::config::Config;
 use crate::page::PageRequest;
 use crate::secret::Secret;
@@ -31,7 +31,7 @@ pub(super) struct Remote {
         default_value = "http://127.0.0.1:8080",
         help_heading = "Server"
     )]
-    url: Url,
+    url: String,
     #[command(flatten)]
     pub(super) output: Choice,
 }
@@ -125,7 +125,7 @@ impl Client {
             .build()?;
         Ok(Self {
             http,
-            url: remote.url.clone(),
+            url: address(&remote.url)?,
             token: token(globals)?,
         })
     }
@@ -260,15 +260,42 @@ impl Client {
     }
 }
 
+/// A server's address. What is wrong with it is told without repeating it: what stands before an `@`
+/// may be a password.
+fn address(text: &str) -> Result<Url, WrongUsage> {
+    let wrong = |why: &str| {
+        WrongUsage(format!(
+            "--url (or AFTERCALL_URL) {why}; expected one such as http://127.0.0.1:8080"
+        ))
+    };
+    let url: Url = text.parse().map_err(|_| wrong("is no URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(wrong("does not begin with http:// or https:// and a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("must not carry a user or password"));
+    }
+    Ok(url)
+}
+
+/// A token as a header can carry it.
+fn usable(text: &str, origin: Origin) -> anyhow::Result<Token> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let text = format!("{origin} holds no token: a token has neither spaces nor line ends");
+        return Err(WrongUsage(text).into());
+    }
+    Ok(Token::Found(Secret::new(text)?, origin))
+}
+
 /// The token, and where it was found.
 fn token(globals: &Globals) -> anyhow::Result<Token> {
     let given = std::env::var(TOKEN).unwrap_or_default();
-    if let Ok(token) = Secret::new(given.trim()) {
-        return Ok(Token::Found(token, Origin::Variable));
+    if !given.trim().is_empty() {
+        return usable(given.trim(), Origin::Variable);
     }
     let path = Config::data_dir(&globals.overrides())?.join("admin-token");
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Token::Found(Secret::new(text.trim())?, Origin::File(path))),
+        Ok(text) => usable(text.trim(), Origin::File(path)),
         Err(cause) => Ok(Token::Missing(path, cause)),
     }
 }
@@ -300,6 +327,33 @@ mod tests {
             http: reqwest::Client::builder().build().unwrap(),
             url: url.parse().unwrap(),
             token: Token::Found(Secret::new("ac_planted").unwrap(), Origin::Variable),
+        }
+    }
+
+    #[test]
+    fn an_address_is_judged_and_never_repeated() {
+        assert!(address("http://127.0.0.1:8080").is_ok());
+        assert!(address("https://calls.example.com/aftercall").is_ok());
+        for text in [
+            "",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "ftp://planted",
+            "http://user:planted@127.0.0.1:1",
+        ] {
+            let why = address(text).unwrap_err().to_string();
+            assert!(why.contains("http://127.0.0.1:8080"), "{why}");
+            assert!(!why.contains("planted"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_no_token() {
+        assert!(usable("ac_x", Origin::Variable).is_ok());
+        for text in ["ac_planted\nx", "ac planted", "\u{fc}planted"] {
+            let why = usable(text, Origin::Variable).unwrap_err();
+            assert!(why.is::<WrongUsage>());
+            assert!(!why.to_string().contains("planted"), "{why}");
         }
     }
 

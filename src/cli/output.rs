@@ -50,7 +50,19 @@ pub(super) fn say(text: &str) -> io::Result<()> {
 
 /// Writes to standard error what went wrong, with its causes.
 pub(super) fn complain(error: &anyhow::Error) {
-    note(&format!("aftercall: {error:#}"));
+    note(&format!("aftercall: {}", told(error)));
+}
+
+/// An error and its causes, but for those that it quotes already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            said if said.contains(&cause) => said.to_owned(),
+            said => format!("{said}: {cause}"),
+        }
+    })
 }
 
 /// Writes a remark to standard error, beside the results.
@@ -65,6 +77,9 @@ pub(super) fn json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Below so many columns a table is not fitted to the terminal.
+const NARROWEST: u16 = 40;
+
 /// A table with these columns, as wide as the terminal.
 pub(super) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
@@ -72,6 +87,10 @@ pub(super) fn table(columns: &[&str]) -> Table {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(columns.iter().map(|name| Cell::new(name.to_uppercase())));
+    // A terminal that says nothing of its width says 0: one letter a line helps nobody.
+    if table.width().is_some_and(|width| width < NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     table
 }
 
@@ -107,6 +126,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = io::Error::other("port taken");
+        let error = anyhow::Error::new(inner).context("can't listen: port taken; choose another");
+        assert_eq!(told(&error), "can't listen: port taken; choose another");
+        let error = anyhow::Error::new(io::Error::other("no such file")).context("headers.txt");
+        assert_eq!(told(&error), "headers.txt: no such file");
+    }
 
     #[test]
     fn fields_are_plain_text() {

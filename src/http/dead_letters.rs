@@ -150,6 +150,7 @@ async fn replay_one(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
+    Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     let letter = the_letter(&api.flow.db, &bearer, id).await?;
@@ -179,6 +180,7 @@ async fn discard_one(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
+    Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     let letter = the_letter(&api.flow.db, &bearer, id).await?;
@@ -205,6 +207,7 @@ async fn discard_one(
 async fn replay_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
+    Query(()): Query<()>,
     Json(Many { filter, limit }): Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
@@ -229,6 +232,7 @@ async fn replay_many(
 async fn discard_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
+    Query(()): Query<()>,
     Json(Many { filter, limit }): Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;

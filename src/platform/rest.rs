@@ -67,13 +67,14 @@ impl Rest {
             body.extend_from_slice(&chunk);
         }
         // The error's text could quote the body.
-        serde_json::from_slice(&body).map_err(|error| {
+        let answer = serde_json::from_slice(&body).map_err(|error| {
             FetchError::Malformed(format!(
                 "it is not JSON (line {}, column {})",
                 error.line(),
                 error.column()
             ))
-        })
+        })?;
+        Ok(storable(answer))
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, FetchError> {
@@ -99,6 +100,19 @@ impl fmt::Debug for Rest {
         f.debug_struct("Rest")
             .field("host", &self.base.host_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// PostgreSQL has no place for U+0000: a call whose transcript holds one would never be stored.
+fn storable(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::Array(values) => values.into_iter().map(storable).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), storable(value)))
+            .collect(),
+        other => other,
     }
 }
 

@@ -129,32 +129,48 @@ impl Telling<'_> {
         if changed.is_empty() {
             return Ok(());
         }
-        let data = json!({
-            "agent_id": self.agent_id,
-            "caller_identity": self.caller_identity,
-            "conversation_id": self.key.id,
-            "added": changed.added,
-            "changed": changed.changed,
-            "closed": changed.closed,
-        });
+        // What changed is the event's name: the same change told twice is one event.
+        let what = json!(changed).to_string();
+        let (owner, id) = (self.key.owner.as_str(), self.key.id.as_str());
         let event = ResultEvent {
-            // What changed is the event's name: the same change told twice is one event.
-            id: of_content(
-                "evt_",
-                &[
-                    kind,
-                    self.key.owner.as_str(),
-                    self.key.id.as_str(),
-                    &data.to_string(),
-                ],
-            ),
+            id: of_content("evt_", &[kind, owner, id, &what]),
             kind: kind.to_owned(),
             agent_id: self.agent_id.to_owned(),
             key: self.key.clone(),
-            data,
+            data: json!({
+                "agent_id": self.agent_id,
+                "caller_identity": self.caller_identity,
+                "conversation_id": self.key.id,
+                "added": self.objects(&changed.added),
+                "changed": self.objects(&changed.changed),
+                "closed": self.objects(&changed.closed),
+            }),
             created_at: self.now,
         };
         results::add(conn, &event).await?;
         Ok(())
+    }
+
+    /// The facts as the API shows them (product contract §14).
+    fn objects(&self, facts: &[Fact]) -> Vec<Value> {
+        let object = |fact: &Fact| {
+            json!({
+                "id": fact.id,
+                "agent_id": self.agent_id,
+                "caller_identity": self.caller_identity,
+                "fact": fact.fact,
+                "slot": fact.slot,
+                "value": fact.value,
+                "confidence": fact.confidence,
+                "valid_from": fact.valid_from,
+                "valid_to": fact.valid_to,
+                "due_at": fact.due_at,
+                "source_conversation_id": fact.source_conversation_id,
+                "evidence": fact.evidence,
+                "extractor": fact.extractor,
+                "created_at": self.now,
+            })
+        };
+        facts.iter().map(object).collect()
     }
 }

@@ -36,6 +36,24 @@ pub struct Extraction {
     pub input_hash: String,
 }
 
+impl Subject {
+    /// The name of the caller's lock. It may hold no U+0000, which PostgreSQL refuses.
+    fn lock_name(&self) -> String {
+        format!("caller {}\n{}", self.agent_id, self.caller.as_str())
+    }
+}
+
+/// Holds everybody else off these callers until the transaction ends: each once, and in an order
+/// that no two workers can take crosswise.
+pub async fn hold(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()> {
+    subjects.sort_by_key(Subject::lock_name);
+    subjects.dedup();
+    for subject in subjects {
+        super::lock(conn, &subject.lock_name()).await?;
+    }
+    Ok(())
+}
+
 fn rank_to_number(rank: Rank) -> i64 {
     match rank {
         Rank::Rules => 1,

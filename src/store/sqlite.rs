@@ -4,6 +4,7 @@
 //! callers hear of success only after the commit, which is on disk (`synchronous=FULL`).
 
 use std::any::Any;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::time::Duration;
@@ -52,9 +53,9 @@ impl Sqlite {
                 .await
                 .map_err(|e| Error::Sql(e.into()))?;
         }
+        make_private(path).map_err(|error| Error::Sql(error.into()))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             // From the first page on, so that no erased byte is ever left in the file.
             .pragma("secure_delete", "ON")
             .journal_mode(SqliteJournalMode::Wal)
@@ -99,6 +100,21 @@ impl Sqlite {
             Ok(value) => Ok(*value),
             Err(_) => unreachable!("the job boxed a value of this type"),
         }
+    }
+}
+
+/// Makes the file, if it is not there, for its owner alone: transcripts lie in it, and the folder may
+/// be open to others. SQLite gives its WAL the same mode.
+fn make_private(path: &str) -> std::io::Result<()> {
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

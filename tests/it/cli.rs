@@ -153,6 +153,10 @@ fn a_running_server_is_asked_with_its_own_token() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(said(&output).1.contains("not_found"), "{output:?}");
 
+    // A value that only the server can judge is as wrong as one that the flag refuses.
+    let output = ask(&["conversations", "list", "--status", "nope"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+
     // Elsewhere there is no token, and that is what is said.
     let elsewhere = tempfile::tempdir().unwrap();
     let output = aftercall(elsewhere.path(), &["tokens", "list", "--url", url]);

@@ -22,6 +22,7 @@ mod queue;
 mod rabbit;
 mod receive;
 mod services;
+mod start_stop;
 mod stop;
 mod store;
 mod support;

@@ -55,7 +55,7 @@ async fn what_is_confirmed_leaves_and_the_rest_is_free_again() {
             .write(|mut conn| {
                 Box::pin(async move {
                     let [a, b, c] = [0, 1, 2].map(|n| message(n).id);
-                    outbox::remove_all(&mut conn, &[c.clone()], "theirs").await?;
+                    outbox::remove_all(&mut conn, std::slice::from_ref(&c), "theirs").await?;
                     outbox::remove_all(&mut conn, &[], "mine").await?;
                     outbox::remove_all(&mut conn, &[a, b], "mine").await?;
                     outbox::free(&mut conn, &[c], "mine").await

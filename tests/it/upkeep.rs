@@ -187,3 +187,25 @@ async fn a_calls_room_is_known_by_its_end_and_forgotten_with_the_call() {
         assert_eq!(left_over.len(), 1, "of another day");
     }
 }
+
+#[tokio::test]
+async fn callers_can_be_held_on_every_database() {
+    for backend in backends::all("upkeep_hold").await {
+        let subject = |agent: &str| Subject {
+            agent_id: agent.into(),
+            caller: CallerKey::of("speechify", "+14155550123").unwrap(),
+        };
+        let mut subjects = vec![subject("b"), subject("a"), subject("b")];
+        let held = backend
+            .db
+            .write(move |mut conn| {
+                Box::pin(async move {
+                    memories::hold(&mut conn, &mut subjects).await?;
+                    Ok(subjects)
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(held, [subject("a"), subject("b")]);
+    }
+}

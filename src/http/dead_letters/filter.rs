@@ -86,6 +86,22 @@ impl LetterFilter {
         self.state
     }
 
+    /// Whether a text in it holds U+0000, which no record has and PostgreSQL would call an error.
+    fn holds_nul(&self) -> bool {
+        [
+            &self.source,
+            &self.platform,
+            &self.agent_id,
+            &self.caller_identity,
+            &self.fingerprint,
+            &self.code,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(&self.ids)
+        .any(|text| text.contains('\0'))
+    }
+
     /// The filter as the audit log tells it: who called stays out of it.
     pub(super) fn told(&self) -> String {
         let mut told = self.clone();
@@ -181,6 +197,7 @@ impl FromParams for ShowQuery {
 pub(super) struct ShowParams {
     /// `include` shows the body, with the scope `ops:write` and an entry in the audit log;
     /// `exclude` is the default.
+    #[param(pattern = "^(include|exclude)$")]
     body: Option<String>,
 }
 
@@ -208,6 +225,9 @@ impl FromObject for Many {
             let expected = format!("stage must be one of {}", stages().join(", "));
             object.refuse("filter", &expected);
         }
+        if many.filter.holds_nul() {
+            object.refuse("filter", "must not hold U+0000");
+        }
         if many.filter.state == Some(State::Resolved) {
             object.refuse("filter", "a resolved letter has nothing left to do");
         }
@@ -220,24 +240,33 @@ impl FromObject for Many {
 #[expect(dead_code, reason = "documents what `LetterFilter` reads")]
 pub(super) struct FilterParams {
     /// Only these, separated by commas.
+    #[param(min_length = 1)]
     ids: Option<String>,
     /// `dead`, `replaying`, `resolved` or `discarded`.
+    #[param(pattern = "^(dead|replaying|resolved|discarded)$")]
     state: Option<String>,
     /// Only given up by this stage: `receive`, `finalize`, `remember` or `deliver`.
+    #[param(pattern = "^(receive|finalize|remember|deliver)$")]
     stage: Option<String>,
     /// Only of this source.
+    #[param(min_length = 1)]
     source: Option<String>,
     /// Only of this platform.
+    #[param(min_length = 1)]
     platform: Option<String>,
     /// Only of this agent.
+    #[param(min_length = 1)]
     agent_id: Option<String>,
     /// Only of this caller.
     caller_identity: Option<String>,
     /// Only of this cause.
+    #[param(min_length = 1)]
     fingerprint: Option<String>,
     /// Only where the fault lies there: `ours`, `platform`, `endpoint` or `poison`.
+    #[param(pattern = "^(ours|platform|endpoint|poison)$")]
     fault: Option<String>,
     /// Only with this code.
+    #[param(min_length = 1)]
     code: Option<String>,
     /// Only where something happened then or later.
     #[param(format = DateTime)]

@@ -216,6 +216,7 @@ async fn many_letters_need_a_filter_that_is_understood() {
         (json!({}), "filter"),
         (json!({"filter": {"cod": "x"}}), "filter"),
         (json!({"filter": {"stage": "x"}}), "filter"),
+        (json!({"filter": {"ids": ["dl_\0"]}}), "filter"),
         (json!({"filter": {"state": "resolved"}}), "filter"),
         (json!({"filter": {}, "limit": 0}), "limit"),
         (json!({"filter": {}, "rate": 1}), "rate"),

@@ -140,12 +140,15 @@ pub(super) fn letter(parcel: Parcel, now: Timestamp) -> Letter {
 }
 
 fn report(why: Unconfirmed) {
-    // The supervisor tells of a broker that is away; one line a message would bury that.
     match why {
-        Unconfirmed::Away | Unconfirmed::Blocked => {}
-        _ => tracing::warn!(
-            ?why,
-            "The broker did not confirm a message: the database keeps it"
-        ),
+        // A setting is wrong, or somebody meddles.
+        Unconfirmed::Refused | Unconfirmed::Returned => {
+            tracing::warn!(
+                ?why,
+                "The broker did not take a message: the database keeps it"
+            );
+        }
+        // The supervisor tells of a broker that is away or silent; a line a message would bury that.
+        _ => tracing::debug!(?why, "No confirm: the database keeps the message"),
     }
 }

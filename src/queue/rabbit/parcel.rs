@@ -5,7 +5,7 @@
 
 use lapin::BasicProperties;
 use lapin::message::Delivery;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::event::{Message, Stage};
 use crate::secret::sha256_hex;
@@ -101,6 +101,12 @@ impl Parcel {
         }
     }
 
+    /// The id in AMQP's words, which hold 255 bytes: longer ones are known by their hash.
+    pub(super) fn message_id(&self) -> ShortString {
+        ShortString::try_new(self.id.as_str())
+            .unwrap_or_else(|_| sha256_hex(self.id.as_bytes()).into())
+    }
+
     /// Persistent, recognisable, with headers of ours only.
     pub(super) fn properties(&self) -> BasicProperties {
         let mut headers = FieldTable::default();
@@ -126,7 +132,7 @@ impl Parcel {
         BasicProperties::default()
             .with_delivery_mode(2)
             .with_content_type("application/json".into())
-            .with_message_id(self.id.as_str().into())
+            .with_message_id(self.message_id())
             .with_headers(headers)
     }
 }
@@ -165,4 +171,64 @@ fn number(headers: &FieldTable, key: &str) -> Option<i64> {
 
 fn json<T: serde::de::DeserializeOwned>(headers: &FieldTable, key: &str) -> Option<T> {
     serde_json::from_str(&text(headers, key)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    fn parcel() -> Parcel {
+        let attempt = Attempt {
+            at: NOW,
+            code: "platform_unavailable".to_owned(),
+            message: "no answer".to_owned(),
+            spent: true,
+        };
+        Parcel {
+            id: "remember:speechify:conv_1:1".to_owned(),
+            stage: "remember".to_owned(),
+            body: "{}".to_owned(),
+            attempts: 3,
+            history: vec![attempt; 3],
+            enqueued_at: NOW,
+            due_at: Some(NOW),
+            cause: Some(Failure::ours("panicked", "the stage panicked")),
+        }
+    }
+
+    #[test]
+    fn the_story_survives_the_journey() {
+        let sent = parcel();
+        let headers = sent.properties().headers().clone().unwrap();
+        assert_eq!(number(&headers, ATTEMPTS), Some(3));
+        assert_eq!(number(&headers, DUE_AT), Some(NOW.as_millis()));
+        assert_eq!(json(&headers, HISTORY), Some(sent.history));
+        assert_eq!(json(&headers, CAUSE), sent.cause);
+        assert_eq!(text(&headers, STAGE).as_deref(), Some("remember"));
+    }
+
+    #[test]
+    fn a_long_id_is_known_by_its_hash() {
+        let long = Parcel {
+            id: "x".repeat(600),
+            ..parcel()
+        };
+        let id = long.properties().message_id().clone().unwrap();
+        assert_eq!(id.as_str(), sha256_hex(long.id.as_bytes()));
+        assert_eq!(parcel().message_id().as_str(), parcel().id);
+    }
+
+    #[test]
+    fn a_history_too_long_for_a_frame_loses_its_middle() {
+        let mut sent = parcel();
+        for attempt in &mut sent.history {
+            attempt.message = "x".repeat(20 << 10);
+        }
+        sent.history[0].code = "first".to_owned();
+        let headers = sent.properties().headers().clone().unwrap();
+        let history: Vec<Attempt> = json(&headers, HISTORY).unwrap();
+        assert_eq!((history.len(), history[0].code.as_str()), (1, "first"));
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Connection, ConnectionStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ const WAITING: usize = 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A broker that owes confirms and gives none for so long is gone, whatever its socket says.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Where a message goes.
 #[derive(Clone, Debug)]
@@ -168,7 +169,7 @@ impl Publisher {
 
 /// A message that was written, and what became of it.
 struct Answered {
-    id: String,
+    id: ShortString,
     done: Done,
     confirmation: lapin::Result<Confirmation>,
 }
@@ -194,6 +195,8 @@ impl Task {
         let mut batch = Vec::with_capacity(BATCH);
         let mut returned = HashSet::new();
         let mut heard_at = self.host.now();
+        // Not begun anew with every message: under load it would never end.
+        let mut next_look = std::pin::pin!(self.host.clock.sleep(LOOK_EVERY));
         loop {
             tokio::select! {
                 count = self.outgoing.recv_many(&mut batch, BATCH), if written.len() < WINDOW => {
@@ -220,8 +223,9 @@ impl Task {
                         topology::declare(connection, &self.names).await?;
                     }
                 }
-                () = self.host.clock.sleep(LOOK_EVERY) => {
+                () = &mut next_look => {
                     look(connection, written.is_empty(), heard_at, self.host.now())?;
+                    next_look.set(self.host.clock.sleep(LOOK_EVERY));
                 }
                 () = self.gone.cancelled() => return Ok(()),
             }
@@ -242,7 +246,7 @@ fn look(connection: &Connection, idle: bool, heard_at: Timestamp, now: Timestamp
 }
 
 /// Tells who waits; says whether a message came back. Fails when the channel has.
-fn settle(answered: Vec<Answered>, returned: &mut HashSet<String>) -> Result<bool> {
+fn settle(answered: Vec<Answered>, returned: &mut HashSet<ShortString>) -> Result<bool> {
     let mut failed = None;
     let mut came_back = false;
     let mut acked = Vec::with_capacity(answered.len());
@@ -258,7 +262,7 @@ fn settle(answered: Vec<Answered>, returned: &mut HashSet<String>) -> Result<boo
             Ok(Confirmation::Ack(Some(message))) => {
                 came_back = true;
                 if let Some(theirs) = message.delivery.properties.message_id() {
-                    returned.insert(theirs.as_str().to_owned());
+                    returned.insert(theirs.clone());
                 }
                 returned.remove(&id);
                 tell(done, Err(Unconfirmed::Returned));
@@ -308,7 +312,7 @@ async fn write(channel: &Channel, outgoing: Outgoing) -> Answered {
     );
     let confirmation = async { published.await?.await }.await;
     Answered {
-        id: parcel.id,
+        id: parcel.message_id(),
         done,
         confirmation,
     }

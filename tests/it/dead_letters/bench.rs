@@ -145,7 +145,7 @@ impl Bench {
                 let page = list::list(&mut conn, &filter, &PageRequest::default()).await?;
                 assert_eq!(
                     list::count(&mut conn, &filter).await?,
-                    page.rows.len() as i64
+                    i64::try_from(page.rows.len()).unwrap()
                 );
                 let mut ids = list::ids(&mut conn, &filter, 100).await?;
                 ids.reverse();

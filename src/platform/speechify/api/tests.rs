@@ -295,3 +295,14 @@ async fn a_platform_that_spells_its_ids_in_capitals_is_asked_in_capitals() {
     assert_eq!(fetched.conversation.id, id());
     assert_eq!(fetched.messages.len(), 1);
 }
+
+#[tokio::test]
+async fn no_text_has_a_character_that_can_not_be_stored() {
+    let mut body = call();
+    body["metadata"] = json!({"a\u{0}b": ["c\u{0}d"]});
+    let fetched = fetched(ResponseTemplate::new(200).set_body_json(body))
+        .await
+        .unwrap();
+    let metadata = serde_json::to_value(&fetched.conversation.metadata).unwrap();
+    assert_eq!(metadata, json!({"a\u{fffd}b": ["c\u{fffd}d"]}));
+}

@@ -18,7 +18,7 @@ test: lint deny ## install what the tests need, run all of them, leave nothing r
 	@rm -f target/tmp/failures.md
 	tests/services $(CARGO) test --locked
 
-chaos: ## the failure suite with ten times the events, and its table
+chaos: ## the failure suite with twenty thousand events a run, and its table
 	@rm -f target/tmp/failures.md
 	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --locked --test it -- failures::
 	@cat target/tmp/failures.md

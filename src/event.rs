@@ -51,6 +51,9 @@ pub enum EventKind {
     Recorded(RoomFact),
     /// We look a second time at a call that we settled without the platform's word.
     Recheck,
+    /// The platform lists the call as over, and no event has told us of that, or not of what the
+    /// list says now. Since version 2.
+    Reconciled,
 }
 
 /// The room that an event names.
@@ -108,7 +111,8 @@ pub enum Work {
     Deliver(ConversationKey),
 }
 
-/// A message in the queue. Version 1; later versions are further variants of [`Envelope`].
+/// A message in the queue. Each is written in the oldest version that knows what is in it, so that a
+/// process of the version before takes all that it can understand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The work id, which makes a second copy recognisable: `<stage>:<what>:<revision>`.
@@ -116,6 +120,9 @@ pub struct Message {
     /// What to do.
     pub work: Work,
 }
+
+/// The latest version of messages: 2 has [`EventKind::Reconciled`].
+const LATEST: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Envelope {
@@ -132,7 +139,7 @@ pub enum NotAMessage {
     #[error("the message is not of the form that this version reads")]
     Shape(#[source] serde_json::Error),
     /// A later version's.
-    #[error("the message is of version {0}; this version reads 1")]
+    #[error("the message is of version {0}; this version reads up to {LATEST}")]
     Version(u32),
 }
 
@@ -192,10 +199,18 @@ impl Message {
         }
     }
 
+    /// The oldest version that knows what this message holds.
+    fn version(&self) -> u32 {
+        match &self.work {
+            Work::Finalize(event) if event.kind == EventKind::Reconciled => 2,
+            Work::Finalize(_) | Work::Remember(_) | Work::Deliver(_) => 1,
+        }
+    }
+
     /// The body that travels.
     pub fn encode(&self) -> String {
         let envelope = Envelope {
-            v: 1,
+            v: self.version(),
             id: self.id.clone(),
             work: self.work.clone(),
         };
@@ -213,7 +228,7 @@ impl Message {
             v: u32,
         }
         let Version { v } = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
-        if v != 1 {
+        if !(1..=LATEST).contains(&v) {
             return Err(NotAMessage::Version(v));
         }
         let envelope: Envelope = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
@@ -274,10 +289,25 @@ mod tests {
             "agent_id":null}}"#;
         assert_eq!(Message::decode(body).unwrap(), Message::finalize(event()));
         assert!(matches!(
-            Message::decode(r#"{"v":2}"#),
-            Err(NotAMessage::Version(2))
+            Message::decode(r#"{"v":3}"#),
+            Err(NotAMessage::Version(3))
         ));
         assert!(matches!(Message::decode("[]"), Err(NotAMessage::Shape(_))));
+    }
+
+    #[test]
+    fn only_what_version_1_does_not_know_is_written_as_version_2() {
+        let found = Message::finalize(CallEvent {
+            kind: EventKind::Reconciled,
+            ..event()
+        });
+        assert!(found.encode().starts_with(r#"{"v":2,"#));
+        assert_eq!(Message::decode(&found.encode()).unwrap(), found);
+        assert!(
+            Message::finalize(event())
+                .encode()
+                .starts_with(r#"{"v":1,"#)
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::circuit::Circuit;
 use crate::config;
 use crate::extract::Extractor;
 use crate::host::Host;
-use crate::platform::Source;
+use crate::platform::{Account, Source};
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::{self, Db};
@@ -18,6 +18,9 @@ use crate::verdict::{Failure, Verdict};
 
 /// Requests that one source's API is asked at once: a slow platform holds no more workers.
 const REQUESTS_A_SOURCE: usize = 8;
+
+/// The code of a wait for a place among the source's requests.
+pub(crate) const CROWDED: &str = "source_busy";
 
 /// How long work waits for a place among its source's requests.
 const CROWDED_WAIT: Duration = Duration::from_millis(250);
@@ -60,6 +63,7 @@ impl std::fmt::Debug for Flow {
 #[derive(Debug, Default)]
 pub struct Sources {
     by_name: HashMap<String, Gated>,
+    accounts: Vec<Account>,
 }
 
 #[derive(Debug)]
@@ -93,7 +97,29 @@ impl Sources {
                 (gated.source.name.clone(), gated)
             })
             .collect();
-        Self { by_name }
+        Self {
+            by_name,
+            accounts: Vec::new(),
+        }
+    }
+
+    /// The same sources with the accounts that they belong to.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Vec<Account>) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// The accounts, in the order of the settings.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The account that a source belongs to; none for a source without an API.
+    pub fn account_of(&self, source: &str) -> Option<&Account> {
+        self.accounts
+            .iter()
+            .find(|account| account.sources.iter().any(|name| name == source))
     }
 
     /// The source of a name.
@@ -131,7 +157,7 @@ impl Sources {
             .try_acquire_owned()
             .map_err(|_| Verdict::Wait {
                 after: CROWDED_WAIT,
-                why: Failure::platform("source_busy", "the source's API is asked enough at once"),
+                why: Failure::platform(CROWDED, "the source's API is asked enough at once"),
             })?;
         let admitted = Admitted {
             circuit: Arc::clone(&gated.circuit),

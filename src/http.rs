@@ -20,6 +20,7 @@ pub mod admin_token;
 mod audit;
 mod auth;
 mod conversations;
+mod coverage;
 mod dead_letters;
 mod docs;
 mod error;
@@ -28,6 +29,7 @@ pub mod health;
 mod listen;
 mod memories;
 mod query;
+mod reconciliations;
 mod request;
 mod tokens;
 mod webhooks;
@@ -110,6 +112,8 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(memories::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(reconciliations::routes())
+        .merge(coverage::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
 }

@@ -76,6 +76,24 @@ pub struct Listed {
     pub reason: Option<PlatformReason>,
 }
 
+impl Listed {
+    /// Whether the platform calls the call over. Rows of calls that are not come in the list, too.
+    pub fn is_over(&self) -> bool {
+        self.conversation.status.is_terminal()
+    }
+
+    /// When it was over, as well as the row tells: its end, else its beginning and its length, else
+    /// its beginning.
+    pub fn over_at(&self) -> Timestamp {
+        let call = &self.conversation;
+        let lasted = call.duration_ms.and_then(|ms| u64::try_from(ms).ok());
+        call.ended_at.unwrap_or_else(|| {
+            call.happened_at()
+                .plus(Duration::from_millis(lasted.unwrap_or(0)))
+        })
+    }
+}
+
 /// What part of a platform's list is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
@@ -289,11 +307,14 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+mod account;
 mod fields;
 pub mod livekit;
 mod pick;
 mod rest;
 pub mod speechify;
+
+pub use account::{Account, accounts};
 
 #[cfg(test)]
 mod tests;

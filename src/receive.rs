@@ -100,7 +100,7 @@ impl Receiver {
         let event_id = event.event_id.clone();
         // A room's end may skip the grace, which only its facts can say: it is looked at at once.
         let due_at = match event.kind {
-            EventKind::Finished | EventKind::Analyzed => {
+            EventKind::Finished | EventKind::Analyzed | EventKind::Reconciled => {
                 event.happened_at().plus(self.flow.finalize.grace)
             }
             EventKind::RoomFinished | EventKind::Recorded(_) | EventKind::Recheck => {

@@ -9,8 +9,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, conversations, dead_letters, events, memories, quarantine, results,
-    timeline,
+    Conn, Result, audit, conversations, dead_letters, events, known_calls, memories, quarantine,
+    reconcile, results, timeline,
 };
 use crate::time::Timestamp;
 
@@ -38,6 +38,8 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = events_before {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
+                    deleted += known_calls::prune(&mut conn, before, BATCH).await?;
+                    deleted += reconcile::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;

@@ -17,6 +17,7 @@ mod extract;
 mod memories;
 mod migrate;
 mod output;
+mod quarantine;
 mod serve;
 mod shell;
 mod simulate;
@@ -99,6 +100,9 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
+    /// See deliveries whose signature was wrong, and release them
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Read what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -141,6 +145,7 @@ impl Cli {
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
+            Command::Quarantine(command) => quarantine::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),

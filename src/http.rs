@@ -28,6 +28,7 @@ mod events;
 pub mod health;
 mod listen;
 mod memories;
+mod quarantine;
 mod query;
 mod reconciliations;
 mod request;
@@ -112,6 +113,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(memories::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(quarantine::routes())
         .merge(reconciliations::routes())
         .merge(coverage::routes())
         .merge(tokens::routes())

@@ -9,13 +9,15 @@ use tokio::time::timeout;
 use crate::event::{CallEvent, EventKind, Message};
 use crate::flow::Flow;
 use crate::id::{EventId, of_content};
-use crate::platform::{Classified, Delivery, Source};
+use crate::platform::{Classified, Delivery, Source, Webhooks};
 use crate::secret::sha256_hex;
 use crate::signature::Refusal;
 use crate::store::dead_letters::{self, Letter};
 use crate::store::quarantine::{self, Refused};
 use crate::time::Timestamp;
 use crate::verdict::Failure;
+
+pub mod release;
 
 /// The longest that anything durable is waited for: every answer is out within 4 s.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -88,10 +90,22 @@ impl Receiver {
             }
             return Answer::Refused;
         }
-        match webhooks.classify(body, now) {
+        self.take(source, &**webhooks, Delivery { headers, body }, now)
+            .await
+    }
+
+    /// Takes a delivery that is authentic and came at `at`.
+    async fn take(
+        &self,
+        source: &Source,
+        webhooks: &dyn Webhooks,
+        delivery: Delivery<'_>,
+        at: Timestamp,
+    ) -> Answer {
+        match webhooks.classify(delivery.body, at) {
             Classified::Event(event) => self.accept(source, *event).await,
             Classified::Ignored(reason) => Answer::Ignored { reason },
-            Classified::Unreadable(reason) => self.park(source, body, reason, now).await,
+            Classified::Unreadable(reason) => self.park(source, delivery.body, reason, at).await,
         }
     }
 

@@ -12,6 +12,7 @@ use self::body::{
     Content, DiscardedBody, GroupBody, GroupList, LetterBody, LetterList, OneLetter, ReplayedBody,
 };
 use self::filter::{FilterParams, GroupsQuery, ListQuery, Many, ShowParams, ShowQuery};
+pub(super) use self::body::shown;
 use super::Api;
 use super::auth::Bearer;
 use super::error::ApiError;

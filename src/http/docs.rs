@@ -31,6 +31,7 @@ use super::Api;
         (name = "memories", description = "What is held about a caller."),
         (name = "events", description = "Results, in the order in which they were committed."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
+        (name = "quarantine", description = "Deliveries whose signature was wrong."),
         (name = "coverage", description = "The platforms' lists, against what is here."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),

@@ -18,6 +18,7 @@ mod memories;
 mod migrate;
 mod output;
 mod quarantine;
+mod reconcile;
 mod serve;
 mod shell;
 mod simulate;
@@ -100,6 +101,10 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Read the platforms' lists now, for calls that no webhook told of
+    Reconcile(reconcile::Reconcile),
+    /// Count the calls that the platforms know of, those processed, and those missing
+    Coverage(reconcile::Coverage),
     /// See deliveries whose signature was wrong, and release them
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -145,6 +150,8 @@ impl Cli {
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
+            Command::Reconcile(args) => reconcile::reconcile(&globals, args).await,
+            Command::Coverage(args) => reconcile::coverage(&globals, args).await,
             Command::Quarantine(command) => quarantine::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,

@@ -8,11 +8,11 @@ use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use self::body::shown;
 use self::body::{
     Content, DiscardedBody, GroupBody, GroupList, LetterBody, LetterList, OneLetter, ReplayedBody,
 };
 use self::filter::{FilterParams, GroupsQuery, ListQuery, Many, ShowParams, ShowQuery};
-pub(super) use self::body::shown;
 use super::Api;
 use super::auth::Bearer;
 use super::error::ApiError;

@@ -15,8 +15,8 @@ use super::auth::Bearer;
 use super::error::ApiError;
 use super::query::{FromObject, FromParams, Json, Object, PageParams, Params, Path, Query};
 use crate::page::{Cursor, PageRequest};
-use crate::receive::release::{Content, NotReleased, Released};
 use crate::receive::Answer;
+use crate::receive::release::{Content, NotReleased, Released};
 use crate::store::audit;
 use crate::store::quarantine::{self, Filter, Kept};
 use crate::store::tokens::Scope;
@@ -359,7 +359,13 @@ async fn release_many(
         let why = "no such source is configured".to_owned();
         return Err(ApiError::invalid([("source".to_owned(), why)].into()));
     }
-    tell(&api, &bearer, "quarantine.release", &format!("source {source}")).await?;
+    tell(
+        &api,
+        &bearer,
+        "quarantine.release",
+        &format!("source {source}"),
+    )
+    .await?;
     let ids = api
         .flow
         .db

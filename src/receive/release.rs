@@ -100,7 +100,9 @@ impl Receiver {
             self.refuse_again(id.to_owned(), &refusal).await?;
             return Ok(Released::Not(NotReleased::Refused(refusal)));
         }
-        let answer = self.take(source, &*webhooks, delivery, kept.received_at).await;
+        let answer = self
+            .take(source, &*webhooks, delivery, kept.received_at)
+            .await;
         if answer != Answer::Unavailable {
             let id = id.to_owned();
             self.flow
@@ -118,9 +120,9 @@ impl Receiver {
         self.flow
             .db
             .write(move |mut conn| {
-                Box::pin(async move {
-                    quarantine::refuse_again(&mut conn, &id, &reason, &detail).await
-                })
+                Box::pin(
+                    async move { quarantine::refuse_again(&mut conn, &id, &reason, &detail).await },
+                )
             })
             .await
     }

@@ -150,11 +150,7 @@ pub struct Filter {
 }
 
 /// A page of the deliveries, newest first, without what is sealed.
-pub async fn list(
-    conn: &mut Conn<'_>,
-    filter: &Filter,
-    page: &PageRequest,
-) -> Result<Page<Kept>> {
+pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> Result<Page<Kept>> {
     let (at, id) = page.before();
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = QueryBuilder::new(
@@ -196,12 +192,7 @@ pub async fn of_source(conn: &mut Conn<'_>, source: &str, limit: i64) -> Result<
 }
 
 /// Why a delivery is still refused, by the secrets of now.
-pub async fn refuse_again(
-    conn: &mut Conn<'_>,
-    id: &str,
-    reason: &str,
-    detail: &str,
-) -> Result<()> {
+pub async fn refuse_again(conn: &mut Conn<'_>, id: &str, reason: &str, detail: &str) -> Result<()> {
     on!(conn, c => {
         sqlx::query("UPDATE quarantine SET reason = $2, detail = $3 WHERE id = $1")
             .bind(id)

@@ -23,6 +23,7 @@ mod conversations;
 mod coverage;
 mod dead_letters;
 mod docs;
+mod dropin;
 mod error;
 mod events;
 pub mod health;
@@ -118,6 +119,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(coverage::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(dropin::routes())
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl FromRequestParts<Arc<Api>> for Bearer {
     }
 }
 
-/// The token that a request carries, in either of the two headers.
+/// The token that a request carries, in one of the headers.
 fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().unwrap_or_default();
@@ -106,7 +106,10 @@ fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
             )),
         };
     }
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    // ElevenLabs' clients, and what they send at the start of a call, know the second name.
+    let key = ["x-api-key", "xi-api-key"]
+        .into_iter()
+        .find_map(|name| headers.get(name)?.to_str().ok());
     key.map(str::trim).ok_or(ApiError::unauthorized(
         "this needs a token: Authorization: Bearer ac_…, or X-API-Key",
     ))

@@ -33,6 +33,7 @@ use super::Api;
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
         (name = "quarantine", description = "Deliveries whose signature was wrong."),
         (name = "coverage", description = "The platforms' lists, against what is here."),
+        (name = "drop-in", description = "Other systems' shapes, for clients that were written for them."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
         (name = "health", description = "For probes and Prometheus."),
@@ -54,6 +55,11 @@ impl Modify for Tokens {
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let key = ApiKeyValue::with_description("X-API-Key", "The same token.");
+        let xi = ApiKeyValue::with_description(
+            "xi-api-key",
+            "The same token, as ElevenLabs' clients send theirs.",
+        );
+        components.add_security_scheme("xi", SecurityScheme::ApiKey(ApiKey::Header(xi)));
         components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(key)));
     }
 }

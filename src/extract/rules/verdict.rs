@@ -89,30 +89,30 @@ mod tests {
     use crate::extract::rules::tests::transcript;
 
     #[track_caller]
-    fn check(lines: &str, expected: CallSuccess) {
+    fn check(lines: &str, expected: &CallSuccess) {
         let (call, messages) = transcript(lines);
-        assert_eq!(call_successful(&call, &messages), expected, "{lines}");
+        assert_eq!(call_successful(&call, &messages), *expected, "{lines}");
     }
 
     #[test]
     fn the_last_clear_word_wins() {
         check(
             "u: Cancel my order.\na: It has been cancelled.\nu: Thanks, bye.",
-            CallSuccess::Success,
+            &CallSuccess::Success,
         );
         check(
             "u: A table for two?\na: Unfortunately we are full.\nu: Ok, bye.",
-            CallSuccess::Failure,
+            &CallSuccess::Failure,
         );
         check(
             "u: Friday?\na: I couldn't book Friday.\nu: Monday then.\na: You're all set for Monday.",
-            CallSuccess::Success,
+            &CallSuccess::Success,
         );
         check(
             "u: Did it work?\na: I've reset your modem.\nu: It still doesn't work, forget it.",
-            CallSuccess::Failure,
+            &CallSuccess::Failure,
         );
-        check("u: That's all I needed, thank you.", CallSuccess::Success);
+        check("u: That's all I needed, thank you.", &CallSuccess::Success);
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             "u: I'd like a refund.\na: We will look into it.",
             "a: Hello?",
         ] {
-            check(lines, CallSuccess::Unknown);
+            check(lines, &CallSuccess::Unknown);
         }
     }
 

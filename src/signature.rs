@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 pub mod explain;
 pub mod jwt;
 pub mod prefixed_hmac;
+pub mod standard;
 pub mod timestamped_hmac;
 
 /// Why a delivery was refused, in words that an operator can act on and that carry no secret.

@@ -17,6 +17,7 @@ pub mod form;
 pub mod jwt;
 pub mod payload_jwt;
 pub mod prefixed_hmac;
+pub mod standard;
 pub mod timestamped_hmac;
 pub mod url_hmac;
 

@@ -47,3 +47,6 @@ pub fn bearer(headers: &HeaderMap, name: &str, secrets: &[Secret]) -> Vec<Check>
     ));
     checks
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,3 +82,6 @@ fn signature_check(claim: &Claim<'_>, body: &[u8], keys: &[Secret]) -> Check {
             )
         })
 }
+
+#[cfg(test)]
+mod tests;

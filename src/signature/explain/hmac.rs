@@ -83,3 +83,6 @@ pub fn custom_hmac(
     );
     checks
 }
+
+#[cfg(test)]
+mod tests;

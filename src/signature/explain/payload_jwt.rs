@@ -63,3 +63,6 @@ pub fn payload_jwt(
     });
     checks
 }
+
+#[cfg(test)]
+mod tests;

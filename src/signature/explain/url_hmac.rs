@@ -154,3 +154,6 @@ fn changed<'a>(url: &Url<'a>) -> Vec<(&'static str, Url<'a>)> {
     forms.extend(http);
     forms
 }
+
+#[cfg(test)]
+mod tests;

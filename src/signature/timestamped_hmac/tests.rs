@@ -25,7 +25,7 @@ fn digest(time: &str) -> String {
 fn refused(value: &str, why: &str) {
     match judge(value) {
         Err(Refusal::Malformed(header, said)) if header == SPEECHIFY => {
-            assert!(said.contains(why), "{said}")
+            assert!(said.contains(why), "{said}");
         }
         other => panic!("{value}: {other:?}"),
     }

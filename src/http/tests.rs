@@ -266,7 +266,7 @@ impl Webhooks for Signed {
         match delivery.headers.get("signature") {
             Some(value) if value == "good" => Ok(()),
             Some(_) => Err(Refusal::Mismatch { tried: 1 }),
-            None => Err(Refusal::Missing("signature")),
+            None => Err(Refusal::Missing("signature".to_owned())),
         }
     }
 

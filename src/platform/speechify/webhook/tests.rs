@@ -59,7 +59,7 @@ fn both_signatures_are_taken() {
     assert!(!sender().is_signed(&unsigned));
     assert_eq!(
         sender().verify(delivery_of(&unsigned), NOW),
-        Err(Refusal::Missing(timestamped_hmac::SPEECHIFY))
+        Err(Refusal::Missing(timestamped_hmac::SPEECHIFY.to_owned()))
     );
     // Where both are there, the present form decides.
     let mut both = legacy;

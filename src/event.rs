@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::end_reason::Hint;
 use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
 use crate::room::RoomFact;
 use crate::time::Timestamp;
@@ -88,6 +89,22 @@ pub struct CallEvent {
     pub room: Option<RoomRef>,
     /// The agent, where the event names it.
     pub agent_id: Option<AgentId>,
+    /// Why the call ended, where the event says it and the API does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
+    /// What the event said, for a source without an API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Carried>,
+}
+
+/// The sealed payload of an event, which its call is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// Itself.
+    Sealed(String),
+    /// Too long for a message: the id under which the database has it.
+    Kept(String),
 }
 
 impl CallEvent {
@@ -121,7 +138,8 @@ pub struct Message {
     pub work: Work,
 }
 
-/// The latest version of messages: 2 has [`EventKind::Reconciled`].
+/// The latest version of messages. Version 2 has [`EventKind::Reconciled`], and events that carry a
+/// body, which a process of the version before would pass over.
 const LATEST: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -187,6 +205,8 @@ impl Message {
             conversation_id: Some(key.id.clone()),
             room: None,
             agent_id: None,
+            hint: None,
+            body: None,
         })
     }
 
@@ -202,7 +222,11 @@ impl Message {
     /// The oldest version that knows what this message holds.
     fn version(&self) -> u32 {
         match &self.work {
-            Work::Finalize(event) if event.kind == EventKind::Reconciled => 2,
+            Work::Finalize(event)
+                if event.kind == EventKind::Reconciled || event.body.is_some() =>
+            {
+                2
+            }
             Work::Finalize(_) | Work::Remember(_) | Work::Deliver(_) => 1,
         }
     }
@@ -262,6 +286,8 @@ mod tests {
             conversation_id: Some(ConversationId::new("conv_1").unwrap()),
             room: None,
             agent_id: None,
+            hint: None,
+            body: None,
         }
     }
 
@@ -271,7 +297,13 @@ mod tests {
             owner: Owner::platform("speechify"),
             id: ConversationId::new("conv_1").unwrap(),
         };
+        let carrying = Message::finalize(CallEvent {
+            body: Some(Carried::Sealed("v1:00".to_owned())),
+            ..event()
+        });
+        assert!(carrying.encode().starts_with(r#"{"v":2"#));
         for message in [
+            carrying,
             Message::finalize(event()),
             Message::remember(key.clone(), 3),
             Message::deliver(key.clone(), 3),

@@ -1,7 +1,9 @@
 //! A quarantined delivery, verified again by the secrets of now: if it is right, it is taken like a
 //! fresh one.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use std::str::FromStr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::{Answer, Receiver};
 use crate::platform::Delivery;
@@ -13,7 +15,7 @@ use crate::store::quarantine::{self, Refused};
 /// What was posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Its headers, as name and value.
+    /// Its head, as name and value. Method and target stand under `:method` and `:path`.
     pub headers: Vec<(String, String)>,
     /// Its raw body.
     pub body: Vec<u8>,
@@ -29,8 +31,22 @@ impl Content {
         })
     }
 
+    fn method(&self) -> Method {
+        self.pseudo(":method").unwrap_or(Method::POST)
+    }
+
+    fn target(&self) -> Uri {
+        self.pseudo(":path").unwrap_or_default()
+    }
+
+    fn pseudo<T: FromStr>(&self, wanted: &str) -> Option<T> {
+        let field = self.headers.iter().find(|(name, _)| name == wanted);
+        field?.1.parse().ok()
+    }
+
     fn header_map(&self) -> HeaderMap {
         let pairs = self.headers.iter().filter_map(|(name, value)| {
+            // No name of a field begins with a colon.
             let name: HeaderName = name.parse().ok()?;
             Some((name, HeaderValue::from_str(value).ok()?))
         });
@@ -91,8 +107,10 @@ impl Receiver {
             Ok(content) => content,
             Err(error) => return Ok(Released::Not(NotReleased::Unsealable(error))),
         };
-        let headers = content.header_map();
+        let (method, target, headers) = (content.method(), content.target(), content.header_map());
         let delivery = Delivery {
+            method: &method,
+            target: &target,
             headers: &headers,
             body: &content.body,
         };

@@ -126,6 +126,8 @@ pub(super) fn event(account: &str, owner: &Owner, row: &Listed, now: Timestamp) 
         conversation_id: Some(row.conversation.id.clone()),
         room: None,
         agent_id: Some(row.conversation.agent_id.clone()),
+        hint: None,
+        body: None,
     }
 }
 

@@ -70,6 +70,7 @@ impl Api for Platform {
             conversation: call.cloned().ok_or(FetchError::NotFound)?,
             messages: Vec::new(),
             reason: None,
+            seen: None,
         })
     }
 
@@ -136,6 +137,11 @@ impl Bench {
             owner: Owner::platform("speechify"),
             agent: None,
             max_body: 1 << 20,
+            reconcile: config::Reconcile {
+                every: 5 * MINUTE,
+                look_back: Duration::from_hours(24),
+                settle: MINUTE,
+            },
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
         };
@@ -279,6 +285,8 @@ fn webhook(n: usize, at: Timestamp) -> Work {
         conversation_id: Some(ConversationId::new(&format!("conv_{n:03}")).unwrap()),
         room: None,
         agent_id: None,
+        hint: None,
+        body: None,
     })
 }
 

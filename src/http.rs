@@ -27,6 +27,7 @@ mod dropin;
 mod error;
 mod events;
 pub mod health;
+mod initiation;
 mod listen;
 mod memories;
 mod quarantine;
@@ -112,6 +113,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .merge(conversations::routes())
         .merge(memories::routes())
+        .merge(initiation::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
         .merge(quarantine::routes())

@@ -295,6 +295,8 @@ fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &[(String, Str
         .unwrap()
 }
 
+/// The two sources. Their lists are read at start and not far back, so that what a test leaves to its
+/// webhooks is not found without them.
 pub(crate) fn source_settings(platform: &Platform, port: u16, more: &str) -> String {
     format!(
         r#"
@@ -308,6 +310,8 @@ platform = "speechify"
 webhook.secrets = ["{SECRET}"]
 api.base_url = "{url}"
 api.token = "{API_TOKEN}"
+reconcile.every = "1h"
+reconcile.look_back = "1s"
 
 [[sources]]
 name = "rooms"
@@ -317,6 +321,8 @@ webhook.secrets = ["{LIVEKIT_SECRET}"]
 api.platform = "speechify"
 api.base_url = "{url}"
 api.token = "{API_TOKEN}"
+reconcile.every = "1h"
+reconcile.look_back = "1s"
 "#,
         url = platform.url,
     )

@@ -374,7 +374,7 @@ impl Detail {
             },
             conversation_initiation_client_data: if sensitive {
                 Presence::Value(InitiationData {
-                    dynamic_variables: call.dynamic_variables.value().cloned().unwrap_or_default(),
+                    dynamic_variables: variables(call),
                     user_id: named(&call.caller_identity),
                 })
             } else {
@@ -382,6 +382,13 @@ impl Detail {
             },
         }
     }
+}
+
+/// The customer's variables of this call, without those that the platform makes.
+fn variables(call: &Conversation) -> Map<String, Value> {
+    let mut variables = call.dynamic_variables.value().cloned().unwrap_or_default();
+    variables.retain(|name, _| !name.starts_with("system__"));
+    variables
 }
 
 fn analysis(call: &Conversation) -> Presence<Analysis> {
@@ -467,7 +474,7 @@ struct FormatParams {
 #[utoipa::path(
     get, path = "/v1/convai/conversations", operation_id = "elevenlabs_list_conversations", tag = "drop-in",
     params(ListParams),
-    security(("xi" = ["conversations:read"]), ("bearer" = ["conversations:read"])),
+    security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"]), ("xi" = ["conversations:read"])),
     responses(
         (status = 200, description = "A page of conversations.", body = ElevenLabsList),
         (status = "default", description = "The request failed, as ElevenLabs says it.", body = serde_json::Value),
@@ -498,7 +505,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/convai/conversations/{id}", operation_id = "elevenlabs_get_conversation", tag = "drop-in",
     params(("id" = String, Path, description = "The conversation's id."), FormatParams),
-    security(("xi" = ["conversations:read"]), ("bearer" = ["conversations:read"])),
+    security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"]), ("xi" = ["conversations:read"])),
     responses(
         (status = 200, description = "The conversation.", body = Detail),
         (status = "default", description = "The request failed, as ElevenLabs says it.", body = serde_json::Value),

@@ -142,7 +142,7 @@ struct ListParams {
 #[utoipa::path(
     get, path = "/api/v1/conversations", operation_id = "voiceable_list_conversations", tag = "drop-in",
     params(ListParams),
-    security(("key" = ["conversations:read"]), ("bearer" = ["conversations:read"])),
+    security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses(
         (status = 200, description = "A page of conversations.", body = VoiceableList),
         (status = "default", description = "The request failed, as Voiceable says it.", body = serde_json::Value),
@@ -176,7 +176,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/v1/conversations/{id}", operation_id = "voiceable_get_conversation", tag = "drop-in",
     params(("id" = String, Path, description = "The conversation's id.")),
-    security(("key" = ["conversations:read"]), ("bearer" = ["conversations:read"])),
+    security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
     responses(
         (status = 200, description = "The conversation.", body = VoiceableDetail),
         (status = "default", description = "The request failed, as Voiceable says it.", body = serde_json::Value),

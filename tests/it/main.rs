@@ -22,6 +22,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod reconcile;
 mod services;
 mod start_stop;
 mod stop;

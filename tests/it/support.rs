@@ -114,11 +114,20 @@ impl Server {
         settings: &str,
         environment: &[(&str, &str)],
     ) -> Self {
+        let settings = |port: u16| source_settings(platform, port, settings);
+        Self::start_from(&settings, environment).await
+    }
+
+    /// Starts a server with the settings of its port.
+    pub(crate) async fn start_from(
+        settings: &dyn Fn(u16) -> String,
+        environment: &[(&str, &str)],
+    ) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let port = free_port();
         let file = folder.path().join("aftercall.toml");
-        std::fs::write(&file, source_settings(platform, port, settings)).unwrap();
+        std::fs::write(&file, settings(port)).unwrap();
         let environment: Vec<(String, String)> = environment
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))

@@ -68,7 +68,9 @@ async fn pages_are_whole_under_inserts_and_at_equal_times() {
         bench.save(call, Vec::new()).await;
     }
     for (round, path) in LISTS.into_iter().enumerate() {
-        let all = bench.ids(&format!("{path}?{}=100", size(path)), &token).await;
+        let all = bench
+            .ids(&format!("{path}?{}=100", size(path)), &token)
+            .await;
         let mut found = Vec::new();
         let mut query = format!("{}=2", size(path));
         for page in 0.. {

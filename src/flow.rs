@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::circuit::Circuit;
+use crate::circuit::{Circuit, CircuitState};
 use crate::config;
 use crate::extract::Extractor;
 use crate::host::Host;
@@ -14,6 +14,7 @@ use crate::platform::Source;
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::{self, Db};
+use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
 /// Requests that one source's API is asked at once: a slow platform holds no more workers.
@@ -68,6 +69,21 @@ struct Gated {
     place: usize,
     circuit: Arc<Mutex<Circuit>>,
     places: Arc<Semaphore>,
+}
+
+/// How a source stands, for people on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceState {
+    /// Its name.
+    pub name: String,
+    /// Whose records its conversations are.
+    pub platform: &'static str,
+    /// Whether it sends webhooks.
+    pub sends: bool,
+    /// Whether its API is asked.
+    pub asked: bool,
+    /// What its API does to us, as far as this process has asked it.
+    pub circuit: CircuitState,
 }
 
 /// A source that may be asked now. Dropping it gives its place back.
@@ -147,6 +163,22 @@ impl Sources {
                 ),
             })?;
         Ok(admitted)
+    }
+
+    /// How each source stands, in the order of the settings.
+    pub fn states(&self, now: Timestamp) -> Vec<SourceState> {
+        let mut gated: Vec<&Gated> = self.by_name.values().collect();
+        gated.sort_by_key(|gated| gated.place);
+        gated
+            .into_iter()
+            .map(|gated| SourceState {
+                name: gated.source.name.clone(),
+                platform: gated.source.platform(),
+                sends: gated.source.webhooks.is_some(),
+                asked: gated.source.api.is_some(),
+                circuit: lock(&gated.circuit).state(now),
+            })
+            .collect()
     }
 
     /// The names of sources whose API refuses our token.

@@ -9,20 +9,24 @@ use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqliteConnection;
 
+mod beginnings;
 mod migrate;
 mod postgres;
 mod sqlite;
 
 pub mod audit;
 pub mod barriers;
+pub mod callers;
 pub mod conversations;
 pub mod dead_letters;
 pub mod events;
 pub mod memories;
 pub mod meta;
 pub mod outbox;
+pub mod passages;
 pub mod quarantine;
 pub mod results;
+pub mod sessions;
 pub mod timeline;
 pub mod tokens;
 

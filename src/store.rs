@@ -16,6 +16,7 @@ mod sqlite;
 
 pub mod audit;
 pub mod barriers;
+pub mod bodies;
 pub mod callers;
 pub mod conversations;
 pub mod dead_letters;

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::platform::Source;
 use crate::queue::Queue;
 use crate::secret::SealKey;
+use crate::store::passages::Passage;
 use crate::store::{self, Db};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
@@ -204,6 +205,15 @@ impl Admitted {
 fn lock(circuit: &Mutex<Circuit>) -> std::sync::MutexGuard<'_, Circuit> {
     // A circuit is two plain numbers: whoever panicked left it whole.
     circuit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call passed a stage for the first time: measures how long after its end that was.
+pub(crate) fn passed(passage: Passage, ended_at: Option<Timestamp>, now: Timestamp) {
+    if let Some(ended_at) = ended_at {
+        let after = now.since(ended_at).as_secs_f64();
+        metrics::histogram!("aftercall_call_latency_seconds", "passed" => passage.as_str())
+            .record(after);
+    }
 }
 
 /// The source is not in the settings any more.

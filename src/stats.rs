@@ -179,9 +179,10 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
                     ..Filter::default()
                 };
                 let dead = letters::count(&mut conn, &dead).await?;
-                let kept = match bound {
-                    true => None,
-                    false => Some(quarantine::count(&mut conn).await?),
+                let kept = if bound {
+                    None
+                } else {
+                    Some(quarantine::count(&mut conn).await?)
                 };
                 Ok((passed, millis, dead, kept))
             })

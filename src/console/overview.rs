@@ -73,6 +73,10 @@ struct Cause {
 
 #[derive(Template)]
 #[template(path = "overview.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one question that the template asks"
+)]
 struct Overview {
     frame: Frame,
     windows: Vec<Choice>,

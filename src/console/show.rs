@@ -144,15 +144,12 @@ fn decode(text: &[u8]) -> String {
         let escaped = hex
             .and_then(|hex| std::str::from_utf8(hex).ok())
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        rest = match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                &after[2..]
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                after
-            }
+        rest = if let Some(byte) = escaped {
+            bytes.push(byte);
+            &after[2..]
+        } else {
+            bytes.push(if *first == b'+' { b' ' } else { *first });
+            after
         };
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -49,6 +49,10 @@ struct Link {
 
 #[derive(Template)]
 #[template(path = "conversations/one.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one question that the template asks"
+)]
 struct One {
     frame: Frame,
     id: String,
@@ -100,9 +104,10 @@ pub(super) async fn show(
                 };
                 let messages = conversations::messages(&mut conn, &key, &wanted).await?;
                 let steps = timeline::list(&mut conn, &key, &all).await?.rows;
-                let facts = match reads_facts {
-                    true => memories::of_conversation(&mut conn, &key, &all).await?.rows,
-                    false => Vec::new(),
+                let facts = if reads_facts {
+                    memories::of_conversation(&mut conn, &key, &all).await?.rows
+                } else {
+                    Vec::new()
                 };
                 Ok((messages, steps, facts))
             })

@@ -176,19 +176,20 @@ async fn lists_are_paged_without_a_gap() {
             .await;
     }
     let cookie = bench.session("a", &[Scope::Admin], &[]).await;
+    let next = Regex::new(r#"href="([^"]+)" rel="next""#).unwrap();
     for (first, row) in [
         (
             "/console/conversations",
             r#"href="/console/conversations/(conv_\d+)"#,
         ),
-        ("/console/callers", r#"caller_identity=(caller%20\d+)"#),
+        ("/console/callers", r"caller_identity=(caller%20\d+)"),
         (
             "/console/dead-letters",
             r#"href="/console/dead-letters/(dl_conv_\d+)"#,
         ),
-    ] {
-        let row = Regex::new(row).unwrap();
-        let next = Regex::new(r#"href="([^"]+)" rel="next""#).unwrap();
+    ]
+    .map(|(first, row)| (first, Regex::new(row).unwrap()))
+    {
         let (mut seen, mut pages, mut path) = (BTreeSet::new(), 0, Some(first.to_owned()));
         while let Some(here) = path {
             let page = bench.get(&here, &cookie).await.text;

@@ -34,6 +34,7 @@ mod quarantine;
 mod query;
 mod reconciliations;
 mod request;
+mod stats;
 mod tokens;
 mod webhooks;
 
@@ -71,9 +72,13 @@ pub struct Roles {
     pub api: bool,
 }
 
-/// The routes of the given roles, ready to be served.
-pub fn router(api: Arc<Api>, roles: Roles) -> Router {
-    dress(routes(roles), api)
+/// The routes of the given roles, ready to be served; with the role api, also the console's `pages`.
+pub fn router(api: Arc<Api>, roles: Roles, pages: Router) -> Router {
+    let mut routes = routes(roles);
+    if roles.api {
+        routes = routes.merge(pages.with_state(()));
+    }
+    dress(routes, api)
 }
 
 fn routes(roles: Roles) -> Router<Arc<Api>> {
@@ -122,6 +127,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(dropin::routes())
+        .merge(stats::routes())
 }
 
 #[cfg(test)]

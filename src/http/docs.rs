@@ -36,6 +36,7 @@ use super::Api;
         (name = "drop-in", description = "Other systems' shapes, for clients that were written for them."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
+        (name = "operation", description = "How the calls fare."),
         (name = "health", description = "For probes and Prometheus."),
         (name = "docs", description = "This document."),
     ),

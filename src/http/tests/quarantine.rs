@@ -77,10 +77,9 @@ async fn only_what_carries_a_signature_is_kept_and_shown_without_its_body() {
         (&json!("planted"), &json!("text"))
     );
     let page = PageRequest::default();
-    let log = bench
-        .flow
-        .db
-        .read(move |mut conn| Box::pin(async move { audit::list(&mut conn, &page).await }));
+    let log = bench.flow.db.read(move |mut conn| {
+        Box::pin(async move { audit::list(&mut conn, &audit::Filter::default(), &page).await })
+    });
     let entry = log.await.unwrap().rows.remove(0);
     assert_eq!(entry.action, "quarantine.read_body");
     // Whose calls they are is not known: a bound token sees none of them.

@@ -28,6 +28,7 @@ pub mod health;
 mod listen;
 mod memories;
 mod query;
+mod replays;
 mod request;
 mod tokens;
 mod webhooks;
@@ -110,6 +111,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(memories::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
 }

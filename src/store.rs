@@ -22,6 +22,7 @@ pub mod memories;
 pub mod meta;
 pub mod outbox;
 pub mod quarantine;
+pub mod replays;
 pub mod results;
 pub mod timeline;
 pub mod tokens;

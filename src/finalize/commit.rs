@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, settle};
+use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
 use crate::event::{CallEvent, EventKind, Message as Work};
 use crate::flow::{Flow, Sources, store_failed};
 use crate::id::ConversationKey;
@@ -14,13 +14,14 @@ use crate::queue::Delivery;
 use crate::room::story;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
+use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
-use super::room;
+use super::{redact_all, room, told};
 
 /// Names a conversation in a barrier without naming it.
 pub(crate) fn barrier_hash(seal: &SealKey, key: &ConversationKey) -> String {
@@ -44,6 +45,9 @@ struct Settling {
     barrier: String,
     finalize: crate::config::Finalize,
     sources: Arc<Sources>,
+    seal: SealKey,
+    /// What the event carries, where no API is asked.
+    payload: Option<Payload>,
 }
 
 pub(super) async fn commit(
@@ -59,6 +63,7 @@ pub(super) async fn commit(
         attempt: delivery.attempt,
         history: delivery.history.clone(),
         enqueued_at: delivery.enqueued_at,
+        payload: told::payload_of(flow, event).await?,
         ..settling(flow, source, event, key, fetched, fetched_at)
     };
     flow.db
@@ -93,6 +98,8 @@ fn settling(
         barrier: barrier_hash(&flow.seal, key),
         finalize: flow.finalize.clone(),
         sources: Arc::clone(&flow.sources),
+        seal: flow.seal.clone(),
+        payload: None,
     }
 }
 
@@ -113,7 +120,10 @@ pub(super) async fn outlook(
         .read(move |mut conn| {
             Box::pin(async move {
                 let stored = conversations::get(&mut conn, &settling.key).await?;
-                settling.keep_newest(&mut conn, stored.as_ref()).await?;
+                // What only events tell is kept by reading it anew: this event speaks for itself.
+                if settling.source.api.is_some() || settling.event.room.is_some() {
+                    settling.keep_newest(&mut conn, stored.as_ref()).await?;
+                }
                 let settled = settling.settle(&mut conn, stored.as_ref()).await?;
                 let record = settling.record(stored.as_ref(), settled)?;
                 Ok((stored, record, settling.fetched.messages))
@@ -155,7 +165,10 @@ impl Settling {
     /// only what this event adds is settled anew.
     async fn keep_newest(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
         if self.source.api.is_none() {
-            return self.made_anew(conn, stored).await;
+            return match self.event.room {
+                Some(_) => self.made_anew(conn, stored).await,
+                None => self.told_anew(conn, stored).await,
+            };
         }
         let named_by_platform = room::is_named(&self.fetched.conversation);
         if let Some(stored) = stored {
@@ -197,6 +210,26 @@ impl Settling {
         Ok(())
     }
 
+    /// A call that only its events know is made of all that they said until now.
+    async fn told_anew(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        if let Some(payload) = &self.payload {
+            bodies::keep(conn, &self.key, payload).await?;
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        if let Some(all) = told::all_of(conn, &self.key, &self.sources, &self.seal).await? {
+            self.fetched = redact_all(all);
+        }
+        // What was said by an event whose payload has expired stays known.
+        let before = Fetched {
+            conversation: stored.conversation.clone(),
+            messages: conversations::all_messages(conn, &self.key).await?,
+            reason: stored_word(&stored.settled()),
+            seen: None,
+        };
+        told::fill_in(&mut self.fetched, before, &self.source);
+        Ok(())
+    }
+
     async fn settle(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<Settled> {
         let call = &mut self.fetched.conversation;
         if let Some(name) = call.room_name.value() {
@@ -205,7 +238,19 @@ impl Settling {
         let told = room::facts_of(conn, &self.source, call).await?;
         let story = story(&told, &call.caller_identity);
         room::fill_in(call, &story);
-        let sightings: Vec<_> = story.sighting.into_iter().collect();
+        let hint = self.event.hint.clone().unwrap_or_default();
+        let seen = [self.fetched.seen.clone(), hint.seen].into_iter().flatten();
+        let seen = seen.map(|reason| Sighting {
+            reason,
+            at: self.event.happened_at(),
+            event_id: self.event.event_id.clone(),
+        });
+        let sightings: Vec<_> = story.sighting.into_iter().chain(seen).collect();
+        let says =
+            |word: &Option<PlatformReason>| word.as_ref().is_some_and(|w| w.reason.is_some());
+        if hint.said.is_some() && !says(&self.fetched.reason) {
+            self.fetched.reason = hint.said;
+        }
         let evidence = Evidence {
             status: &call.status,
             outbound: call.is_outbound(),

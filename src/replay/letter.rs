@@ -2,7 +2,10 @@
 
 use crate::event::Message;
 use crate::flow::Flow;
-use crate::platform::Classified;
+use crate::id::ConversationKey;
+use crate::platform::{Classified, Delivery};
+use crate::receive::carrying;
+use crate::store::bodies::{self, Payload};
 use crate::store::dead_letters::list::{self, Filter};
 use crate::store::dead_letters::{self, Kept, Letter, State};
 use crate::store::outbox::{self, Waiting};
@@ -30,8 +33,8 @@ pub enum Replayed {
 pub(super) enum Course {
     /// Its message goes back, with the attempts it has spent.
     Queue(Message, Vec<Attempt>),
-    /// Its body is an event by now.
-    Accept(Message),
+    /// Its body is an event by now; what is too long for the message is kept beside it.
+    Accept(Message, Option<(ConversationKey, Payload)>),
     /// Its body is known by now to need no stage.
     Ignore,
     /// It can't even be tried.
@@ -135,10 +138,10 @@ fn read_again(flow: &Flow, letter: &Kept) -> Course {
         Ok(body) => body,
         Err(error) => return Course::Fail(Failure::ours("unsealable", error)),
     };
-    match webhooks.classify(&body, letter.first_at) {
-        Classified::Event(mut event) => {
-            event.source.clone_from(&source.name);
-            Course::Accept(Message::finalize(*event))
+    match webhooks.classify(Delivery::kept(&body), letter.first_at) {
+        Classified::Event(event) => {
+            let (event, long) = carrying(flow, source, *event, &body);
+            Course::Accept(Message::finalize(event), long)
         }
         Classified::Ignored(_) => Course::Ignore,
         Classified::Unreadable(why) => Course::Fail(Failure::poison("unreadable_body", why)),
@@ -160,7 +163,10 @@ pub(super) async fn carry_out(
             outbox::put_again(conn, &tried(&message, history, now), now).await?;
             Replayed::Queued
         }
-        Course::Accept(message) => {
+        Course::Accept(message, long) => {
+            if let Some((key, payload)) = long {
+                bodies::keep(conn, &key, &payload).await?;
+            }
             outbox::put(conn, &message, now, now).await?;
             dead_letters::resolve(conn, &letter.message_id, now).await?;
             Replayed::Resolved

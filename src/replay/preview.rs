@@ -170,7 +170,7 @@ async fn look_at(flow: &Flow, letter: &Kept, with_api: bool) -> Result<Example> 
     }
     match course_of(flow, letter) {
         Course::Queue(message, _) => follow(flow, message, with_api, &mut example).await?,
-        Course::Accept(message) => {
+        Course::Accept(message, _) => {
             example.note = Some("its body can be read by now".to_owned());
             follow(flow, message, with_api, &mut example).await?;
         }

@@ -5,7 +5,7 @@ use crate::flow::Flow;
 use crate::id::EventId;
 use crate::secret::sha256_hex;
 use crate::store::conversations::Record;
-use crate::store::{Result, audit, outbox};
+use crate::store::{Result, audit, bodies, outbox};
 
 /// Why a call can't be settled anew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +13,8 @@ pub enum CantReprocess {
     /// Its source is not in the settings any more.
     #[error("no source named {0} is configured; add it again")]
     UnknownSource(String),
-    /// Nobody can be asked, and no room is known whose facts would make the call.
-    #[error("source {0} has no API to ask again, and the call no room")]
+    /// Nobody can be asked, and nothing is kept that the call could be made of.
+    #[error("source {0} has no API to ask again, and what its events said has expired")]
     NobodyKnows(String),
 }
 
@@ -24,7 +24,12 @@ pub async fn reprocess(
     record: &Record,
     entry: audit::Entry,
 ) -> Result<std::result::Result<(), CantReprocess>> {
-    let message = match look_again(flow, record) {
+    let key = record.key();
+    let told = flow
+        .db
+        .read(|mut conn| Box::pin(async move { bodies::of_call(&mut conn, &key).await }))
+        .await?;
+    let message = match look_again(flow, record, !told.is_empty()) {
         Ok(message) => message,
         Err(why) => return Ok(Err(why)),
     };
@@ -41,12 +46,16 @@ pub async fn reprocess(
     Ok(Ok(()))
 }
 
-fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, CantReprocess> {
+fn look_again(
+    flow: &Flow,
+    record: &Record,
+    is_told: bool,
+) -> std::result::Result<Message, CantReprocess> {
     let call = &record.conversation;
     let Some(source) = flow.sources.get(&call.source) else {
         return Err(CantReprocess::UnknownSource(call.source.clone()));
     };
-    // Where no API is asked, the call is what its room's facts say.
+    // Where no API is asked, the call is what its events said, or its room's facts.
     let room = call.room_name.value().map(|name| RoomRef {
         sid: call.room_sid.value().cloned(),
         name: name.clone(),
@@ -55,6 +64,7 @@ fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, Cant
     });
     let room = match (&source.api, room) {
         (Some(_), _) => None,
+        (None, _) if is_told => None,
         (None, Some(room)) => Some(room),
         (None, None) => return Err(CantReprocess::NobodyKnows(call.source.clone())),
     };
@@ -72,5 +82,7 @@ fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, Cant
         conversation_id: Some(call.id.clone()),
         room,
         agent_id: Some(call.agent_id.clone()),
+        hint: None,
+        body: None,
     }))
 }

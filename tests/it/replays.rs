@@ -235,7 +235,11 @@ async fn a_canary_that_fails_stops_the_job_until_its_cause_is_mended() {
         assert_eq!(job.failed, stopped.failed);
         let page = aftercall::page::PageRequest::default();
         let log = bench
-            .write(move |mut conn| Box::pin(async move { audit::list(&mut conn, &page).await }))
+            .write(move |mut conn| {
+                Box::pin(
+                    async move { audit::list(&mut conn, &audit::Filter::default(), &page).await },
+                )
+            })
             .await;
         let mut actions: Vec<_> = log.rows.into_iter().map(|entry| entry.action).collect();
         actions.sort();

@@ -17,8 +17,10 @@ mod extract;
 mod memories;
 mod migrate;
 mod output;
+mod progress;
 mod quarantine;
 mod reconcile;
+mod replays;
 mod serve;
 mod shell;
 mod simulate;
@@ -101,6 +103,9 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Watch, hold and end replays of dead letters
+    #[command(subcommand)]
+    Replays(replays::Command),
     /// Read the platforms' lists now, for calls that no webhook told of
     Reconcile(reconcile::Reconcile),
     /// Count the calls that the platforms know of, those processed, and those missing
@@ -150,6 +155,7 @@ impl Cli {
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
+            Command::Replays(command) => replays::run(&globals, command).await,
             Command::Reconcile(args) => reconcile::reconcile(&globals, args).await,
             Command::Coverage(args) => reconcile::coverage(&globals, args).await,
             Command::Quarantine(command) => quarantine::run(&globals, command).await,

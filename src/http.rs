@@ -33,6 +33,7 @@ mod memories;
 mod quarantine;
 mod query;
 mod reconciliations;
+mod replays;
 mod request;
 mod stats;
 mod tokens;
@@ -121,6 +122,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(initiation::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(quarantine::routes())
         .merge(reconciliations::routes())
         .merge(coverage::routes())

@@ -1,6 +1,5 @@
 //! `aftercall reconcile` and `aftercall coverage`: the platforms' lists, against what is here.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
+use super::progress::Bar;
 use super::{Globals, WrongUsage};
 use crate::config;
 use crate::host::Clock;
@@ -15,9 +15,6 @@ use crate::time::Timestamp;
 
 /// Between one look at a reconciliation and the next.
 const LOOK_AGAIN: Duration = Duration::from_millis(400);
-
-/// Characters of the bar.
-const WIDTH: u32 = 24;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -72,9 +69,13 @@ pub(super) async fn reconcile(globals: &Globals, args: Reconcile) -> anyhow::Res
     let path = ["v1", "reconciliations"];
     let mut found = client.post(&path, &[], &wish).await?;
     let id = field(&found, "id");
-    let mut bar = Bar::new(since, until.unwrap_or(now));
+    let mut bar = Bar::new();
     while found["status"] == "running" {
-        bar.show(&found);
+        let told = format!(
+            "{} listed, {} missing, {} changed",
+            found["listed"], found["unknown"], found["changed"]
+        );
+        bar.draw(share(&found, since, until.unwrap_or(now)), 100, &told);
         Clock::System.sleep(LOOK_AGAIN).await;
         found = client.get(&["v1", "reconciliations", &id], &[]).await?;
     }
@@ -204,62 +205,24 @@ fn moment(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, WrongUsag
         })
 }
 
-/// How far a reconciliation is, on standard error where that is a terminal: a list is read backwards,
-/// from now to `since`.
-struct Bar {
-    since: Timestamp,
-    until: Timestamp,
-    is_shown: bool,
+/// How far a reconciliation is, in per cent: a list is read backwards, from `until` to `since`.
+fn share(found: &Value, since: Timestamp, until: Timestamp) -> u64 {
+    let sources = found["sources"].as_array().map_or(&[][..], Vec::as_slice);
+    let done: u64 = sources.iter().map(|one| of_one(one, since, until)).sum();
+    done / u64::try_from(sources.len()).unwrap_or(u64::MAX).max(1)
 }
 
-impl Bar {
-    fn new(since: Timestamp, until: Timestamp) -> Self {
-        Self {
-            since,
-            until,
-            is_shown: std::io::stderr().is_terminal(),
-        }
+fn of_one(listing: &Value, since: Timestamp, until: Timestamp) -> u64 {
+    if listing["status"] == "completed" || listing["status"] == "failed" {
+        return 100;
     }
-
-    fn show(&self, found: &Value) {
-        if self.is_shown {
-            // A bar that can't be drawn is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r{}", self.line(found));
-        }
-    }
-
-    fn end(&mut self) {
-        if std::mem::take(&mut self.is_shown) {
-            output::note("");
-        }
-    }
-
-    fn line(&self, found: &Value) -> String {
-        let sources = found["sources"].as_array().map_or(&[][..], Vec::as_slice);
-        let done: u32 = sources.iter().map(|one| self.share(one)).sum();
-        let all = u32::try_from(sources.len()).unwrap_or(u32::MAX).max(1);
-        let share = done / all;
-        let full = "█".repeat((share * WIDTH / 100) as usize);
-        let rest = "░".repeat((WIDTH - share * WIDTH / 100) as usize);
-        format!(
-            "{full}{rest} {share:>3} %  {} listed, {} missing, {} changed ",
-            found["listed"], found["unknown"], found["changed"]
-        )
-    }
-
-    /// How far one account is, in per cent.
-    fn share(&self, listing: &Value) -> u32 {
-        if listing["status"] == "completed" || listing["status"] == "failed" {
-            return 100;
-        }
-        let reached: Option<Timestamp> = listing["reached_at"]
-            .as_str()
-            .and_then(|text| text.parse().ok());
-        let Some(reached) = reached else { return 0 };
-        let way = self.until.since(self.since).as_millis().max(1);
-        let gone = self.until.since(reached).as_millis();
-        u32::try_from(gone * 100 / way).unwrap_or(100).min(100)
-    }
+    let reached: Option<Timestamp> = listing["reached_at"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let Some(reached) = reached else { return 0 };
+    let way = until.since(since).as_millis().max(1);
+    let gone = until.since(reached).as_millis();
+    u64::try_from(gone * 100 / way).unwrap_or(100).min(100)
 }
 
 #[cfg(test)]
@@ -278,20 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_goes_from_now_to_since() {
-        let bar = Bar::new(NOW.minus(Duration::from_hours(10)), NOW);
+    fn a_list_is_read_from_now_to_since() {
         let at = |hours: u64| NOW.minus(Duration::from_hours(hours)).to_string();
-        let found = json!({
-            "listed": 30, "unknown": 2, "changed": 1,
-            "sources": [
-                {"status": "completed", "reached_at": null},
-                {"status": "running", "reached_at": at(5)},
-                {"status": "waiting", "reached_at": null},
-                {"status": "running", "reached_at": at(5)},
-            ],
-        });
-        let line = bar.line(&found);
-        assert!(line.starts_with("████████████░░░░░░░░░░░░  50 %"), "{line}");
-        assert!(line.contains("30 listed, 2 missing, 1 changed"), "{line}");
+        let found = json!({"sources": [
+            {"status": "completed", "reached_at": null},
+            {"status": "running", "reached_at": at(5)},
+            {"status": "waiting", "reached_at": null},
+            {"status": "running", "reached_at": at(5)},
+        ]});
+        let since = NOW.minus(Duration::from_hours(10));
+        assert_eq!(share(&found, since, NOW), 50);
+        assert_eq!(share(&json!({}), since, NOW), 0);
     }
 }

@@ -31,6 +31,7 @@ mod initiation;
 mod observed;
 mod quarantine;
 mod records;
+mod replays;
 mod webhook;
 
 /// A router with what it stands on.

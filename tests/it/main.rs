@@ -25,6 +25,7 @@ mod queue;
 mod rabbit;
 mod receive;
 mod reconcile;
+mod replays;
 mod services;
 mod start_stop;
 mod stop;

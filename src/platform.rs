@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use crate::config::{self, ApiConfig, PlatformName, SourceConfig};
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::{EndReason, PlatformReason};
+use crate::end_reason::{EndReason, Hint, PlatformReason};
 use crate::event::CallEvent;
 use crate::id::{ConversationId, EventId, Owner};
 use crate::secret::sha256_hex;
@@ -82,6 +82,16 @@ pub struct Fetched {
     pub reason: Option<PlatformReason>,
     /// Why, by what it says was seen on the wire: a SIP code, or the leg that hung up.
     pub seen: Option<EndReason>,
+}
+
+impl Fetched {
+    /// Why the call ended, for an event whose call an API knows without saying so.
+    pub fn hint(self) -> Hint {
+        Hint {
+            said: self.reason,
+            seen: self.seen,
+        }
+    }
 }
 
 /// A row of a platform's list.
@@ -328,6 +338,9 @@ fn webhooks_of(source: &SourceConfig) -> Result<Option<Arc<dyn Webhooks>>, BadSo
     Ok(Some(match source.platform {
         PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
         PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
+        PlatformName::Elevenlabs => Arc::new(elevenlabs::Sender::of(source)),
+        PlatformName::Standard => Arc::new(standard::Sender::of(source)),
+        PlatformName::Anyreach | PlatformName::Voiceable => return Ok(None),
         other => return Err(not_yet(source, other)),
     }))
 }
@@ -342,7 +355,25 @@ fn api_of(
             .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone()))
     };
     let bearer = rest::Auth::Bearer(api.token.clone());
+    let key = |header| rest::Auth::Header(header, api.token.clone());
     Ok(match api.platform {
+        PlatformName::Elevenlabs => {
+            Arc::new(elevenlabs::Client::new(source, rest(key("xi-api-key"))?))
+        }
+        PlatformName::Anyreach => {
+            let auth = match &api.account {
+                None => bearer,
+                Some(account) => rest::Auth::BearerFor {
+                    token: api.token.clone(),
+                    header: "x-anyreach-org",
+                    account: account.clone(),
+                },
+            };
+            Arc::new(anyreach::Client::new(source, rest(auth)?))
+        }
+        PlatformName::Voiceable => {
+            Arc::new(voiceable::Client::new(source, rest(key("x-api-key"))?))
+        }
         PlatformName::Speechify => Arc::new(speechify::Client::new(source, rest(bearer)?)),
         PlatformName::Livekit | PlatformName::Standard => {
             return Err(BadSource::NoConversations {
@@ -369,13 +400,21 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+pub mod anyreach;
 mod delivery;
+pub mod elevenlabs;
 mod fields;
+mod line;
 pub mod livekit;
 mod naming;
+mod notice;
+mod paged;
 mod pick;
 mod rest;
 pub mod speechify;
+pub mod standard;
+mod transcript;
+pub mod voiceable;
 
 pub use delivery::Delivery;
 

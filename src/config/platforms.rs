@@ -60,10 +60,6 @@ pub enum SignedBy {
 
 /// Platforms of the product contract that this version does not speak yet.
 const LATER: &[PlatformName] = &[
-    PlatformName::Elevenlabs,
-    PlatformName::Anyreach,
-    PlatformName::Voiceable,
-    PlatformName::Standard,
     PlatformName::Retell,
     PlatformName::Vapi,
     PlatformName::Telnyx,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, RequestBuilder, Url};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::FetchError;
 use crate::secret::Secret;
@@ -28,6 +28,21 @@ pub(super) struct BadBaseUrl;
 pub(super) enum Auth {
     /// `Authorization: Bearer`
     Bearer(Secret),
+    /// The key as it is, in a header of the platform's own.
+    Header(&'static str, Secret),
+    /// `Authorization: Bearer`, and a header that says for whom.
+    BearerFor {
+        /// The token.
+        token: Secret,
+        /// The header.
+        header: &'static str,
+        /// Its value.
+        account: String,
+    },
+    /// `Authorization`, with the key as it is
+    Bare(Secret),
+    /// `Authorization: Basic`, of an account and its token
+    Basic(String, Secret),
 }
 
 /// A platform's API: where it is, and how to authenticate.
@@ -50,6 +65,14 @@ impl Rest {
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.auth {
             Auth::Bearer(token) => request.bearer_auth(token.expose()),
+            Auth::Header(name, key) => request.header(*name, key.expose()),
+            Auth::BearerFor {
+                token,
+                header,
+                account,
+            } => request.bearer_auth(token.expose()).header(*header, account),
+            Auth::Bare(key) => request.header(http::header::AUTHORIZATION, key.expose()),
+            Auth::Basic(account, token) => request.basic_auth(account, Some(token.expose())),
         }
     }
 
@@ -60,8 +83,18 @@ impl Rest {
         query: &[(&str, &str)],
     ) -> Result<Value, FetchError> {
         let url = self.url(path, query)?;
+        self.ask(self.http.get(url)).await
+    }
+
+    /// The same, for platforms that are asked by posting the question.
+    pub(super) async fn post(&self, path: &[&str], question: &Value) -> Result<Value, FetchError> {
+        let url = self.url(path, &[])?;
+        self.ask(self.http.post(url).json(question)).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, FetchError> {
         let mut answer = self
-            .authenticated(self.http.get(url))
+            .authenticated(request)
             .header(http::header::ACCEPT, "application/json")
             .send()
             .await
@@ -96,13 +129,27 @@ impl Rest {
         let mut url = self.base.clone();
         url.set_query(None);
         url.set_fragment(None);
+        let given = self.overlap(path);
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
+            segments.pop_if_empty().extend(&path[given..]);
         }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         Ok(url)
+    }
+}
+
+impl Rest {
+    /// How many of the path's first segments stand at the base's end already: documents print base
+    /// URLs with them and without.
+    fn overlap(&self, path: &[&str]) -> usize {
+        let base = self.base.path_segments().into_iter().flatten();
+        let base: Vec<&str> = base.filter(|segment| !segment.is_empty()).collect();
+        (1..path.len())
+            .rev()
+            .find(|n| base.ends_with(&path[..*n]))
+            .unwrap_or(0)
     }
 }
 
@@ -114,8 +161,21 @@ impl fmt::Debug for Rest {
     }
 }
 
+/// The object that an answer is.
+pub(super) fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
+    match answer {
+        Value::Object(object) => Ok(object),
+        _ => Err(malformed("it is not an object")),
+    }
+}
+
+/// An answer that is not what was asked for.
+pub(super) fn malformed(why: &str) -> FetchError {
+    FetchError::Malformed(why.to_owned())
+}
+
 /// PostgreSQL has no place for U+0000: a call whose transcript holds one would never be stored.
-fn storable(value: Value) -> Value {
+pub(super) fn storable(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
         Value::Array(values) => values.into_iter().map(storable).collect(),

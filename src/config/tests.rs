@@ -195,7 +195,7 @@ fn everything_wrong_is_told_at_once() {
             ("sources.Acme.name", "a-z, 0-9 and -"),
             ("sources.Acme.platform", "did you mean speechify?"),
             ("sources[1].name", "missing"),
-            ("sources[1].platform", "not supported by this version yet"),
+            ("sources[1].webhook.secrets", "missing"),
         ],
     );
 }

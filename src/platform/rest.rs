@@ -39,8 +39,6 @@ pub(super) enum Auth {
         /// Its value.
         account: String,
     },
-    /// `Authorization`, with the key as it is
-    Bare(Secret),
     /// `Authorization: Basic`, of an account and its token
     Basic(String, Secret),
 }
@@ -71,7 +69,6 @@ impl Rest {
                 header,
                 account,
             } => request.bearer_auth(token.expose()).header(*header, account),
-            Auth::Bare(key) => request.header(http::header::AUTHORIZATION, key.expose()),
             Auth::Basic(account, token) => request.basic_auth(account, Some(token.expose())),
         }
     }

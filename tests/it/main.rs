@@ -9,6 +9,7 @@
 mod backends;
 mod bodies;
 mod calls;
+mod carriers;
 mod cli;
 mod dead_letters;
 mod demo;

@@ -1,6 +1,7 @@
 //! Agents and carriers through the front door: every scheme's good deliveries are taken and each of
 //! the bad ones refused, and what their events say becomes the right call.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,10 +40,12 @@ async fn server(more: &str) -> Server {
         } else {
             String::new()
         };
-        settings.push_str(&format!(
+        write!(
+            settings,
             "[[sources]]\nname = \"{name}\"\nplatform = \"{name}\"\n\
              webhook.secrets = [\"an old secret\", \"{secret}\"]\n{url}"
-        ));
+        )
+        .unwrap();
     }
     Server::start(&Platform::start().await, &settings).await
 }
@@ -287,11 +290,13 @@ async fn what_the_vendors_publish_is_taken() {
         ("retell", "api_key"),
         ("vonage", "signature_secret"),
     ] {
-        settings.push_str(&format!(
+        write!(
+            settings,
             "[[sources]]\nname = \"{name}\"\nplatform = \"{name}\"\nwebhook.tolerance = \"3650d\"\n\
              webhook.secrets = [\"{}\"]\n",
             text(name, key)
-        ));
+        )
+        .unwrap();
     }
     let server = Server::start(&Platform::start().await, &settings).await;
     for (name, headers) in [

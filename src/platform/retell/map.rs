@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::reason;
 use crate::conversation::{CallSuccess, Conversation, Message, Role, Status};
-use crate::end_reason::PlatformReason;
+use crate::end_reason::{EndReason, PlatformReason};
 use crate::id::ConversationId;
 use crate::platform::Fetched;
 use crate::platform::fields::Fields;
@@ -58,7 +58,7 @@ pub(super) fn call(
     let is_over = is_over || (ended_at.is_some() && reason.is_some());
     call.status = status(fields.text("call_status").as_deref(), is_over, &call);
     if let Some(said) = &reason
-        && said.reason.as_ref().is_some_and(|reason| reason.is_dial())
+        && said.reason.as_ref().is_some_and(EndReason::is_dial)
     {
         never_connected(&mut call);
     }

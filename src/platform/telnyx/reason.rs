@@ -22,11 +22,12 @@ pub(super) fn of(
     Some(match (cause, direction) {
         ("normal_clearing", Some(direction)) => return of_leg(source?, direction),
         ("user_busy", _) => EndReason::DialBusy,
-        ("no_answer" | "timeout", _) => EndReason::DialNoAnswer,
+        ("no_answer" | "timeout", _) | ("originator_cancel", Some(Direction::Outbound)) => {
+            EndReason::DialNoAnswer
+        }
         ("call_rejected", _) => EndReason::DialRejected,
         ("not_found", _) => EndReason::DialFailed,
         ("time_limit", _) => EndReason::MaxDurationReached,
-        ("originator_cancel", Some(Direction::Outbound)) => EndReason::DialNoAnswer,
         ("originator_cancel", Some(Direction::Inbound)) => EndReason::CallerHangup,
         _ => return None,
     })

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::reason;
 use crate::conversation::{CallSuccess, Conversation, Message, Role, Status};
-use crate::end_reason::PlatformReason;
+use crate::end_reason::{EndReason, PlatformReason};
 use crate::id::ConversationId;
 use crate::platform::Fetched;
 use crate::platform::fields::Fields;
@@ -73,7 +73,7 @@ pub(super) fn call(
     let is_dial = reason
         .as_ref()
         .and_then(|said| said.reason.as_ref())
-        .is_some_and(crate::end_reason::EndReason::is_dial);
+        .is_some_and(EndReason::is_dial);
     let word = fields.text("status");
     call.status = match word.as_deref() {
         _ if is_dial && (is_over || word.as_deref() == Some("ended")) => Status::Failed,

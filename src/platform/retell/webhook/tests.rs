@@ -10,9 +10,9 @@ fn sender() -> Sender {
 }
 
 fn body(event: &str, call: serde_json::Value) -> Vec<u8> {
-    json!({"event": event, "call": call})
-        .to_string()
-        .into_bytes()
+    let mut body = json!({ "event": event });
+    body["call"] = call;
+    body.to_string().into_bytes()
 }
 
 #[test]

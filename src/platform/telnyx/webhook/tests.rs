@@ -11,10 +11,10 @@ fn sender() -> Sender {
 }
 
 fn body(event_type: &str, payload: Value) -> Vec<u8> {
-    json!({"data": {"event_type": event_type, "id": "e1", "record_type": "event",
-        "occurred_at": "2025-10-14T13:01:00.000Z", "payload": payload}})
-    .to_string()
-    .into_bytes()
+    let mut body = json!({"data": {"event_type": event_type, "id": "e1", "record_type": "event",
+        "occurred_at": "2025-10-14T13:01:00.000Z"}});
+    body["data"]["payload"] = payload;
+    body.to_string().into_bytes()
 }
 
 #[test]

@@ -17,7 +17,9 @@ fn of(change: impl FnOnce(&mut SignatureForm)) -> Sender {
 }
 
 fn body(message: Value) -> Vec<u8> {
-    json!({ "message": message }).to_string().into_bytes()
+    let mut body = json!({});
+    body["message"] = message;
+    body.to_string().into_bytes()
 }
 
 fn verified(sender: &Sender, pairs: &[(&str, &str)], body: &[u8]) -> Result<(), Refusal> {

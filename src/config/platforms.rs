@@ -152,6 +152,12 @@ impl PlatformName {
     /// such a platform was tried with a real account.
     pub fn unverified(self) -> Option<&'static str> {
         match self {
+            Self::Speechify => Some("the body of its workspace endpoints' webhooks"),
+            Self::Elevenlabs => {
+                Some("the texts of termination_reason, which are published nowhere")
+            }
+            Self::Anyreach => Some("the form of its transcript, and the paging of its API"),
+            Self::Voiceable => Some("the form of a single conversation"),
             Self::Telnyx => Some("the words for why an AI assistant's conversation ended"),
             Self::Twilio => Some("the paging of its API, and that a machine's answer is voicemail"),
             Self::Bland => Some("that its signature is hexadecimal, and the paging of its API"),

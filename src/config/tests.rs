@@ -478,8 +478,9 @@ fn the_readmes_sources_are_taken() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     let variables = [
+        ("TWILIO_AUTH_TOKEN", "d"),
         ("ACME_SECRET", "a"),
         ("ACME_API_KEY", "b"),
         ("LIVEKIT_API_SECRET", "c"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::conversation::{Conversation, Message};
 use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
 use crate::event::{CallEvent, EventKind, Message as Work};
-use crate::flow::{Flow, Sources, store_failed};
+use crate::flow::{Flow, Sources, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::caller::CallerKey;
 use crate::platform::{Fetched, Source};
@@ -16,6 +16,7 @@ use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
 use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
@@ -75,26 +76,29 @@ pub(super) async fn commit(
         seal: flow.seal.clone(),
         payload: told::payload_of(flow, event).await?,
     };
-    flow.db
+    let ended_at = flow
+        .db
         .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
+    passed(Passage::Finalized, ended_at, flow.host.now());
     metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
     Ok(())
 }
 
 impl Settling {
-    async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
+    /// Settles; gives the end of a call that it settles for the first time.
+    async fn run(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         conversations::hold(conn, &self.key).await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
-            return Ok(());
+            return Ok(None);
         }
         if barriers::get(conn, Kind::Conversation, &self.barrier)
             .await?
             .is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
         let stored = conversations::get(conn, &self.key).await?;
         self.keep_newest(conn, stored.as_ref()).await?;
@@ -109,7 +113,9 @@ impl Settling {
             let next = Work::remember(self.key.clone(), record.revision);
             outbox::put(conn, &next, self.now, self.now).await?;
         }
-        self.tell(conn, &record).await
+        self.tell(conn, &record).await?;
+        let first = stored.is_none();
+        Ok(record.conversation.ended_at.filter(|_| first))
     }
 
     /// Another worker may have settled this call by a newer fetch: then that content stands, and

@@ -19,6 +19,7 @@ mod failures;
 mod layers;
 mod list;
 mod outbox;
+mod overview;
 mod proxy;
 mod queue;
 mod rabbit;

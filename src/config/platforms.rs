@@ -96,13 +96,11 @@ impl PlatformName {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match Self::ALL.into_iter().find(|name| name.as_str() == text) {
-            Some(name) => Ok(name),
-            None => {
-                let nearest = keys::nearest(text, Self::ALL.iter().map(|name| name.as_str()));
-                Err(format!("{text:?} is no platform; did you mean {nearest}?"))
-            }
-        }
+        let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        found.ok_or_else(|| {
+            let nearest = keys::nearest(text, Self::ALL.iter().map(|name| name.as_str()));
+            format!("{text:?} is no platform; did you mean {nearest}?")
+        })
     }
 
     /// How its webhooks are told to be its own.

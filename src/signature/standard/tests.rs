@@ -151,11 +151,11 @@ fn a_private_keys_owner_signs_by_v1a() {
         ));
     }
     assert!(!judge(SIGNED, BODY, &[shared]));
-    assert!(!judge(SIGNED, b"{}", &[public.clone()]));
+    assert!(!judge(SIGNED, b"{}", std::slice::from_ref(&public)));
     assert!(!judge(
         &SIGNED.replace("v1a,", "v1,"),
         BODY,
-        &[public.clone()]
+        std::slice::from_ref(&public)
     ));
     assert_eq!(format!("{public:?}"), "[secret]");
     assert_eq!(read("whsk_AAECAwQ="), Err(NotASenderKey::Private));

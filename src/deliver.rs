@@ -42,6 +42,13 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
     }
 }
 
+/// Whether delivering a conversation now would tell anything.
+pub(crate) fn has_news(record: &Record) -> bool {
+    let values = told_values(&record.conversation);
+    let told = record.announced.as_ref();
+    told.is_none_or(|before| !differences(before, &values).is_empty())
+}
+
 /// Tells; gives the end of a call that it tells of for the first time.
 async fn tell(
     conn: &mut Conn<'_>,

@@ -28,6 +28,7 @@ pub mod health;
 mod listen;
 mod memories;
 mod query;
+mod replays;
 mod request;
 mod stats;
 mod tokens;
@@ -115,6 +116,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(memories::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(stats::routes())

@@ -31,6 +31,7 @@ use super::Api;
         (name = "memories", description = "What is held about a caller."),
         (name = "events", description = "Results, in the order in which they were committed."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
+        (name = "replays", description = "Dead letters back to work: previewed, at a rate, canary first."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
         (name = "operation", description = "How the calls fare."),

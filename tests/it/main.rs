@@ -24,6 +24,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod replays;
 mod services;
 mod start_stop;
 mod stop;

@@ -107,7 +107,7 @@ const main = async () => {
   assert.match(await page.textContent("main h2"), /\d+ letters, 2 causes/);
   await check(page, "07-dead-letters");
   await page.click("a.cause >> nth=0");
-  await page.click("#results a.row >> nth=0");
+  await page.click("table.rows a.row >> nth=0");
   await page.waitForSelector("h2:text('Attempts')");
   await check(page, "08-dead-letter");
   await page.goBack();

@@ -10,6 +10,7 @@ use super::{ExtractError, Extractor, Transcript};
 use crate::memory::observation::{Observation, Rank};
 use crate::memory::redact::hide;
 
+mod address;
 mod appointments;
 mod ask;
 mod call;
@@ -22,6 +23,7 @@ mod identifiers;
 mod line;
 mod names;
 mod preferences;
+mod spelling;
 mod summary;
 mod verdict;
 mod vocabulary;
@@ -53,6 +55,7 @@ impl Rules {
         let line = line::find(&call, &mut notes);
         names::find(&call, &mut notes);
         contact::find(&call, &mut notes);
+        address::find(&call, &mut notes);
         email::find(&call, &mut notes);
         identifiers::find(&call, &mut notes);
         commitments::find(&call, &mut notes);

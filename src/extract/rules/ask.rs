@@ -28,6 +28,9 @@ static ADDRESS: LazyLock<Regex> = pattern!(
     r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b"
 );
 static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\byour zip\b");
+static CITY: LazyLock<Regex> = pattern!(
+    r"\b(?:your (?:city|town)|(?:city|town|where) (?:do|are) you (?:live|living|reside|located|based)|(?:city|town) you live)\b"
+);
 static CALLBACK: LazyLock<Regex> = pattern!(
     r"\b(?:when|what (?:day|time|date))\b[^?.!]{0,50}\b(?:call|ring|phone|reach|contact) you\b|\b(?:good|best|better|convenient) (?:time|day)\b[^?.!]{0,40}\b(?:call|ring|phone|reach|contact)"
 );
@@ -68,6 +71,7 @@ pub(super) fn asks(text: &str) -> Vec<Ask> {
         (Slot::Email, &EMAIL),
         (Slot::Address, &ADDRESS),
         (Slot::Postcode, &POSTCODE),
+        (Slot::City, &CITY),
     ] {
         if cue.is_match(text) {
             asked.push(Ask::For(slot));

@@ -18,7 +18,7 @@ const STREETS: &str = r"(?:streets?|st|str|road|rd|avenue|ave|av|lane|ln|drive|d
 const HOUSES: &str = r"(?:apartments?|apt|suite|ste|unit|flat|floor|house|block|building|bldg|towers?|villas?|complex|mall|park|post|p\.?o\.? box)";
 
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?address(?: details)?(?:'s| is| to| as|:|,)* (?:(?:is|to|as|say|now) )*|i(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:my|the)(?: \w+)? address) to )"
+    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?address(?: details)?(?:'s| is| to| as|:|,)*\b ?(?:(?:is|to|as|say|now) )*|i(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:my|the)(?: \w+)? address) to )"
 );
 static BARE_CUE: LazyLock<Regex> = pattern!(r"^(?:and |my |new |the )*address ");
 static STREET: LazyLock<Regex> = LazyLock::new(|| compile(&format!(r"\b{STREETS}\b")));
@@ -54,6 +54,9 @@ static LEAD: LazyLock<Regex> = pattern!(
 static HEAD: LazyLock<Regex> = pattern!(
     r"^(?:no, |(?:is|to|as|at|its|it's|say|my|new|the|address|it should be)\b\W{0,2}\s*)+"
 );
+/// What may stand between the word and the address.
+static OPENS: LazyLock<Regex> =
+    pattern!(r"^[\s.,:]+(?:(?:it's|its|it is|that's|that is|the new one is)\b\s*)?");
 static POSTCODE_CUE: LazyLock<Regex> =
     pattern!(r"\b(?:zip|postal|post) ?(?:code)?(?:'s| is|:)? (?:is )?");
 /// Postal codes of the United States, the United Kingdom and Canada.
@@ -89,6 +92,11 @@ fn street(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let Some((start, confidence)) = found else {
         return;
     };
+    // "I have a new address. It's 77 Low Road."
+    let start = start
+        + OPENS
+            .find(&turn.text[start..])
+            .map_or(0, |opens| opens.end());
     let rest = tail(turn.text, start);
     let end = start + ENDS.find(rest).map_or(rest.len(), |hit| hit.start());
     let start = start

@@ -18,7 +18,7 @@ pub(super) enum Ask {
 
 static NAME: LazyLock<Regex> = pattern!(
     r"\byour (?:full |first |last |sur|given |complete )*name\b|\bwho (?:am i|do i have|is this|is calling|is speaking|are you|may i)|\bwho's (?:calling|this|speaking)\b",
-    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
+    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\b(?:what|which) name\b|\bname and (?:your )?(?:\w+ )?(?:number|phone|e-?mail|address)|^\W*(?:and )?(?:the )?(?:full )?name\?|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
 );
 static PHONE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b"

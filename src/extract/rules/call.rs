@@ -21,7 +21,7 @@ static MONEY: LazyLock<Regex> = pattern!(
 
 /// Words of a call in which a number alone may be one to call.
 static REACHABLE: LazyLock<Regex> = pattern!(
-    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|repair|fix|install\w*|technician)\b|@|\w(?:mail|yahoo)\.?com\b"
+    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|repair|fix|install\w*|technician)\b|@"
 );
 
 /// Bytes of a turn that are read: more than ten minutes of speech.
@@ -290,7 +290,7 @@ impl Notes {
             .retain(|note| !silenced(&note.slot) && !redacted(note));
         // A correction comes right before what it puts in place.
         self.0
-            .sort_by_key(|note| (note.turn, note.quote.start, note.op == Op::Assert));
+            .sort_by_key(|note| (note.turn, note.quote.end, note.op == Op::Assert));
         let mut seen = Vec::new();
         let mut observations = Vec::new();
         for note in self.0 {

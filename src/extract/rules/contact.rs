@@ -33,6 +33,18 @@ static DATE: LazyLock<Regex> = pattern!(r"^(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:
 static ACCOUNT: LazyLock<Regex> = pattern!(
     r"^[\s,]*(?:is )?(?:this |that |the |my |for )*(?:account|order|booking|policy|claim|card)"
 );
+/// Numbers with their country's code, in a call whose language is not read.
+pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        for run in runs(turn.text).into_iter().filter(|run| run.plus) {
+            if let Some(value) = e164(&run, call.region) {
+                let place = place_with_plus(turn.text, &run)..run.place.end;
+                notes.push(Note::new(Slot::Phone, value, at, place, 0.8));
+            }
+        }
+    }
+}
+
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         phones(call, at, turn, notes);
@@ -42,7 +54,14 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
 
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
-    for run in runs(turn.text) {
+    let mut before_it: Option<Run> = None;
+    for mut run in runs(turn.text) {
+        if let Some(whole) = before_it
+            .as_ref()
+            .and_then(|whole| mended(turn.text, whole, &run))
+        {
+            run = whole;
+        }
         let before = lead(turn.text, run.place.start);
         let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
@@ -56,7 +75,8 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
             continue;
         }
         let put_right = match &last {
-            Some((_, end)) => corrects(&turn.text[*end..run.place.start]),
+            // A number that was mended holds the correction itself.
+            Some((_, end)) => turn.text.get(*end..run.place.start).is_none_or(corrects),
             None => corrects(before) || is_no(turn.text),
         };
         if put_right {
@@ -64,7 +84,22 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         }
         notes.push(Note::new(Slot::Phone, value.clone(), at, quote, confidence));
         last = Some((value, run.place.end));
+        before_it = Some(run);
     }
+}
+
+/// "… oh one nine two. Sorry, oh one nine three": a few digits put the end of a number right.
+fn mended(text: &str, whole: &Run, part: &Run) -> Option<Run> {
+    let kept = whole.digits.len().checked_sub(part.digits.len())?;
+    let short = (2..7).contains(&part.digits.len()) && part.place.start > whole.place.end;
+    let between = text.get(whole.place.end..part.place.start)?;
+    (short && kept >= 3 && between.len() < 40 && corrects(between)).then(|| Run {
+        digits: format!("{}{}", &whole.digits[..kept], part.digits),
+        place: whole.place.start..part.place.end,
+        parts: part.parts.clone(),
+        plus: whole.plus,
+        spoken: part.spoken,
+    })
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.

@@ -18,7 +18,7 @@ static TYPED: LazyLock<Regex> =
     pattern!(r"\b[a-z0-9](?:[a-z0-9._%+-]*[a-z0-9_])?@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b");
 /// The part behind the "at".
 static DOMAIN: LazyLock<Regex> = pattern!(
-    r"\b(?:at|@)(?: sign)?\s+((?:[a-z0-9-]+(?:\s?\.\s?|\s(?:dot|period|point)\s))+(?:com|net|org|edu|gov|io|co|us|uk|de|fr|ca|in|au|info|biz|me|ai|dev|app|eu)(?:\s?\.\s?uk|\sdot uk)?)\b"
+    r"\b(?:at|@)(?: sign)?\s+((?:[a-z0-9-]+(?:\s?\.\s?|\s(?:dot|period|point|dash|hyphen)\s))+(?:com|net|org|edu|gov|io|co|us|uk|de|fr|ca|in|au|info|biz|me|ai|dev|app|eu)(?:\s?\.\s?uk|\sdot uk)?)\b"
 );
 /// What is left of an address without its punctuation ends so.
 static LOST: LazyLock<Regex> = pattern!(r"^([a-z0-9._-]+?)\.?(com|net|org|edu|co|in)$");
@@ -54,13 +54,22 @@ const PROVIDERS: [&str; 26] = [
 /// The providers that are misheard and mistyped most; by one letter they are still known.
 const MISHEARD: [&str; 4] = ["gmail", "yahoo", "hotmail", "outlook"];
 /// Where a spoken address begins behind.
-const BEGINS: [&str; 34] = [
-    "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
+const BEGINS: [&str; 35] = [
+    "at", "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
     "yes", "yeah", "sure", "okay", "ok", "my", "and", "id", "um", "uh", "so", "use", "the", "with",
     "for", "it", "on", "be", "was", "please", "no", "sorry", "actually",
 ];
 static OTHERS: LazyLock<Regex> =
     pattern!(r"\b(?:his|her|their|your|wife's|husband's)\b[^.!?,]{0,24}$");
+
+/// Addresses as they are typed, in a call whose language is not read.
+pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        for (value, place, confidence) in typed(turn) {
+            notes.push(Note::new(Slot::Email, value, at, place, confidence));
+        }
+    }
+}
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
@@ -102,6 +111,9 @@ fn said(turn: &Turn<'_>) -> Vec<Found> {
             let mut name = domain.as_str().to_lowercase();
             for dot in [" dot ", " period ", " point ", ". ", " ."] {
                 name = name.replace(dot, ".");
+            }
+            for dash in [" dash ", " hyphen "] {
+                name = name.replace(dash, "-");
             }
             let name = name.replace(' ', "");
             Some((format!("{local}@{name}"), start..whole.end(), 0.9))

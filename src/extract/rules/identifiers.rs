@@ -9,16 +9,23 @@ use serde_json::Value;
 
 use super::ask::{corrects, identifier};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
+use super::spelling;
 use super::vocabulary::{Likeness, ends_name, is_surname, likeness};
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
+
+/// Words of a code at the most.
+const LONGEST_CODE: usize = 24;
 
 /// Words of a name that may stand before a code.
 const NAMES_BEFORE: usize = 4;
 
 /// Digits of an account number are fewer.
 const LONGEST_ACCOUNT: usize = 13;
+
+/// Digits of an account that is not called a number are more.
+const SHORTEST_ACCOUNT: usize = 5;
 
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(order|purchase|booking|reservation|confirmation|conformation|account|acct|ac|acc|claim|cliam|clm|policy|case|ticket|invoice|customer|member|membership|patient|student|tracking|record locator|pnr|reference|meter)(?: (?:confirmation|conformation|reference|id))?(?: (?:number|no|num|numbers?|nubmer|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
@@ -90,8 +97,9 @@ fn named(turn: &Turn<'_>) -> Vec<Found> {
         let place = whole.start()..place.end;
         let used = found.iter().any(|(_, _, used, _)| used.end > place.start);
         let slot = slot(&word.as_str().to_lowercase());
-        // So long an account number is a card's.
-        let card = slot == Slot::Account && value.len() >= LONGEST_ACCOUNT;
+        // So long an account number is a card's, and so short a one the end of something.
+        let few = !numbered && value.len() < SHORTEST_ACCOUNT;
+        let card = slot == Slot::Account && (few || value.len() >= LONGEST_ACCOUNT);
         if !used && !card && !OTHERS.is_match(lead(turn.text, whole.start())) {
             found.push((slot, value, place, 0.85));
         }
@@ -250,9 +258,10 @@ fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usi
     (gap <= 10 && enough).then_some((code, start..end))
 }
 
-/// The longest code in an answer.
+/// The longest code in an answer, or the last where it is put right.
 fn code_in(text: &str) -> Option<(String, Range<usize>)> {
     let words = spoken::words(text);
+    let put_right = corrects(text);
     let mut best: Option<(String, Range<usize>)> = None;
     let mut at = 0;
     while at < words.len() {
@@ -260,7 +269,7 @@ fn code_in(text: &str) -> Option<(String, Range<usize>)> {
             let place = words[at].place.start..words[at + taken - 1].place.end;
             if best
                 .as_ref()
-                .is_none_or(|(held, _)| held.len() < code.len())
+                .is_none_or(|(held, _)| held.len() < code.len() + usize::from(put_right))
             {
                 best = Some((code, place));
             }
@@ -276,37 +285,42 @@ fn code_in(text: &str) -> Option<(String, Range<usize>)> {
 /// one digit and three characters; in upper case, without spaces.
 fn code(words: &[Word<'_>]) -> Option<(String, usize)> {
     let mut code = String::new();
-    let mut taken = 0;
-    let mut end = 0;
-    for (at, word) in words.iter().enumerate().take(16) {
-        let typed = word.text.bytes().any(|byte| byte.is_ascii_digit());
-        let digit = spoken::runs(word.text)
-            .first()
-            .filter(|_| word.text.bytes().all(|byte| byte.is_ascii_alphabetic()))
-            .map(|run| run.digits.clone());
-        let letters = word.text.len() <= 5
-            && word.text.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && likeness(word.text) == Likeness::Unknown
-            && !ends_name(word.text);
-        let spelled =
-            word.text.len() == 1 && word.text.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if at > 0 && word.place.start - words[at - 1].place.end > 2 {
+    let mut at = 0;
+    while at < words.len().min(LONGEST_CODE) {
+        let word = &words[at];
+        let far = at > 0 && word.place.start - words[at - 1].place.end > 2;
+        let Some((piece, taken)) = piece(&words[at..]).filter(|_| !far) else {
             break;
-        }
-        if typed && word.text.is_ascii() {
-            code.push_str(word.text);
-        } else if let Some(digit) = digit {
-            code.push_str(&digit);
-        } else if spelled || letters {
-            code.push_str(word.text);
-        } else {
-            break;
-        }
-        taken = at + 1;
-        end = code.len();
+        };
+        code.push_str(&piece);
+        at += taken;
     }
-    code.truncate(end);
     let sound =
         code.len() >= 3 && code.len() <= 24 && code.bytes().any(|byte| byte.is_ascii_digit());
-    sound.then(|| (code.to_ascii_uppercase(), taken))
+    sound.then(|| (code.to_ascii_uppercase(), at))
+}
+
+/// What the next word of a code stands for, and how many words it takes.
+fn piece(words: &[Word<'_>]) -> Option<(String, usize)> {
+    let word = words.first()?.text;
+    if !word.is_ascii() {
+        return None;
+    }
+    if word.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Some((word.to_owned(), 1));
+    }
+    if let Some(run) = spoken::runs(word).first() {
+        return Some((run.digits.clone(), 1));
+    }
+    if let Some(letters) = spelling::letters(words) {
+        return Some(letters);
+    }
+    if let Some(letter) = spelling::of_alphabet(word) {
+        return Some((letter.to_string(), 1));
+    }
+    let letters = word.len() <= 5
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && likeness(word) == Likeness::Unknown
+        && !ends_name(word);
+    letters.then(|| (word.to_owned(), 1))
 }

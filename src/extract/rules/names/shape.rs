@@ -46,7 +46,7 @@ pub(super) fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, 
             || ends_name(word.text)
             || word.is("dot")
             || begins_code(word, words.get(at + 1), begins)
-            || !fits(text, word, words.get(at + 1), begins, judge)
+            || !fits(rest, word, words.get(at + 1), begins, judge)
         {
             break;
         }
@@ -90,12 +90,16 @@ fn begins_code(word: &Word<'_>, next: Option<&Word<'_>>, first: bool) -> bool {
     let lost = ["com", "net", "org"]
         .iter()
         .any(|end| word.text.len() > 6 && word.text.to_lowercase().ends_with(end));
-    lost || (!first && numbered && short)
+    let rare = !first || likeness(word.text) == Likeness::Unknown;
+    lost || (rare && numbered && short)
 }
 
 /// Whether a word can be part of a name, by what it is elsewhere.
-fn fits(text: &str, word: &Word<'_>, next: Option<&Word<'_>>, first: bool, judge: bool) -> bool {
-    let pronoun_next = next.is_some_and(|next| ["i", "we", "you"].iter().any(|one| next.is(one)));
+fn fits(rest: &str, word: &Word<'_>, next: Option<&Word<'_>>, first: bool, judge: bool) -> bool {
+    let pronoun_next = next.is_some_and(|next| {
+        ["i", "we", "you"].iter().any(|one| next.is(one)) && !is_apart(rest, word, next)
+    });
+    let capital = |text: &str| text.starts_with(char::is_uppercase);
     match (likeness(word.text), first) {
         (Likeness::Name | Likeness::Unknown, _) => true,
         (Likeness::Either, true) => {
@@ -103,10 +107,11 @@ fn fits(text: &str, word: &Word<'_>, next: Option<&Word<'_>>, first: bool, judge
         }
         (Likeness::Either, false) => !pronoun_next,
         // "My name is Church."
-        (Likeness::Word, true) => {
-            !judge && word.text.starts_with(char::is_uppercase) && text.contains(char::is_lowercase)
+        (Likeness::Word, true) => !judge && capital(word.text) && rest.contains(char::is_lowercase),
+        (Likeness::Word, false) => {
+            (is_surname(word.text) || (capital(word.text) && rest.contains(char::is_lowercase)))
+                && !pronoun_next
         }
-        (Likeness::Word, false) => is_surname(word.text) && !pronoun_next,
     }
 }
 
@@ -118,11 +123,16 @@ fn follows_name(next: &Word<'_>) -> bool {
         || (rare && next.text.chars().all(char::is_alphabetic))
 }
 
+/// Whether punctuation sets two words apart.
+fn is_apart(rest: &str, word: &Word<'_>, next: &Word<'_>) -> bool {
+    rest[word.place.end..next.place.start].contains([',', '.', '!', ';', ':'])
+}
+
 /// "It's john dot smith at gmail dot com" is an address.
 fn goes_on(rest: &str, last: &Word<'_>, next: &Word<'_>) -> bool {
     ["dot", "underscore"].iter().any(|joint| next.is(joint))
         || AT_DOMAIN.is_match(&rest[next.place.start..])
-        || rest[last.place.end..next.place.start].contains('@')
+        || matches!(&rest[last.place.end..next.place.start], "." | "_" | "@")
 }
 
 /// "I'm Ann from Leeds" ends; "I'm so tired" never began. A name that is known for one needs no
@@ -138,9 +148,7 @@ fn is_phrase(
         return false;
     }
     let cut = next.is_some_and(|next| {
-        !rest[last.place.end..next.place.start].contains([',', '.', '!'])
-            && !ends_name(next.text)
-            && is_common(next.text)
+        !is_apart(rest, last, next) && !ends_name(next.text) && is_common(next.text)
     });
     let lower = !first.text.starts_with(char::is_uppercase);
     let sentence_case = text.starts_with(char::is_uppercase) && text.contains(['.', ',', '?']);

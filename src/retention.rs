@@ -9,8 +9,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, conversations, dead_letters, events, memories, quarantine, results,
-    timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
+    results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -39,8 +39,10 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
                 }
+                // A letter's message may point to a payload: they are kept equally long.
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
+                    deleted += bodies::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;
@@ -54,9 +56,11 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                         conversations::hold(&mut conn, &key).await?;
                         conversations::delete(&mut conn, &key).await?;
                         timeline::delete(&mut conn, &key).await?;
+                        bodies::delete_of(&mut conn, &key).await?;
                         deleted += 1;
                     }
                 }
+                deleted += sessions::prune(&mut conn, now, BATCH).await?;
                 if let Some(before) = audit_before {
                     deleted += audit::prune(&mut conn, before, BATCH).await?;
                 }
@@ -107,6 +111,7 @@ async fn delete(
     }
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
+    bodies::delete_of(conn, key).await?;
     memories::remove_extraction(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.
     let agent_id = record

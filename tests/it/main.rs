@@ -7,7 +7,9 @@
 )]
 
 mod backends;
+mod bodies;
 mod calls;
+mod carriers;
 mod cli;
 mod dead_letters;
 mod demo;
@@ -18,10 +20,12 @@ mod failures;
 mod layers;
 mod list;
 mod outbox;
+mod overview;
 mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod replays;
 mod services;
 mod start_stop;
 mod stop;

@@ -1,6 +1,5 @@
 //! Where the caller lives: street addresses, towns and postal codes.
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;

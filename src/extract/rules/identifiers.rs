@@ -119,15 +119,8 @@ fn generic(turn: &Turn<'_>, topic: Option<&Topic>) -> Option<Found> {
     let topic = topic?;
     let hit = ANY_NUMBER.find(turn.text)?;
     let (value, place) = code_at(turn.text, hit.end(), false)?;
-    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
-    is_plain_code(&value).then(|| {
-        (
-            topic.slot(value.len() - letters),
-            value,
-            hit.start()..place.end,
-            0.7,
-        )
-    })
+    let slot = topic.slot(&value);
+    is_plain_code(&value).then(|| (slot, value, hit.start()..place.end, 0.7))
 }
 
 /// What the caller's own words say that the call is about.
@@ -139,8 +132,9 @@ enum Topic {
 }
 
 impl Topic {
-    /// What a code with so many digits is in such a call.
-    fn slot(self, digits: usize) -> Slot {
+    /// What a code is in such a call.
+    fn slot(self, code: &str) -> Slot {
+        let digits = code.bytes().filter(u8::is_ascii_digit).count();
         match self {
             Self::Insurance if digits >= 8 => Slot::Policy,
             Self::Insurance => Slot::Claim,
@@ -189,9 +183,8 @@ fn bare(call: &Call<'_>, turn: &Turn<'_>, topic: Option<&Topic>) -> Option<Found
     if !ended {
         return None;
     }
-    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
     let place = start + words[0].place.start..start + words[taken - 1].place.end;
-    Some((topic.slot(value.len() - letters), value, place, 0.6))
+    Some((topic.slot(&value), value, place, 0.6))
 }
 
 /// Whether letters and digits look like a code where nothing announced one: not "bmw 2016", not

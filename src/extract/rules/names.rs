@@ -24,7 +24,7 @@ const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];
 
 /// After this a name stands, whatever it is.
 static SURE: LazyLock<Regex> = pattern!(
-    r"\b(?:my|the) (?:full |complete |given )?name(?:'s| ?is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |myself |\bfull ?name "
+    r"\b(?:my|the) ?(?:full |complete |given )?name(?:'s| ?is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |myself |\bfull ?name "
 );
 static FIRST: LazyLock<Regex> = pattern!(r"\bfirst name(?:'s| is|:)? (?:is )?");
 static LAST: LazyLock<Regex> = pattern!(r"\b(?:last|sur|family) ?name(?:'s| is|:)? (?:is )?");

@@ -58,6 +58,11 @@ pub(super) fn is_common(word: &str) -> bool {
     matches!(likeness(word), Likeness::Word | Likeness::Either)
 }
 
+/// Whether a word stands among the common ones as it is: "broken", but not "Brooks" for "brook".
+pub(super) fn is_listed(word: &str) -> bool {
+    WORDS.contains(bare(word).as_ref())
+}
+
 /// Whether a word is a surname too: "West", "Church".
 pub(super) fn is_surname(word: &str) -> bool {
     SURNAMES.contains(bare(word).as_ref())

@@ -7,7 +7,9 @@ use regex::Regex;
 
 use crate::extract::rules::call::tail;
 use crate::extract::rules::spelling::spelled;
-use crate::extract::rules::vocabulary::{Likeness, ends_name, is_common, is_surname, likeness};
+use crate::extract::rules::vocabulary::{
+    Likeness, ends_name, is_common, is_listed, is_surname, likeness,
+};
 use crate::memory::pattern::pattern;
 use crate::memory::spoken::{self, Word};
 
@@ -109,8 +111,8 @@ fn fits(rest: &str, word: &Word<'_>, next: Option<&Word<'_>>, first: bool, judge
         // "My name is Church."
         (Likeness::Word, true) => !judge && capital(word.text) && rest.contains(char::is_lowercase),
         (Likeness::Word, false) => {
-            (is_surname(word.text) || (capital(word.text) && rest.contains(char::is_lowercase)))
-                && !pronoun_next
+            let proper = capital(word.text) && rest.contains(char::is_lowercase);
+            (is_surname(word.text) || proper || !is_listed(word.text)) && !pronoun_next
         }
     }
 }

@@ -16,6 +16,7 @@ mod dead_letters;
 mod demo;
 mod deploy;
 mod discretion;
+mod eval;
 mod failures;
 mod layers;
 mod list;

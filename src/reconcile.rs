@@ -128,8 +128,8 @@ impl Wish {
         self.accounts
             .into_iter()
             .map(|account| Listing {
-                until,
                 dry_run,
+                until,
                 ..Listing::new(id.clone(), account, since, now)
             })
             .collect()

@@ -118,10 +118,10 @@ async fn known(api: &Arc<Api>, request: Request) -> Result<DynamicVariables, Api
     }
     let subject = Subject { agent_id, caller };
     let db = &api.flow.db;
-    let held = db
+    let stored = db
         .read(move |mut conn| Box::pin(async move { memories::facts(&mut conn, &subject).await }))
         .await?;
-    let facts: Vec<Fact> = held.into_iter().map(|stored| stored.fact).collect();
+    let facts: Vec<Fact> = stored.into_iter().map(|one| one.fact).collect();
     let memory = context(&facts, api.flow.host.now(), DEFAULT_FACTS);
     if memory.is_empty() {
         return Ok(DynamicVariables::default());

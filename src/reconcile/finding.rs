@@ -78,13 +78,13 @@ pub(super) fn judge(
 
 /// Whether a row says something else than the record, in what every list words like its single read.
 fn differs(row: &Listed, settled: &Conversation) -> bool {
-    fn other<T: PartialEq>(row: Option<T>, settled: Option<T>) -> bool {
+    fn other<T: PartialEq + ?Sized>(row: Option<&T>, settled: Option<&T>) -> bool {
         row.is_some() && row != settled
     }
     let call = &row.conversation;
     call.status != settled.status
-        || other(call.duration_ms, settled.duration_ms)
-        || other(call.ended_at, settled.ended_at)
+        || other(call.duration_ms.as_ref(), settled.duration_ms.as_ref())
+        || other(call.ended_at.as_ref(), settled.ended_at.as_ref())
         || other(
             call.call_successful.as_ref(),
             settled.call_successful.as_ref(),

@@ -133,10 +133,11 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
         }
-        if self.account.polled && listing.scheduled {
-            if let Err(setback) = self.ask_one_by_one(&mut listing).await? {
-                return self.set_back(listing, setback).await;
-            }
+        if self.account.polled
+            && listing.scheduled
+            && let Err(setback) = self.ask_one_by_one(&mut listing).await?
+        {
+            return self.set_back(listing, setback).await;
         }
         self.finish(listing).await
     }
@@ -201,7 +202,7 @@ impl<'a> Run<'a> {
             }
             Err(error) => {
                 let verdict = fetch_failed(flow, &admitted, &error, failures + 1);
-                Err(Setback::of(verdict, &error))
+                Err(Setback::of(&verdict, &error))
             }
         }
     }
@@ -421,10 +422,10 @@ impl<'a> Run<'a> {
 
 impl Setback {
     /// Of a failed request, by what would become of an event for the same reason.
-    fn of(verdict: Verdict, error: &FetchError) -> Self {
+    fn of(verdict: &Verdict, error: &FetchError) -> Self {
         let (after, spent) = match verdict {
-            Verdict::Wait { after, .. } => (after, None),
-            Verdict::Retry { after, .. } => (after, Some(false)),
+            Verdict::Wait { after, .. } => (*after, None),
+            Verdict::Retry { after, .. } => (*after, Some(false)),
             Verdict::Park { .. } | Verdict::Done => (SPENT_REST, Some(true)),
         };
         Self {

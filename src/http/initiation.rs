@@ -48,6 +48,10 @@ struct CallStart {
 
 /// What the agent's prompt gets to know. The names are always there; empty for a stranger.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are the prompt's (product contract §8)"
+)]
 struct DynamicVariables {
     /// A numbered list of sentences, one a line.
     #[schema(

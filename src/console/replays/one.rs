@@ -22,6 +22,10 @@ pub(super) fn address(id: &str) -> String {
 
 #[derive(Template)]
 #[template(path = "replays/one.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each shows or hides a part of the page, and none follows from another"
+)]
 struct One {
     frame: Frame,
     address: String,

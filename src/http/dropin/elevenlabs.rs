@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 impl Original for ElevenLabs {
-    /// `{"detail": {"status", "message"}}`, and for parameters FastAPI's list of what is wrong.
+    /// `{"detail": {"status", "message"}}`, and for parameters `FastAPI`'s list of what is wrong.
     fn word(error: ApiError) -> Response {
         let detail = match error.status() {
             StatusCode::UNPROCESSABLE_ENTITY => wrong_parameters(&error),
@@ -60,7 +60,7 @@ impl Original for ElevenLabs {
     }
 }
 
-/// What is wrong with each parameter, as FastAPI says it.
+/// What is wrong with each parameter, as `FastAPI` says it.
 pub(super) fn wrong_parameters(error: &ApiError) -> Value {
     error
         .fields()

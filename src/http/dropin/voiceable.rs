@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 impl Original for Voiceable {
-    /// `{"detail": …}`: a sentence, and for parameters FastAPI's list of what is wrong.
+    /// `{"detail": …}`: a sentence, and for parameters `FastAPI`'s list of what is wrong.
     fn word(error: ApiError) -> Response {
         let detail = match error.status() {
             StatusCode::UNPROCESSABLE_ENTITY => wrong_parameters(&error),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::conversation::{CallSuccess, Conversation, Message, Presence, Status, Transport};
 use crate::http::dropin::turns::{Turn, turns};
 use crate::http::dropin::{named, seconds};
+use crate::time::Timestamp;
 
 /// Its word for where a call stands.
 pub(in crate::http::dropin) fn status(call: &Conversation) -> &'static str {
@@ -229,7 +230,7 @@ impl Detail {
             transcript: turns(messages.unwrap_or_default(), call.happened_at()),
             metadata: Metadata {
                 start_time_unix_secs: start(call),
-                accepted_time_unix_secs: call.started_at.map(|at| at.as_secs()),
+                accepted_time_unix_secs: call.started_at.map(Timestamp::as_secs),
                 call_duration_secs: seconds(call),
                 cost: call.cost_cents,
                 phone_call: PhoneCall::of(call),

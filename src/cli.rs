@@ -17,6 +17,8 @@ mod extract;
 mod memories;
 mod migrate;
 mod output;
+mod progress;
+mod replays;
 mod serve;
 mod shell;
 mod simulate;
@@ -99,6 +101,9 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Watch, hold and end replays of dead letters
+    #[command(subcommand)]
+    Replays(replays::Command),
     /// Read what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -134,13 +139,14 @@ impl Cli {
         let done = match self.command {
             Command::Demo(args) => demo::run(&globals, &args).await,
             Command::Serve(args) => serve::run(&globals, args).await,
-            Command::Simulate(args) => simulate::run(&args).await,
+            Command::Simulate(args) => simulate::run(&globals, &args).await,
             Command::Migrate(args) => migrate::run(&globals, &args).await,
             Command::Check(args) => check::run(&globals, &args).await,
             Command::Verify(args) => verify::run(&globals, &args),
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
+            Command::Replays(command) => replays::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),

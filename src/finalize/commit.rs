@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::conversation::{Conversation, Message};
 use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
 use crate::event::{CallEvent, EventKind, Message as Work};
-use crate::flow::{Flow, Sources, store_failed};
+use crate::flow::{Flow, Sources, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::caller::CallerKey;
 use crate::platform::{Fetched, Source};
@@ -16,6 +16,7 @@ use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
 use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
@@ -60,41 +61,93 @@ pub(super) async fn commit(
     fetched_at: Timestamp,
 ) -> std::result::Result<(), Verdict> {
     let settling = Settling {
+        attempt: delivery.attempt,
+        history: delivery.history.clone(),
+        enqueued_at: delivery.enqueued_at,
+        payload: told::payload_of(flow, event).await?,
+        ..settling(flow, source, event, key, fetched, fetched_at)
+    };
+    let ended_at = flow
+        .db
+        .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
+        .await
+        .map_err(|error| store_failed(&error))?;
+    flow.queue.wake();
+    passed(Passage::Finalized, ended_at, flow.host.now());
+    metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
+    Ok(())
+}
+
+/// The first attempt to settle what was fetched.
+fn settling(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    key: &ConversationKey,
+    fetched: Fetched,
+    fetched_at: Timestamp,
+) -> Settling {
+    let now = flow.host.now();
+    Settling {
         source: source.clone(),
         event: event.clone(),
         key: key.clone(),
         fetched,
         fetched_at,
-        now: flow.host.now(),
-        attempt: delivery.attempt,
-        history: delivery.history.clone(),
-        enqueued_at: delivery.enqueued_at,
+        now,
+        attempt: 1,
+        history: Vec::new(),
+        enqueued_at: now,
         barrier: barrier_hash(&flow.seal, key),
         finalize: flow.finalize.clone(),
         sources: Arc::clone(&flow.sources),
         seal: flow.seal.clone(),
-        payload: told::payload_of(flow, event).await?,
-    };
+        payload: None,
+    }
+}
+
+/// A call as it is, as it would be, and what was said in it.
+pub(super) type Outlook = (Option<Record>, Record, Vec<Message>);
+
+/// What settling would come to; nothing is written.
+pub(super) async fn outlook(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    key: &ConversationKey,
+    fetched: Fetched,
+) -> std::result::Result<Outlook, Verdict> {
+    let now = flow.host.now();
+    let mut settling = settling(flow, source, event, key, fetched, now);
     flow.db
-        .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let stored = conversations::get(&mut conn, &settling.key).await?;
+                // What only events tell is kept by reading it anew: this event speaks for itself.
+                if settling.source.api.is_some() || settling.event.room.is_some() {
+                    settling.keep_newest(&mut conn, stored.as_ref()).await?;
+                }
+                let settled = settling.settle(&mut conn, stored.as_ref()).await?;
+                let record = settling.record(stored.as_ref(), settled)?;
+                Ok((stored, record, settling.fetched.messages))
+            })
+        })
         .await
-        .map_err(|error| store_failed(&error))?;
-    flow.queue.wake();
-    metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
-    Ok(())
+        .map_err(|error| store_failed(&error))
 }
 
 impl Settling {
-    async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
+    /// Settles; gives the end of a call that it settles for the first time.
+    async fn run(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         conversations::hold(conn, &self.key).await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
-            return Ok(());
+            return Ok(None);
         }
         if barriers::get(conn, Kind::Conversation, &self.barrier)
             .await?
             .is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
         let stored = conversations::get(conn, &self.key).await?;
         self.keep_newest(conn, stored.as_ref()).await?;
@@ -109,7 +162,9 @@ impl Settling {
             let next = Work::remember(self.key.clone(), record.revision);
             outbox::put(conn, &next, self.now, self.now).await?;
         }
-        self.tell(conn, &record).await
+        self.tell(conn, &record).await?;
+        let first = stored.is_none();
+        Ok(record.conversation.ended_at.filter(|_| first))
     }
 
     /// Another worker may have settled this call by a newer fetch: then that content stands, and

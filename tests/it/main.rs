@@ -16,6 +16,7 @@ mod demo;
 mod deploy;
 mod discretion;
 mod failures;
+mod fuzz;
 mod layers;
 mod list;
 mod outbox;

@@ -99,11 +99,9 @@ async fn authenticated(State(desk): State<Arc<Desk>>, request: Request, next: Ne
 
 /// The answer about one call: its object, or 404.
 pub(super) fn answer(call: Option<serde_json::Value>) -> Response {
-    match call {
-        Some(call) => Json(call).into_response(),
-        None => {
-            let unknown = Json(json!({ "message": "there is no such call" }));
-            (StatusCode::NOT_FOUND, unknown).into_response()
-        }
+    if let Some(call) = call {
+        return Json(call).into_response();
     }
+    let unknown = Json(json!({ "message": "there is no such call" }));
+    (StatusCode::NOT_FOUND, unknown).into_response()
 }

@@ -33,16 +33,12 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
         retention: Duration::ZERO,
     };
     let http = platform::http_client().expect("a client");
-    let source = |platform| {
-        platform::build(&[config(platform)], &defaults, &http)
-            .ok()?
-            .pop()
-    };
-    PlatformName::ALL
+    let configs: Vec<SourceConfig> = PlatformName::ALL
         .into_iter()
         .filter(|platform| platform.signed_by() != SignedBy::Polled)
-        .map(source)
-        .collect()
+        .map(config)
+        .collect();
+    platform::build(&configs, &defaults, &http).expect("sources without an API")
 });
 
 fn config(platform: PlatformName) -> SourceConfig {

@@ -20,6 +20,7 @@ mod eval;
 mod failures;
 mod layers;
 mod list;
+mod official;
 mod outbox;
 mod overview;
 mod proxy;

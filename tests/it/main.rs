@@ -8,6 +8,7 @@
 
 mod backends;
 mod bodies;
+mod browser;
 mod calls;
 mod carriers;
 mod cli;
@@ -15,6 +16,7 @@ mod dead_letters;
 mod demo;
 mod deploy;
 mod discretion;
+mod eval;
 mod failures;
 mod layers;
 mod list;

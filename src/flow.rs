@@ -21,9 +21,6 @@ use crate::verdict::{Failure, Verdict};
 /// Requests that one source's API is asked at once: a slow platform holds no more workers.
 const REQUESTS_A_SOURCE: usize = 8;
 
-/// The code of a wait for a place among the source's requests.
-pub(crate) const CROWDED: &str = "source_busy";
-
 /// How long work waits for a place among its source's requests.
 const CROWDED_WAIT: Duration = Duration::from_millis(250);
 
@@ -172,9 +169,8 @@ impl Sources {
         };
         let place = Arc::clone(&gated.places)
             .try_acquire_owned()
-            .map_err(|_| Verdict::Wait {
+            .map_err(|_| Verdict::Defer {
                 after: CROWDED_WAIT,
-                why: Failure::platform(CROWDED, "the source's API is asked enough at once"),
             })?;
         let admitted = Admitted {
             circuit: Arc::clone(&gated.circuit),

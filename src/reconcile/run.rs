@@ -11,7 +11,7 @@ use super::page::{Noted, note};
 use super::{Account, LEASE, LONGEST_ABSENCE, Listing, Result, Status, Timestamp};
 use crate::circuit::Circuit;
 use crate::finalize::fetch_failed;
-use crate::flow::{Admitted, CROWDED, Flow};
+use crate::flow::{Admitted, Flow};
 use crate::id::Owner;
 use crate::platform::{Api, FetchError, ListPage, ListQuery, Listed};
 use crate::store::reconcile as listings;
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
             };
             tries += 1;
             match &refused {
-                Verdict::Wait { after, why } if why.code == CROWDED && tries < MOST_TRIES => {
+                Verdict::Defer { after } if tries < MOST_TRIES => {
                     flow.host.pause(*after).await;
                 }
                 _ => return Err(refused),
@@ -424,7 +424,7 @@ impl Setback {
     /// Of a failed request, by what would become of an event for the same reason.
     fn of(verdict: &Verdict, error: &FetchError) -> Self {
         let (after, spent) = match verdict {
-            Verdict::Wait { after, .. } => (*after, None),
+            Verdict::Wait { after, .. } | Verdict::Defer { after } => (*after, None),
             Verdict::Retry { after, .. } => (*after, Some(false)),
             Verdict::Park { .. } | Verdict::Done => (SPENT_REST, Some(true)),
         };
@@ -447,6 +447,11 @@ impl Setback {
                 after: SPENT_REST,
                 why: why.message,
                 spent: Some(true),
+            },
+            Verdict::Defer { after } => Self {
+                after,
+                why: "the source's API is asked enough at once".to_owned(),
+                spent: None,
             },
             Verdict::Done => Self {
                 after: SPENT_REST,

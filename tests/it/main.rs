@@ -8,6 +8,7 @@
 
 mod backends;
 mod bodies;
+mod browser;
 mod calls;
 mod carriers;
 mod cli;

@@ -18,6 +18,7 @@ mod deploy;
 mod discretion;
 mod eval;
 mod failures;
+mod fuzz;
 mod layers;
 mod list;
 mod outbox;

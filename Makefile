@@ -26,6 +26,7 @@ chaos: ## the failure suite with twenty thousand events a run, and its table
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 		$(CARGO) doc --locked --no-deps --document-private-items
 

@@ -20,6 +20,7 @@ use super::courier::{self, Courier};
 use super::link::{self, Error, Result, Session, within};
 use super::parcel::Parcel;
 use crate::event::{Message, Stage};
+use crate::trace;
 use crate::queue::{self, Claim, Delivery};
 use crate::time::Timestamp;
 use crate::verdict::Failure;
@@ -246,6 +247,7 @@ impl Task {
                     message,
                     attempt: parcel.attempts.saturating_add(1),
                     history: parcel.history,
+                    trace: trace::carried_by(&parcel.body),
                     enqueued_at: parcel.enqueued_at,
                     claim: Claim::Broker(held),
                 };

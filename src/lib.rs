@@ -11,6 +11,7 @@
 // words: plain types and rules
 pub mod conversation;
 pub mod end_reason;
+pub mod endpoint;
 pub mod event;
 pub mod id;
 pub mod memory;
@@ -27,6 +28,7 @@ pub mod host;
 
 // edges: each knows one outside thing and the words
 pub mod extract;
+pub mod outbound;
 pub mod platform;
 pub mod queue;
 pub mod store;

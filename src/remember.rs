@@ -27,8 +27,8 @@ use crate::verdict::{Failure, Verdict};
 
 mod tell;
 
-pub(crate) use tell::forget;
 use tell::refold;
+pub(crate) use tell::{forget, memory_object};
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,6 +17,8 @@ pub mod audit;
 pub mod barriers;
 pub mod conversations;
 pub mod dead_letters;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 pub mod memories;
 pub mod meta;

@@ -35,7 +35,8 @@ pub fn places(stage: Stage) -> u16 {
         // Mostly waiting for platforms.
         Stage::Finalize => 64,
         Stage::Remember => 8,
-        Stage::Deliver => 16,
+        // Mostly waiting for endpoints, of which none has more than its own few places.
+        Stage::Deliver => 128,
     }
 }
 
@@ -45,6 +46,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention) {
         flow.host.spawn(work(Arc::clone(flow), stage));
     }
     flow.host.spawn(look_again(Arc::clone(flow)));
+    flow.host.spawn(deliver::keep_dispatching(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
 }
 
@@ -116,6 +118,7 @@ async fn judge(flow: &Flow, delivery: &Delivery) -> Verdict {
             Work::Finalize(event) => finalize::finalize(flow, event, delivery).await,
             Work::Remember(key) => remember::remember(flow, key, delivery).await,
             Work::Deliver(key) => deliver::deliver(flow, key, delivery).await,
+            Work::Send(sending) => deliver::send(flow, sending).await,
         }
     };
     match timeout(STAGE_PATIENCE, AssertUnwindSafe(staged).catch_unwind()).await {

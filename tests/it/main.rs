@@ -9,6 +9,7 @@
 mod backends;
 mod calls;
 mod cli;
+mod crm;
 mod dead_letters;
 mod demo;
 mod deploy;

@@ -8,11 +8,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::conversation::Conversation;
-use crate::flow::{Flow, store_failed};
+use crate::flow::{Flow, passed, store_failed};
 use crate::id::{ConversationKey, of_content};
 use crate::queue::Delivery;
 use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
+use crate::store::passages::Passage;
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -52,7 +53,8 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
         .write(move |mut conn| Box::pin(async move { tell(&mut conn, &key, now, attempt).await }))
         .await;
     match told {
-        Ok(()) => {
+        Ok(ended_at) => {
+            passed(Passage::Delivered, ended_at, now);
             flow.news.tell();
             Verdict::Done
         }
@@ -60,15 +62,16 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
     }
 }
 
+/// Tells; gives the end of a call that it tells of for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
     key: &ConversationKey,
     now: Timestamp,
     attempt: u32,
-) -> Result<()> {
+) -> Result<Option<Timestamp>> {
     conversations::hold(conn, key).await?;
     let Some(mut record) = conversations::get(conn, key).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let values = told_values(&record.conversation);
     let (kind, changed) = match &record.announced {
@@ -76,7 +79,7 @@ async fn tell(
         Some(before) => {
             let changed = differences(before, &values);
             if changed.is_empty() {
-                return Ok(());
+                return Ok(None);
             }
             ("conversation.updated", changed)
         }
@@ -97,8 +100,9 @@ async fn tell(
         detail,
     };
     timeline::add(conn, key, &step).await?;
-    record.announced = Some(values);
-    conversations::save(conn, &record).await
+    let first = record.announced.replace(values).is_none();
+    conversations::save(conn, &record).await?;
+    Ok(record.conversation.ended_at.filter(|_| first))
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {

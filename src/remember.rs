@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::conversation::{Conversation, Message};
 use crate::event::Message as Work;
 use crate::extract::{ExtractError, Transcript, ground};
-use crate::flow::{Flow, store_failed};
+use crate::flow::{Flow, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
 use crate::memory::skip::{SkipReason, why_skipped};
@@ -20,6 +20,7 @@ use crate::retry;
 use crate::secret::sha256_hex;
 use crate::store::conversations::{self, Record};
 use crate::store::memories::{self, Extraction, Subject};
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result, outbox};
 use crate::time::Timestamp;
@@ -191,7 +192,8 @@ async fn write(
     attempt: u32,
 ) -> std::result::Result<(), Verdict> {
     let now = flow.host.now();
-    flow.db
+    let ended_at = flow
+        .db
         .write(move |mut conn| {
             Box::pin(async move {
                 Writing {
@@ -206,6 +208,7 @@ async fn write(
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
+    passed(Passage::Remembered, ended_at, now);
     Ok(())
 }
 
@@ -216,7 +219,8 @@ struct Writing {
 }
 
 impl Writing {
-    async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<()> {
+    /// Writes; gives the end of a call that it writes for the first time.
+    async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<Option<Timestamp>> {
         let key = self.record.key();
         // The row is written back whole: nobody may write it in between.
         conversations::hold(conn, &key).await?;
@@ -228,10 +232,10 @@ impl Writing {
         memories::hold(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
         let Some(mut current) = conversations::get(conn, &key).await? else {
-            return Ok(());
+            return Ok(None);
         };
         if current.revision != self.record.revision {
-            return Ok(());
+            return Ok(None);
         }
         let stands = before.as_ref().is_some_and(|old| stands(old, &outcome));
         if !stands {
@@ -259,13 +263,14 @@ impl Writing {
         if let Outcome::Skipped { consents, .. } = &outcome {
             tell::consents_of_nobody(conn, &current, consents, self.now).await?;
         }
+        let first = current.memory_status.is_none();
         current.memory_status = Some(outcome.status().to_owned());
         current.memory_reason = outcome.reason().map(str::to_owned);
         conversations::save(conn, &current).await?;
         timeline::add(conn, &key, &self.step(&outcome, current.revision)).await?;
         let next = Work::deliver(key, current.revision);
         outbox::put(conn, &next, self.now, self.now).await?;
-        Ok(())
+        Ok(current.conversation.ended_at.filter(|_| first))
     }
 
     fn step(&self, outcome: &Outcome, revision: i64) -> Step {

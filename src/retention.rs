@@ -9,8 +9,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, conversations, dead_letters, deliveries, events, memories, quarantine,
-    results, timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, memories,
+    quarantine, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -40,8 +40,10 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
                 }
+                // A letter's message may point to a payload: they are kept equally long.
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
+                    deleted += bodies::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = deliveries_before {
                     deleted += deliveries::prune(&mut conn, before, BATCH).await?;
@@ -58,9 +60,11 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                         conversations::hold(&mut conn, &key).await?;
                         conversations::delete(&mut conn, &key).await?;
                         timeline::delete(&mut conn, &key).await?;
+                        bodies::delete_of(&mut conn, &key).await?;
                         deleted += 1;
                     }
                 }
+                deleted += sessions::prune(&mut conn, now, BATCH).await?;
                 if let Some(before) = audit_before {
                     deleted += audit::prune(&mut conn, before, BATCH).await?;
                 }
@@ -112,6 +116,7 @@ async fn delete(
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
     deliveries::erase(conn, key, now).await?;
+    bodies::delete_of(conn, key).await?;
     memories::remove_extraction(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.
     let agent_id = record

@@ -9,22 +9,28 @@ use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqliteConnection;
 
+mod beginnings;
 mod migrate;
 mod postgres;
 mod sqlite;
 
 pub mod audit;
 pub mod barriers;
+pub mod bodies;
+pub mod callers;
 pub mod conversations;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod filling;
 pub mod memories;
 pub mod meta;
 pub mod outbox;
+pub mod passages;
 pub mod quarantine;
 pub mod results;
+pub mod sessions;
 pub mod timeline;
 pub mod tokens;
 
@@ -201,6 +207,16 @@ impl Db {
             })
         })
         .await
+    }
+
+    /// How many connections lie idle, and how many are busy. `SQLite`'s one writer is not among them.
+    pub fn connections(&self) -> (i64, i64) {
+        let (size, idle) = match self {
+            Self::Sqlite(sqlite) => sqlite.connections(),
+            Self::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        (idle, i64::from(size).saturating_sub(idle).max(0))
     }
 
     /// The name that users know it by.

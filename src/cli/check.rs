@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::output::{self, Choice, Format};
-use crate::config::{Config, ConfigError, PlatformName};
+use crate::config::{Config, ConfigError, PlatformName, SignedBy};
 use crate::host::{Clock, Host};
 use crate::platform::{self, FetchError, ListQuery, Source};
 use crate::queue::rabbit;
@@ -236,21 +236,40 @@ async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (source, settings) in built.iter().zip(&config.sources) {
         findings.push(secrets(source, settings));
+        findings.extend(unverified(source, settings.platform));
         findings.push(api(source).await);
     }
     Ok(findings)
 }
 
 fn secrets(source: &Source, settings: &crate::config::SourceConfig) -> Finding {
-    let count = match settings.platform {
-        PlatformName::Speechify => settings.webhook.secrets.len(),
-        PlatformName::Livekit => settings.webhook.keys.len(),
+    let count = match settings.platform.signed_by() {
+        SignedBy::Secrets => settings.webhook.secrets.len(),
+        SignedBy::NamedKeys => settings.webhook.keys.len(),
+        SignedBy::Polled => {
+            let every = settings.reconcile.every.as_secs();
+            return Finding::ok(
+                format!("source {}", source.name),
+                format!("sends no webhook; its API is asked every {every} s"),
+            );
+        }
     };
     let secrets = if count == 1 { "secret" } else { "secrets" };
     Finding::ok(
         format!("source {}", source.name),
         format!("POST /webhooks/{}, {count} {secrets}", source.name),
     )
+}
+
+/// What a person should know before relying on a platform that we know from its documents alone.
+fn unverified(source: &Source, platform: PlatformName) -> Option<Finding> {
+    let what = platform.unverified()?;
+    Some(Finding::new(
+        format!("source {}: {}", source.name, platform.as_str()),
+        State::Warning,
+        format!("unverified against a real account: {what}"),
+        "compare the first calls with the platform's own dashboard",
+    ))
 }
 
 /// Asks the source's API for its newest calls: only that shows whether the key is right.
@@ -265,6 +284,11 @@ async fn api(source: &Source) -> Finding {
             what,
             error.to_string(),
             "make a new API key with the platform, and set api.token",
+        ),
+        Err(error @ FetchError::Unscoped { .. }) => Finding::failed(
+            what,
+            error.to_string(),
+            "give the token the scope that it lacks, or set api.token to another",
         ),
         Err(error @ FetchError::SlowDown { .. }) => {
             Finding::new(what, State::Warning, error.to_string(), "try again later")

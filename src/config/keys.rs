@@ -40,12 +40,23 @@ pub(super) const SOURCE: &[&str] = &[
     "webhook.keys",
     "webhook.tolerance",
     "webhook.max_body",
+    "webhook.url",
+    "webhook.scheme",
+    "webhook.header",
+    "webhook.timestamp_header",
+    "webhook.payload",
+    "webhook.encoding",
+    "webhook.prefix",
     "api.platform",
     "api.base_url",
     "api.token",
+    "api.account",
     "agent",
     "timezone",
     "region",
+    "reconcile.every",
+    "reconcile.look_back",
+    "reconcile.settle",
 ];
 
 /// Keys of the product contract that this version reads over, with a warning.
@@ -55,10 +66,6 @@ pub(super) const LATER: &[&str] = &[
     "memory.llm.api_key",
     "memory.llm.timeout",
 ];
-
-/// The same of a source.
-pub(super) const SOURCE_LATER: &[&str] =
-    &["reconcile.every", "reconcile.look_back", "reconcile.settle"];
 
 /// Short names of variables, and the keys that they mean.
 pub(super) const SHORT: &[(&str, &str)] = &[

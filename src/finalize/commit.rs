@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, settle};
+use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
 use crate::event::{CallEvent, EventKind, Message as Work};
-use crate::flow::{Flow, Sources, store_failed};
+use crate::flow::{Flow, Sources, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::caller::CallerKey;
 use crate::platform::{Fetched, Source};
@@ -14,13 +14,15 @@ use crate::queue::Delivery;
 use crate::room::story;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
+use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
-use super::room;
+use super::{redact_all, room, told};
 
 /// Names a conversation in a barrier without naming it.
 pub(crate) fn barrier_hash(seal: &SealKey, key: &ConversationKey) -> String {
@@ -44,6 +46,9 @@ struct Settling {
     barrier: String,
     finalize: crate::config::Finalize,
     sources: Arc<Sources>,
+    seal: SealKey,
+    /// What the event carries, where no API is asked.
+    payload: Option<Payload>,
 }
 
 pub(super) async fn commit(
@@ -68,27 +73,32 @@ pub(super) async fn commit(
         barrier: barrier_hash(&flow.seal, key),
         finalize: flow.finalize.clone(),
         sources: Arc::clone(&flow.sources),
+        seal: flow.seal.clone(),
+        payload: told::payload_of(flow, event).await?,
     };
-    flow.db
+    let ended_at = flow
+        .db
         .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
+    passed(Passage::Finalized, ended_at, flow.host.now());
     metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
     Ok(())
 }
 
 impl Settling {
-    async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
+    /// Settles; gives the end of a call that it settles for the first time.
+    async fn run(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         conversations::hold(conn, &self.key).await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
-            return Ok(());
+            return Ok(None);
         }
         if barriers::get(conn, Kind::Conversation, &self.barrier)
             .await?
             .is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
         let stored = conversations::get(conn, &self.key).await?;
         self.keep_newest(conn, stored.as_ref()).await?;
@@ -103,14 +113,19 @@ impl Settling {
             let next = Work::remember(self.key.clone(), record.revision);
             outbox::put(conn, &next, self.now, self.now).await?;
         }
-        self.tell(conn, &record).await
+        self.tell(conn, &record).await?;
+        let first = stored.is_none();
+        Ok(record.conversation.ended_at.filter(|_| first))
     }
 
     /// Another worker may have settled this call by a newer fetch: then that content stands, and
     /// only what this event adds is settled anew.
     async fn keep_newest(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
         if self.source.api.is_none() {
-            return self.made_anew(conn, stored).await;
+            return match self.event.room {
+                Some(_) => self.made_anew(conn, stored).await,
+                None => self.told_anew(conn, stored).await,
+            };
         }
         let named_by_platform = room::is_named(&self.fetched.conversation);
         if let Some(stored) = stored {
@@ -152,6 +167,26 @@ impl Settling {
         Ok(())
     }
 
+    /// A call that only its events know is made of all that they said until now.
+    async fn told_anew(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        if let Some(payload) = &self.payload {
+            bodies::keep(conn, &self.key, payload).await?;
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        if let Some(all) = told::all_of(conn, &self.key, &self.sources, &self.seal).await? {
+            self.fetched = redact_all(all);
+        }
+        // What was said by an event whose payload has expired stays known.
+        let before = Fetched {
+            conversation: stored.conversation.clone(),
+            messages: conversations::all_messages(conn, &self.key).await?,
+            reason: stored_word(&stored.settled()),
+            seen: None,
+        };
+        told::fill_in(&mut self.fetched, before, &self.source);
+        Ok(())
+    }
+
     async fn settle(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<Settled> {
         let call = &mut self.fetched.conversation;
         if let Some(name) = call.room_name.value() {
@@ -160,7 +195,19 @@ impl Settling {
         let told = room::facts_of(conn, &self.source, call).await?;
         let story = story(&told, &call.caller_identity);
         room::fill_in(call, &story);
-        let sightings: Vec<_> = story.sighting.into_iter().collect();
+        let hint = self.event.hint.clone().unwrap_or_default();
+        let seen = [self.fetched.seen.clone(), hint.seen].into_iter().flatten();
+        let seen = seen.map(|reason| Sighting {
+            reason,
+            at: self.event.happened_at(),
+            event_id: self.event.event_id.clone(),
+        });
+        let sightings: Vec<_> = story.sighting.into_iter().chain(seen).collect();
+        let says =
+            |word: &Option<PlatformReason>| word.as_ref().is_some_and(|w| w.reason.is_some());
+        if hint.said.is_some() && !says(&self.fetched.reason) {
+            self.fetched.reason = hint.said;
+        }
         let evidence = Evidence {
             status: &call.status,
             outbound: call.is_outbound(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use reqwest::{Client, Url};
-use serde_json::Value;
+use reqwest::{Client, RequestBuilder, Url};
+use serde_json::{Map, Value};
 
 use super::FetchError;
 use crate::secret::Secret;
@@ -21,23 +21,42 @@ const MAX_PAUSE: Duration = Duration::from_mins(15);
 /// The base URL of an API is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("api.base_url is not an http or https URL")]
-pub struct BadBaseUrl;
+pub(super) struct BadBaseUrl;
+
+/// How a platform wants to be shown who asks.
+#[derive(Clone, Debug)]
+pub(super) enum Auth {
+    /// `Authorization: Bearer`
+    Bearer(Secret),
+    /// `Authorization`, with the key as it is
+    Bare(Secret),
+    /// `Authorization: Basic`, of an account and its token
+    Basic(String, Secret),
+}
 
 /// A platform's API: where it is, and how to authenticate.
 pub(super) struct Rest {
     base: Url,
-    token: Secret,
+    auth: Auth,
     http: Client,
 }
 
 impl Rest {
-    /// The API at `base_url`, which may have a path, asked with `Authorization: Bearer`.
-    pub(super) fn new(base_url: &str, token: Secret, http: Client) -> Result<Self, BadBaseUrl> {
+    /// The API at `base_url`, which may have a path.
+    pub(super) fn new(base_url: &str, auth: Auth, http: Client) -> Result<Self, BadBaseUrl> {
         let base = Url::parse(base_url).map_err(|_| BadBaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(BadBaseUrl);
         }
-        Ok(Self { base, token, http })
+        Ok(Self { base, auth, http })
+    }
+
+    fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.auth {
+            Auth::Bearer(token) => request.bearer_auth(token.expose()),
+            Auth::Bare(key) => request.header(http::header::AUTHORIZATION, key.expose()),
+            Auth::Basic(account, token) => request.basic_auth(account, Some(token.expose())),
+        }
     }
 
     /// Asks for `path`, given as its segments, each of which is percent-encoded.
@@ -47,10 +66,18 @@ impl Rest {
         query: &[(&str, &str)],
     ) -> Result<Value, FetchError> {
         let url = self.url(path, query)?;
+        self.ask(self.http.get(url)).await
+    }
+
+    /// The same, for platforms that are asked by posting the question.
+    pub(super) async fn post(&self, path: &[&str], question: &Value) -> Result<Value, FetchError> {
+        let url = self.url(path, &[])?;
+        self.ask(self.http.post(url).json(question)).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, FetchError> {
         let mut answer = self
-            .http
-            .get(url)
-            .bearer_auth(self.token.expose())
+            .authenticated(request)
             .header(http::header::ACCEPT, "application/json")
             .send()
             .await
@@ -103,8 +130,21 @@ impl fmt::Debug for Rest {
     }
 }
 
+/// The object that an answer is.
+pub(super) fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
+    match answer {
+        Value::Object(object) => Ok(object),
+        _ => Err(malformed("it is not an object")),
+    }
+}
+
+/// An answer that is not what was asked for.
+pub(super) fn malformed(why: &str) -> FetchError {
+    FetchError::Malformed(why.to_owned())
+}
+
 /// PostgreSQL has no place for U+0000: a call whose transcript holds one would never be stored.
-fn storable(value: Value) -> Value {
+pub(super) fn storable(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
         Value::Array(values) => values.into_iter().map(storable).collect(),

@@ -35,6 +35,7 @@ const FLOW: &[&str] = &[
     "remember",
     "replay",
     "retention",
+    "stats",
     "worker",
 ];
 const FACES: &[&str] = &["cli", "console", "http", "simulate"];
@@ -83,6 +84,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/simulate",
         ],
     ),
+    ("askama", &["src/console"]),
     ("backoff", &["src/retry.rs"]),
     ("minijinja", &["src/outbound/template.rs"]),
     ("ring", &["src/secret.rs", "src/signature", "src/main.rs"]),

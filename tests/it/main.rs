@@ -7,7 +7,9 @@
 )]
 
 mod backends;
+mod bodies;
 mod calls;
+mod carriers;
 mod cli;
 mod crm;
 mod dead_letters;
@@ -18,6 +20,7 @@ mod failures;
 mod layers;
 mod list;
 mod outbox;
+mod overview;
 mod proxy;
 mod queue;
 mod rabbit;

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::map::{self, Naming};
-use crate::config::{ApiConfig, SourceConfig};
+use super::map;
+use crate::config::SourceConfig;
 use crate::id::ConversationId;
-use crate::platform::rest::{BadBaseUrl, Rest};
+use crate::platform::naming::Naming;
+use crate::platform::rest::{Rest, malformed, object};
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 
 /// The path that all routes begin with.
@@ -33,18 +34,11 @@ pub struct Client {
 
 impl Client {
     /// The API of this source.
-    pub fn new(
-        source: &SourceConfig,
-        api: &ApiConfig,
-        http: reqwest::Client,
-    ) -> Result<Self, BadBaseUrl> {
-        Ok(Self {
-            rest: Rest::new(&api.base_url, api.token.clone(), http)?,
-            naming: Naming {
-                source: source.name.clone(),
-                agent: source.agent.clone(),
-            },
-        })
+    pub(in crate::platform) fn new(source: &SourceConfig, rest: Rest) -> Self {
+        Self {
+            rest,
+            naming: Naming::of(source, super::NAME),
+        }
     }
 
     /// The conversation, and the spelling of its id that the platform knows.
@@ -116,6 +110,7 @@ impl Api for Client {
             conversation,
             messages,
             reason,
+            seen: None,
         })
     }
 
@@ -154,13 +149,6 @@ impl Api for Client {
     }
 }
 
-fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
-    match answer {
-        Value::Object(object) => Ok(object),
-        _ => Err(malformed("it is not an object")),
-    }
-}
-
 /// The rows of a page, and where the next one begins. A page that says there is more, but not
 /// where, is half an answer.
 fn rows(
@@ -180,10 +168,6 @@ fn rows(
         (Some(true), None) => Err(malformed("it says that there is more, and not where")),
         (_, next) => Ok((rows, next)),
     }
-}
-
-fn malformed(why: &str) -> FetchError {
-    FetchError::Malformed(why.to_owned())
 }
 
 #[cfg(test)]

@@ -74,20 +74,23 @@ fn what_is_not_whole_is_refused() {
         let headers = headers(signature);
         let refused = judge(&headers, SECS);
         assert!(
-            matches!(refused, Err(Refusal::Malformed(SIGNATURE, _))),
+            matches!(refused, Err(Refusal::Malformed(ref name, _)) if name == SIGNATURE),
             "{refused:?}"
         );
     }
     for name in [ID, TIMESTAMP, SIGNATURE] {
         let mut headers = headers(GOOD);
         headers.remove(name);
-        assert_eq!(judge(&headers, SECS), Err(Refusal::Missing(name)));
+        assert_eq!(
+            judge(&headers, SECS),
+            Err(Refusal::Missing(name.to_owned()))
+        );
     }
     let mut dotted = headers(GOOD);
     dotted.insert(ID, "msg_1.2".parse().unwrap());
     assert!(matches!(
         judge(&dotted, SECS),
-        Err(Refusal::Malformed(ID, _))
+        Err(Refusal::Malformed(name, _)) if name == ID
     ));
     let mut changed = headers(GOOD);
     changed.insert(ID, "msg_other".parse().unwrap());

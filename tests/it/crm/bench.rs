@@ -276,9 +276,11 @@ impl Bench {
     }
 
     pub(super) async fn audit(&self) -> Vec<audit::Entry> {
-        self.read(|conn| Box::pin(async move { audit::list(conn, &all()).await }))
-            .await
-            .rows
+        self.read(|conn| {
+            Box::pin(async move { audit::list(conn, &audit::Filter::default(), &all()).await })
+        })
+        .await
+        .rows
     }
 
     /// The only letter there is.

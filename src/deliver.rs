@@ -29,7 +29,7 @@ mod verdict;
 
 pub use dispatch::{dispatch, keep_dispatching};
 pub use missed::{Missed, send_missed};
-pub use send::send;
+pub use send::{Prospect, foresee, send};
 pub use trial::{Tested, test, try_template};
 
 /// The event that tells a call's result first.
@@ -60,6 +60,13 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
         }
         Err(error) => store_failed(&error),
     }
+}
+
+/// Whether delivering a conversation now would tell anything.
+pub(crate) fn has_news(record: &Record) -> bool {
+    let values = told_values(&record.conversation);
+    let told = record.announced.as_ref();
+    told.is_none_or(|before| !differences(before, &values).is_empty())
 }
 
 /// Tells; gives the end of a call that it tells of for the first time.

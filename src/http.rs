@@ -30,6 +30,7 @@ pub mod health;
 mod listen;
 mod memories;
 mod query;
+mod replays;
 mod request;
 mod stats;
 mod tokens;
@@ -119,6 +120,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(endpoints::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(stats::routes())

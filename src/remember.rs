@@ -26,8 +26,10 @@ use crate::store::{Conn, Result, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
+mod foresee;
 mod tell;
 
+pub(crate) use foresee::foresee;
 use tell::refold;
 pub(crate) use tell::{forget, memory_object};
 

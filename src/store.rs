@@ -29,6 +29,7 @@ pub mod meta;
 pub mod outbox;
 pub mod passages;
 pub mod quarantine;
+pub mod replays;
 pub mod results;
 pub mod sessions;
 pub mod timeline;

@@ -29,6 +29,9 @@ const IN_FLIGHT_WAIT: Duration = Duration::from_secs(2);
 /// How long a delivery waits whose endpoint's secret can't be opened.
 const UNSEALABLE_WAIT: Duration = Duration::from_mins(1);
 
+/// What is said of a letter whose endpoint takes nothing.
+const DISABLED: &str = "the endpoint is disabled; enable it, and replay";
+
 /// Makes one attempt of a delivery, unless it has been made or has nobody to go to.
 pub async fn send(flow: &Flow, sending: &Sending) -> Verdict {
     let job = match prepare(flow, sending).await {
@@ -133,11 +136,36 @@ async fn prepare(flow: &Flow, sending: &Sending) -> Result<Prepared> {
                     Box::pin(async move { deliveries::postpone(&mut conn, &id, now).await })
                 })
                 .await?;
-            let message = "the endpoint is disabled; enable it, and replay";
-            parked_if(replayed, "endpoint_disabled", message)
+            parked_if(replayed, "endpoint_disabled", DISABLED)
         }
     };
     Ok(Prepared::Over(verdict))
+}
+
+/// What would become of a sending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// An attempt would be made.
+    Runs,
+    /// Nothing is left to do.
+    AlreadyDone,
+    /// It has nobody to go to.
+    Fails(Failure),
+}
+
+/// Looks at what would become of a sending. Nothing is sent, and nothing written.
+pub async fn foresee(flow: &Flow, sending: &Sending) -> Result<Prospect> {
+    let wanted = sending.clone();
+    let found = flow
+        .db
+        .read(move |mut conn| Box::pin(async move { look(&mut conn, &wanted).await }))
+        .await?;
+    Ok(match found {
+        Ok(_) | Err(Obstacle::InFlight) => Prospect::Runs,
+        Err(Obstacle::Stale) => Prospect::AlreadyDone,
+        Err(Obstacle::Nowhere(code, message)) => Prospect::Fails(of_endpoint(code, message)),
+        Err(Obstacle::Disabled) => Prospect::Fails(of_endpoint("endpoint_disabled", DISABLED)),
+    })
 }
 
 /// A letter that can't be delivered stays one; any other message has done its part.

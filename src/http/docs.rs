@@ -33,6 +33,7 @@ use super::Api;
         (name = "endpoints", description = "Who is sent results."),
         (name = "deliveries", description = "What was sent to whom, attempt by attempt."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
+        (name = "replays", description = "Dead letters back to work: previewed, at a rate, canary first."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
         (name = "operation", description = "How the calls fare."),

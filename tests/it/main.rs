@@ -25,6 +25,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod replays;
 mod services;
 mod start_stop;
 mod stop;

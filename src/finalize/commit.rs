@@ -227,7 +227,11 @@ impl Settling {
         }
         // What was said by an event whose payload has expired stays known.
         let before = Fetched {
-            conversation: stored.conversation.clone(),
+            conversation: Conversation {
+                // Counted, unless an event says it; and then that event is still here.
+                user_turn_count: None,
+                ..stored.conversation.clone()
+            },
             messages: conversations::all_messages(conn, &self.key).await?,
             reason: stored_word(&stored.settled()),
             seen: None,

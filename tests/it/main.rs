@@ -8,6 +8,7 @@
 
 mod backends;
 mod bodies;
+mod browser;
 mod calls;
 mod carriers;
 mod cli;
@@ -16,6 +17,7 @@ mod dead_letters;
 mod demo;
 mod deploy;
 mod discretion;
+mod eval;
 mod failures;
 mod layers;
 mod list;

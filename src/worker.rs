@@ -36,7 +36,8 @@ pub fn places(stage: Stage) -> u16 {
         // Mostly waiting for platforms.
         Stage::Finalize => 64,
         Stage::Remember => 8,
-        Stage::Deliver => 16,
+        // Mostly waiting for endpoints, of which none has more than its own few places.
+        Stage::Deliver => 128,
     }
 }
 
@@ -47,6 +48,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention) {
     }
     replay::start(flow);
     flow.host.spawn(look_again(Arc::clone(flow)));
+    flow.host.spawn(deliver::keep_dispatching(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
 }
 
@@ -120,6 +122,7 @@ async fn judge(flow: &Flow, delivery: &Delivery) -> Verdict {
             Work::Finalize(event) => finalize::finalize(flow, event, delivery).await,
             Work::Remember(key) => remember::remember(flow, key, delivery).await,
             Work::Deliver(key) => deliver::deliver(flow, key, delivery).await,
+            Work::Send(sending) => deliver::send(flow, sending).await,
         }
     };
     match timeout(STAGE_PATIENCE, AssertUnwindSafe(staged).catch_unwind()).await {

@@ -10,6 +10,7 @@ use regex::Regex;
 const WORDS: &[&str] = &[
     "conversation",
     "end_reason",
+    "endpoint",
     "event",
     "id",
     "memory",
@@ -86,6 +87,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("askama", &["src/console"]),
     ("backoff", &["src/retry.rs"]),
+    ("minijinja", &["src/outbound/template.rs"]),
     ("ring", &["src/secret.rs", "src/signature", "src/main.rs"]),
     ("clap", &["src/cli", "src/main.rs", "src/app.rs"]),
     ("anyhow", &["src/cli", "src/main.rs"]),

@@ -65,7 +65,8 @@ pub fn go_on(_: &tracing::Span, _: Option<&str>) {}
 fn parse(text: &str) -> Option<opentelemetry::trace::SpanContext> {
     use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
     let mut parts = text.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     if version != "00" || trace.len() != 32 || span.len() != 16 || parts.next().is_some() {
         return None;
     }
@@ -88,7 +89,12 @@ mod tests {
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let body = format!(r#"{{"v":1,"id":"a","trace":"{trace}"}}"#);
         assert_eq!(carried_by(&body).as_deref(), Some(trace));
-        for none in [r#"{"v":1}"#, r#"{"v":1,"id":"a \"trace\""}"#, "[1]", r#""trace""#] {
+        for none in [
+            r#"{"v":1}"#,
+            r#"{"v":1,"id":"a \"trace\""}"#,
+            "[1]",
+            r#""trace""#,
+        ] {
             assert_eq!(carried_by(none), None, "{none}");
         }
         let plain = r#"{"v":1}"#;

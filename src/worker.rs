@@ -84,7 +84,11 @@ async fn work(flow: Arc<Flow>, stage: Stage) {
 /// Runs one message to its verdict, and carries the verdict out.
 pub async fn run(flow: &Flow, delivery: Delivery) {
     let stage = delivery.message.stage();
-    let span = tracing::info_span!("job.run", stage = stage.as_str(), attempt = delivery.attempt);
+    let span = tracing::info_span!(
+        "job.run",
+        stage = stage.as_str(),
+        attempt = delivery.attempt
+    );
     trace::go_on(&span, delivery.trace.as_deref());
     let verdict = judge(flow, &delivery).instrument(span).await;
     let (outcome, code) = match &verdict {

@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 10] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -9,6 +9,14 @@ const COUNTERS: [(&str, &str); 8] = [
     (
         "aftercall_dead_letters_total",
         "Messages that a stage gave up on.",
+    ),
+    (
+        "aftercall_delivery_attempts_total",
+        "Attempts to send a result to an endpoint, by what came of them.",
+    ),
+    (
+        "aftercall_endpoints_disabled_total",
+        "Endpoints disabled because they answered 410, or failed for days.",
     ),
     (
         "aftercall_duplicates_absorbed_total",
@@ -80,10 +88,14 @@ const GAUGES: [(&str, &str); 12] = [
 ];
 
 /// What is measured each time.
-const HISTOGRAMS: [(&str, &str); 2] = [
+const HISTOGRAMS: [(&str, &str); 3] = [
     (
         "aftercall_call_latency_seconds",
         "From the end of a call until it passed a stage for the first time.",
+    ),
+    (
+        "aftercall_delivery_duration_seconds",
+        "How long endpoints took to answer.",
     ),
     (
         "aftercall_http_request_duration_seconds",

@@ -20,9 +20,9 @@ use super::courier::{self, Courier};
 use super::link::{self, Error, Result, Session, within};
 use super::parcel::Parcel;
 use crate::event::{Message, Stage};
-use crate::trace;
 use crate::queue::{self, Claim, Delivery};
 use crate::time::Timestamp;
+use crate::trace;
 use crate::verdict::Failure;
 
 /// How often the broker is asked whether it still knows us.

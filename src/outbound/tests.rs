@@ -9,6 +9,7 @@ use wiremock::matchers::{any, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::signature::standard::SenderKey;
 
 const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
 
@@ -68,7 +69,13 @@ async fn an_event_is_signed_by_every_key_and_the_name_is_kept() {
     let got = server.received_requests().await.unwrap().pop().unwrap();
     for key in [Key::of_random([1; 32]), Key::of_random([2; 32])] {
         let tolerance = crate::signature::Tolerance::of(Duration::from_mins(5));
-        let id = standard::verify(&got.headers, &got.body, &[key], tolerance, NOW);
+        let id = standard::verify(
+            &got.headers,
+            &got.body,
+            &[SenderKey::Shared(key)],
+            tolerance,
+            NOW,
+        );
         assert_eq!(id, Ok("evt_1"));
     }
 }

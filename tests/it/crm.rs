@@ -17,6 +17,9 @@ use self::bench::{Bench, key};
 use crate::backends::START;
 
 mod bench;
+mod clients;
+mod crowd;
+mod process;
 
 /// A page that is longer than any list here.
 fn all() -> PageRequest {

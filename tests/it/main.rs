@@ -19,6 +19,7 @@ mod deploy;
 mod discretion;
 mod eval;
 mod failures;
+mod fuzz;
 mod layers;
 mod list;
 mod outbox;

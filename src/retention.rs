@@ -10,7 +10,7 @@ use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
     Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, memories,
-    quarantine, results, sessions, timeline,
+    quarantine, replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -44,6 +44,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
                     deleted += bodies::prune(&mut conn, before, BATCH).await?;
+                    deleted += replays::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = deliveries_before {
                     deleted += deliveries::prune(&mut conn, before, BATCH).await?;

@@ -178,7 +178,7 @@ async fn change(
         .map(|headers| sealed(&api, &serde_json::to_string(headers).unwrap_or_default()));
     // Judged before anything is written: looking a name up must not hold a transaction open.
     check(&api, &bearer, &changes.applied(current, headers.clone())).await?;
-    let changed = rewrite(
+    let rewritten = rewrite(
         &api,
         &bearer,
         id,
@@ -188,7 +188,7 @@ async fn change(
             *endpoint = changes.applied(endpoint.clone(), headers);
         },
     );
-    Ok(axum::Json(EndpointBody::new(changed.await?, &api)))
+    Ok(axum::Json(EndpointBody::new(rewritten.await?, &api)))
 }
 
 /// Remove an endpoint

@@ -41,6 +41,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a line for each kind of range")]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     !matches!(
         address.octets(),

@@ -81,7 +81,6 @@ fn adds(body: &str) -> Option<usize> {
                 Some(_) if escaped => escaped = false,
                 Some(_) if c == '\\' => escaped = true,
                 Some(open) if c == open => quote = None,
-                Some(_) => {}
                 None if c == '"' || c == '\'' => quote = Some(c),
                 None if c == '+' => {
                     let before = body.len() - inside.len() + at;
@@ -91,7 +90,7 @@ fn adds(body: &str) -> Option<usize> {
                     end = at;
                     break;
                 }
-                None => {}
+                _ => {}
             }
         }
         rest = &inside[end..];

@@ -146,9 +146,9 @@ async fn of_an_answer_only_the_start_is_kept() {
     let outbound = outbound(&["127.0.0.1"], guard::machine());
     let first = post(&outbound, &server.uri()).await.unwrap();
     assert_eq!(first.body.len(), 8 << 10);
-    assert_eq!(first.retry_after, Some(Duration::from_secs(120)));
+    assert_eq!(first.retry_after, Some(Duration::from_mins(2)));
     let second = post(&outbound, &server.uri()).await.unwrap();
-    assert_eq!(second.retry_after, Some(Duration::from_secs(60)));
+    assert_eq!(second.retry_after, Some(Duration::from_mins(1)));
 }
 
 #[tokio::test]

@@ -12,15 +12,15 @@ const COUNTERS: [(&str, &str); 10] = [
     ),
     (
         "aftercall_delivery_attempts_total",
-        "Attempts to send a result to an endpoint, by what came of them.",
-    ),
-    (
-        "aftercall_endpoints_disabled_total",
-        "Endpoints disabled because they answered 410, or failed for days.",
+        "Attempts to send an event to an endpoint, by what became of the delivery.",
     ),
     (
         "aftercall_duplicates_absorbed_total",
         "Events that were done already when they were taken.",
+    ),
+    (
+        "aftercall_endpoints_disabled_total",
+        "Endpoints disabled without anybody asking, by reason.",
     ),
     (
         "aftercall_finalized_total",
@@ -42,7 +42,7 @@ const COUNTERS: [(&str, &str); 10] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 15] = [
     (
         "aftercall_broker_blocked",
         "1 while RabbitMQ takes no messages because of an alarm.",
@@ -60,6 +60,18 @@ const GAUGES: [(&str, &str); 12] = [
     (
         "aftercall_delayed_messages",
         "Messages whose time has not come, of all stages.",
+    ),
+    (
+        "aftercall_deliveries_waiting",
+        "Deliveries that no endpoint has yet, and that were not given up.",
+    ),
+    (
+        "aftercall_deliveries_oldest_age_seconds",
+        "How long ago the oldest of those was made.",
+    ),
+    (
+        "aftercall_endpoints_off",
+        "Endpoints that are disabled now.",
     ),
     (
         "aftercall_open_circuits",
@@ -95,7 +107,7 @@ const HISTOGRAMS: [(&str, &str); 3] = [
     ),
     (
         "aftercall_delivery_duration_seconds",
-        "How long endpoints took to answer.",
+        "How long attempts to send an event took.",
     ),
     (
         "aftercall_http_request_duration_seconds",

@@ -134,6 +134,10 @@ impl FromObject for NewEndpoint {
 
 /// Changes of an endpoint. What is left out stays; null takes an optional field away.
 #[derive(Debug, Default, ToSchema)]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 pub(super) struct Changes {
     /// Where it is.
     #[schema(required = false, max_length = 2000)]

@@ -202,25 +202,30 @@ impl Bench {
         .await;
     }
 
-    /// Looks for what is due and works it off, up to so many times.
+    /// Looks once for what is due, and works it off.
+    pub(super) async fn look(&self) {
+        dispatch(&self.flow, true).await.unwrap();
+        while self
+            .flow
+            .queue
+            .depth(Stage::Deliver)
+            .await
+            .unwrap()
+            .messages
+            > 0
+        {
+            for delivery in self.flow.queue.take(Stage::Deliver, 100).await.unwrap() {
+                worker::run(&self.flow, delivery).await;
+            }
+        }
+    }
+
+    /// The same up to so many times, on a clock that is moved a little first.
     pub(super) async fn work(&self, looks: usize) {
         // An event of the same moment gets one a little later.
         self.pass(Duration::from_millis(20));
         for _ in 0..looks {
-            dispatch(&self.flow, true).await.unwrap();
-            while self
-                .flow
-                .queue
-                .depth(Stage::Deliver)
-                .await
-                .unwrap()
-                .messages
-                > 0
-            {
-                for delivery in self.flow.queue.take(Stage::Deliver, 100).await.unwrap() {
-                    worker::run(&self.flow, delivery).await;
-                }
-            }
+            self.look().await;
         }
     }
 

@@ -10,7 +10,7 @@ use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
     Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
-    results, sessions, timeline,
+    replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -43,6 +43,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
                     deleted += bodies::prune(&mut conn, before, BATCH).await?;
+                    deleted += replays::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;

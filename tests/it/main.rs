@@ -21,6 +21,7 @@ mod failures;
 mod fuzz;
 mod layers;
 mod list;
+mod official;
 mod outbox;
 mod overview;
 mod proxy;

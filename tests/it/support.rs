@@ -177,6 +177,15 @@ impl Server {
         }
     }
 
+    /// SIGKILL, unless it has ended already; then a new process on the same data folder.
+    pub(crate) async fn kill_and_start_again(&mut self) {
+        drop(self.child.kill());
+        self.child.wait().unwrap();
+        let file = self.folder.path().join("aftercall.toml");
+        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.wait_until_ready().await;
+    }
+
     pub(crate) fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

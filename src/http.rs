@@ -21,7 +21,9 @@ mod audit;
 mod auth;
 mod conversations;
 mod dead_letters;
+mod deliveries;
 mod docs;
+mod endpoints;
 mod error;
 mod events;
 pub mod health;
@@ -115,6 +117,8 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(conversations::routes())
         .merge(memories::routes())
         .merge(events::routes())
+        .merge(endpoints::routes())
+        .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
         .merge(tokens::routes())

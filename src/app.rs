@@ -17,10 +17,11 @@ use crate::config::{Config, ExtractorChoice};
 use crate::event::Stage;
 use crate::extract::Extractor;
 use crate::extract::rules::Rules;
-use crate::flow::{Flow, Sources};
+use crate::flow::{Flow, News, Sources};
 use crate::host::Host;
 use crate::http::health::{self, OK, Probe, Readiness};
 use crate::http::{self, Api, Roles, admin_token};
+use crate::outbound::{self, Outbound, guard};
 use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
@@ -73,6 +74,9 @@ pub enum StartError {
     /// A source can't be served.
     #[error(transparent)]
     Source(#[from] platform::BadSource),
+    /// CRMs can't be asked.
+    #[error(transparent)]
+    Outbound(#[from] outbound::BadClient),
     /// Settings that this version does not serve.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -134,6 +138,9 @@ impl App {
             extractor,
             zone: config.memory.timezone.clone(),
             region: config.memory.region.clone(),
+            outbound: Outbound::new(&config.endpoints.allow_private, guard::machine())?,
+            payload: config.results.payload,
+            news: News::default(),
             host,
         };
         Ok(Arc::new(Self {

@@ -12,7 +12,10 @@ mod check;
 mod client;
 mod conversations;
 mod dead;
+mod deliveries;
 mod demo;
+mod endpoints;
+mod export;
 mod extract;
 mod memories;
 mod migrate;
@@ -113,6 +116,14 @@ enum Command {
     /// See deliveries whose signature was wrong, and release them
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Make, list, try and change the endpoints that are sent results
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
+    /// See what was sent to whom, and send it again
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Write settled calls as lines of JSON or CSV
+    Export(export::Args),
     /// Read what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -159,6 +170,9 @@ impl Cli {
             Command::Reconcile(args) => reconcile::reconcile(&globals, args).await,
             Command::Coverage(args) => reconcile::coverage(&globals, args).await,
             Command::Quarantine(command) => quarantine::run(&globals, command).await,
+            Command::Endpoints(command) => endpoints::run(&globals, command).await,
+            Command::Deliveries(command) => deliveries::run(&globals, command).await,
+            Command::Export(args) => export::run(&globals, &args).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),

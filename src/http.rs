@@ -22,8 +22,10 @@ mod auth;
 mod conversations;
 mod coverage;
 mod dead_letters;
+mod deliveries;
 mod docs;
 mod dropin;
+mod endpoints;
 mod error;
 mod events;
 pub mod health;
@@ -121,6 +123,8 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(memories::routes())
         .merge(initiation::routes())
         .merge(events::routes())
+        .merge(endpoints::routes())
+        .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
         .merge(quarantine::routes())

@@ -30,8 +30,8 @@ mod foresee;
 mod tell;
 
 pub(crate) use foresee::foresee;
-pub(crate) use tell::forget;
 use tell::refold;
+pub(crate) use tell::{forget, memory_object};
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,8 +9,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, bodies, conversations, dead_letters, events, known_calls, memories,
-    quarantine, reconcile, replays, results, sessions, timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, known_calls,
+    memories, quarantine, reconcile, replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -30,6 +30,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
     let conversations_before = before(retention.conversations);
     let messages_before = before(retention.messages);
     let audit_before = before(retention.audit);
+    let deliveries_before = before(retention.deliveries);
     let deleted = flow
         .db
         .write(move |mut conn| {
@@ -46,6 +47,9 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
                     deleted += bodies::prune(&mut conn, before, BATCH).await?;
                     deleted += replays::prune(&mut conn, before, BATCH).await?;
+                }
+                if let Some(before) = deliveries_before {
+                    deleted += deliveries::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;
@@ -114,6 +118,7 @@ async fn delete(
     }
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
+    deliveries::erase(conn, key, now).await?;
     bodies::delete_of(conn, key).await?;
     memories::remove_extraction(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.

@@ -21,6 +21,8 @@ pub mod bodies;
 pub mod callers;
 pub mod conversations;
 pub mod dead_letters;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 pub mod filling;
 pub mod known_calls;

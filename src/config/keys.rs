@@ -26,6 +26,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "retention.deliveries",
     "retention.quarantine",
     "retention.audit",
+    "endpoints.allow_private",
+    "results.payload",
     "sources",
 ];
 
@@ -63,8 +65,6 @@ pub(super) const LATER: &[&str] = &[
     "memory.llm.model",
     "memory.llm.api_key",
     "memory.llm.timeout",
-    "endpoints.allow_private",
-    "results.payload",
 ];
 
 /// Short names of variables, and the keys that they mean.

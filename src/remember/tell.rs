@@ -136,7 +136,7 @@ impl Telling<'_> {
             id: of_content("evt_", &[kind, owner, id, &what]),
             kind: kind.to_owned(),
             agent_id: self.agent_id.to_owned(),
-            key: self.key.clone(),
+            key: Some(self.key.clone()),
             data: json!({
                 "agent_id": self.agent_id,
                 "caller_identity": self.caller_identity,
@@ -151,26 +151,35 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// The facts as the API shows them (product contract §14).
     fn objects(&self, facts: &[Fact]) -> Vec<Value> {
-        let object = |fact: &Fact| {
-            json!({
-                "id": fact.id,
-                "agent_id": self.agent_id,
-                "caller_identity": self.caller_identity,
-                "fact": fact.fact,
-                "slot": fact.slot,
-                "value": fact.value,
-                "confidence": fact.confidence,
-                "valid_from": fact.valid_from,
-                "valid_to": fact.valid_to,
-                "due_at": fact.due_at,
-                "source_conversation_id": fact.source_conversation_id,
-                "evidence": fact.evidence,
-                "extractor": fact.extractor,
-                "created_at": self.now,
-            })
-        };
-        facts.iter().map(object).collect()
+        facts
+            .iter()
+            .map(|fact| memory_object(fact, self.agent_id, self.caller_identity, self.now))
+            .collect()
     }
+}
+
+/// A fact as CRMs are told it: the shape of the API (product contract §14).
+pub(crate) fn memory_object(
+    fact: &Fact,
+    agent_id: &str,
+    caller_identity: &str,
+    created_at: Timestamp,
+) -> Value {
+    json!({
+        "id": fact.id,
+        "agent_id": agent_id,
+        "caller_identity": caller_identity,
+        "fact": fact.fact,
+        "slot": fact.slot,
+        "value": fact.value,
+        "confidence": fact.confidence,
+        "valid_from": fact.valid_from,
+        "valid_to": fact.valid_to,
+        "due_at": fact.due_at,
+        "source_conversation_id": fact.source_conversation_id,
+        "evidence": fact.evidence,
+        "extractor": fact.extractor,
+        "created_at": created_at,
+    })
 }

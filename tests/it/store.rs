@@ -446,7 +446,7 @@ async fn the_feed_is_read_in_the_order_of_its_commits() {
             id: format!("evt_{n}"),
             kind: kind.into(),
             agent_id: format!("agent_{}", n % 2),
-            key: key("c"),
+            key: Some(key("c")),
             data: json!({"n": n}),
             created_at: START,
         };

@@ -24,7 +24,7 @@ pub(super) fn address(id: &str) -> String {
 #[template(path = "replays/one.html")]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each shows or hides a part of the page, and none follows from another"
+    reason = "what the page shows, each by itself"
 )]
 struct One {
     frame: Frame,

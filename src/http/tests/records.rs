@@ -346,7 +346,7 @@ impl Bench {
                 id: format!("evt_{n}"),
                 kind: "conversation.completed".to_owned(),
                 agent_id: (*agent).to_owned(),
-                key: full_call("c-1", agent, 10).key(),
+                key: Some(full_call("c-1", agent, 10).key()),
                 data: json!({"id": "c-1", "conversation": {"summary": "planted"}}),
                 created_at: Timestamp::from_secs(20),
             };

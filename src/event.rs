@@ -149,8 +149,8 @@ pub struct Message {
     pub work: Work,
 }
 
-/// The latest version of messages. Version 2 has [`EventKind::Reconciled`], and events that carry a
-/// body, which a process of the version before would pass over.
+/// The latest version of messages. Version 2 has [`EventKind::Reconciled`], events that carry a body,
+/// which a process of the version before would pass over, and [`Work::Send`].
 const LATEST: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -260,6 +260,7 @@ impl Message {
             {
                 2
             }
+            Work::Send(_) => 2,
             Work::Finalize(_) | Work::Remember(_) | Work::Deliver(_) => 1,
         }
     }

@@ -169,6 +169,9 @@ impl Bench {
             extractor: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
+            outbound: crate::outbound::for_tests(),
+            payload: crate::endpoint::Payload::Thin,
+            news: crate::flow::News::default(),
         };
         enter(&flow, &account).await.unwrap();
         Self {

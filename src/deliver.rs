@@ -69,7 +69,7 @@ pub(crate) fn has_news(record: &Record) -> bool {
     told.is_none_or(|before| !differences(before, &values).is_empty())
 }
 
-/// Tells; gives the end of a call that it tells of for the first time.
+/// Tells; gives the end of a call whose result has arrived with that for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
     key: &ConversationKey,
@@ -109,7 +109,8 @@ async fn tell(
     timeline::add(conn, key, &step).await?;
     let first = record.announced.replace(values).is_none();
     conversations::save(conn, &record).await?;
-    Ok(record.conversation.ended_at.filter(|_| first))
+    let arrived = first && added.deliveries == 0;
+    Ok(record.conversation.ended_at.filter(|_| arrived))
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {

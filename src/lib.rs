@@ -25,6 +25,7 @@ pub mod verdict;
 
 // the machine: time, randomness, tasks
 pub mod host;
+pub mod trace;
 
 // edges: each knows one outside thing and the words
 pub mod extract;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::config::Retention;
 use crate::event::{Message, Stage, Work};
@@ -15,7 +16,7 @@ use crate::queue::{Delivery, LEASE};
 use crate::retry;
 use crate::store::{self, conversations, outbox};
 use crate::verdict::{Failure, Verdict};
-use crate::{deliver, finalize, remember, replay, retention};
+use crate::{deliver, finalize, remember, replay, retention, trace};
 
 /// The longest that a stage may take: its lease is longer, so that no two work on one message.
 const STAGE_PATIENCE: Duration = Duration::from_secs(75);
@@ -83,7 +84,13 @@ async fn work(flow: Arc<Flow>, stage: Stage) {
 /// Runs one message to its verdict, and carries the verdict out.
 pub async fn run(flow: &Flow, delivery: Delivery) {
     let stage = delivery.message.stage();
-    let verdict = judge(flow, &delivery).await;
+    let span = tracing::info_span!(
+        "job.run",
+        stage = stage.as_str(),
+        attempt = delivery.attempt
+    );
+    trace::go_on(&span, delivery.trace.as_deref());
+    let verdict = judge(flow, &delivery).instrument(span).await;
     let (outcome, code) = match &verdict {
         Verdict::Done => ("done", ""),
         Verdict::Retry { why, .. } => ("retry", why.code.as_str()),

@@ -9,12 +9,13 @@ use super::body::Facts;
 use super::verdict::{Ended, judge};
 use crate::endpoint::Method;
 use crate::event::Sending;
-use crate::flow::{Flow, store_failed};
+use crate::flow::{Flow, passed, store_failed};
 use crate::outbound::{Request, template};
 use crate::secret::Secret;
 use crate::signature::standard::Key;
 use crate::store::deliveries::{self, Delivery, Status};
 use crate::store::endpoints::{self, Endpoint};
+use crate::store::passages::Passage;
 use crate::store::{Conn, Result, results};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Fault, Verdict};
@@ -73,8 +74,11 @@ pub async fn send(flow: &Flow, sending: &Sending) -> Verdict {
     flow.news.tell();
     match (settled, why) {
         (Err(error), _) => store_failed(&error),
-        (Ok(()), Some(why)) => Verdict::Park { why },
-        (Ok(()), None) => Verdict::Done,
+        (Ok(_), Some(why)) => Verdict::Park { why },
+        (Ok(ended_at), None) => {
+            passed(Passage::Delivered, ended_at, now);
+            Verdict::Done
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const WORDS: &[&str] = &[
     "verdict",
 ];
 /// Below the edges: what the machine gives, and what the operator set.
-const GROUND: &[&str] = &["host", "config"];
+const GROUND: &[&str] = &["host", "config", "trace"];
 const EDGES: &[&str] = &["extract", "outbound", "platform", "queue", "store"];
 const FLOW: &[&str] = &[
     "circuit",
@@ -45,7 +45,7 @@ const WIRING: &[&str] = &["app", "shutdown", "telemetry"];
 fn may_import(module: &str) -> BTreeSet<&'static str> {
     let layers: &[&[&str]] = match module {
         module if WORDS.contains(&module) => &[WORDS],
-        "host" | "config" => &[WORDS],
+        "host" | "config" | "trace" => &[WORDS],
         // The queue in the database is the outbox: the one edge that stands on another.
         "queue" => &[WORDS, GROUND, &["store"]],
         module if EDGES.contains(&module) => &[WORDS, GROUND],
@@ -80,6 +80,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/platform",
             "src/extract/llm.rs",
             "src/outbound",
+            "src/telemetry/otlp.rs",
             "src/cli",
             "src/simulate",
         ],

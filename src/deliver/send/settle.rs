@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::deliver::COMPLETED;
 use crate::deliver::verdict::{Ended, Meaning};
 use crate::endpoint::ENDPOINT_DISABLED;
 use crate::event::{Message, Stage};
@@ -13,7 +14,7 @@ use crate::store::deliveries::{self, After, Attempt, Delivery};
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Result, audit};
+use crate::store::{Conn, Result, audit, conversations};
 use crate::time::Timestamp;
 use crate::verdict;
 
@@ -52,7 +53,8 @@ impl Settlement {
     }
 
     /// Writes everything down, once: an attempt that is written already changes nothing.
-    pub(super) async fn write(mut self, conn: &mut Conn<'_>) -> Result<()> {
+    /// Gives the end of a call whose result has arrived.
+    pub(super) async fn write(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         if self.replayed && matches!(self.meaning.after, After::Again(_)) {
             self.meaning.after = After::Failed;
         }
@@ -62,7 +64,7 @@ impl Settlement {
         }
         let (id, number) = (&self.delivery.id, self.number());
         if !deliveries::settle(conn, id, number, self.meaning.after, self.now).await? {
-            return Ok(());
+            return Ok(None);
         }
         deliveries::add_attempt(conn, id, &self.attempt()).await?;
         if let (Some(key), Some(step)) = (&self.delivery.key, self.step()) {
@@ -78,10 +80,21 @@ impl Settlement {
         if let Some(rest) = self.meaning.rest {
             endpoints::rest(conn, &self.endpoint.id, self.now.plus(rest)).await?;
         }
-        match health {
-            Some(health) => self.judge_endpoint(conn, health).await,
-            None => Ok(()),
+        if let Some(health) = health {
+            self.judge_endpoint(conn, health).await?;
         }
+        self.ended_at(conn).await
+    }
+
+    async fn ended_at(&self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+        let Some(key) = &self.delivery.key else {
+            return Ok(None);
+        };
+        if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
+            return Ok(None);
+        }
+        let record = conversations::get(conn, key).await?;
+        Ok(record.and_then(|record| record.conversation.ended_at))
     }
 
     fn number(&self) -> u32 {

@@ -26,7 +26,7 @@ use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
 use crate::store::{self, Db};
-use crate::{console, platform, telemetry, worker};
+use crate::{console, platform, reconcile, telemetry, worker};
 
 mod gauges;
 mod keys;
@@ -130,7 +130,9 @@ impl App {
         let flow = Flow {
             queue: open_queue(&config, &db, &host).await?,
             db,
-            sources: Arc::new(Sources::new(sources)),
+            sources: Arc::new(
+                Sources::new(sources).with_accounts(platform::accounts(&config.sources)),
+            ),
             seal,
             finalize: config.finalize.clone(),
             extractor,
@@ -269,6 +271,7 @@ fn work(app: &App, works: bool) {
     let flow = &app.flow;
     if works {
         worker::start(flow, app.config.retention.clone());
+        reconcile::start(flow);
     }
     flow.host.spawn(gauges::keep(Arc::clone(flow)));
 }

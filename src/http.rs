@@ -20,16 +20,21 @@ pub mod admin_token;
 mod audit;
 mod auth;
 mod conversations;
+mod coverage;
 mod dead_letters;
 mod deliveries;
 mod docs;
+mod dropin;
 mod endpoints;
 mod error;
 mod events;
 pub mod health;
+mod initiation;
 mod listen;
 mod memories;
+mod quarantine;
 mod query;
+mod reconciliations;
 mod replays;
 mod request;
 mod stats;
@@ -116,13 +121,18 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .merge(conversations::routes())
         .merge(memories::routes())
+        .merge(initiation::routes())
         .merge(events::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
+        .merge(quarantine::routes())
+        .merge(reconciliations::routes())
+        .merge(coverage::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(dropin::routes())
         .merge(stats::routes())
 }
 

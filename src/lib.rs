@@ -40,6 +40,7 @@ pub mod deliver;
 pub mod finalize;
 pub mod flow;
 pub mod receive;
+pub mod reconcile;
 pub mod remember;
 pub mod replay;
 pub mod retention;

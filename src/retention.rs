@@ -9,8 +9,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::store::barriers::{self, Kind};
 use crate::store::{
-    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, memories,
-    quarantine, replays, results, sessions, timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, known_calls,
+    memories, quarantine, reconcile, replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -39,6 +39,8 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = events_before {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
+                    deleted += known_calls::prune(&mut conn, before, BATCH).await?;
+                    deleted += reconcile::prune(&mut conn, before, BATCH).await?;
                 }
                 // A letter's message may point to a payload: they are kept equally long.
                 if let Some(before) = letters_before {

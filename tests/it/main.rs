@@ -29,6 +29,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod reconcile;
 mod replays;
 mod services;
 mod start_stop;

@@ -7,8 +7,9 @@ use std::time::Duration;
 fn example(path: &str) -> String {
     let path = path
         .replace("{id}", "conv_1")
+        .replace("{conversation_id}", "conv_1")
         .replace("{agent_id}", "front-desk");
-    if path.starts_with("/v1/agents/") {
+    if path.starts_with("/v1/agents/front-desk/") {
         path + "?caller_identity=%2B14155550123"
     } else {
         path
@@ -56,7 +57,8 @@ async fn every_route_asks_for_the_scope_that_it_documents() {
                 .ask(&method, &path, &bench.token(&[scope], &[]).await)
                 .await;
             if method != "POST" {
-                assert_eq!(refused.code(), "forbidden", "{method} {path}");
+                // Drop-in shapes word it as their originals do.
+                assert_eq!(refused.status, 403, "{method} {path}");
             }
             assert!(
                 ![401, 403].contains(&passed.status.as_u16()),

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::Overrides;
 
+mod callers;
 mod check;
 mod client;
 mod conversations;
@@ -99,9 +100,12 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
-    /// Read what is held about a caller
+    /// Read, correct and forget what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
+    /// List callers, and erase one everywhere
+    #[command(subcommand)]
+    Callers(callers::Command),
     /// Make, list and revoke API tokens
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -142,6 +146,7 @@ impl Cli {
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
+            Command::Callers(command) => callers::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),
             Command::Man(args) => shell::man(&args),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::conversation::Presence;
+use crate::erasure::bars;
 use crate::event::{CallEvent, EventKind};
 use crate::flow::{Flow, store_failed, unknown_source};
 use crate::id::{ConversationId, ConversationKey};
@@ -23,8 +24,6 @@ mod commit;
 mod record;
 mod resolve;
 mod room;
-
-pub(crate) use commit::barrier_hash;
 
 /// The longest that one fetch, with all its pages, may take.
 const FETCH_PATIENCE: Duration = Duration::from_mins(1);
@@ -146,13 +145,13 @@ fn in_grace(after: Duration) -> Verdict {
 }
 
 async fn is_barred(flow: &Flow, key: &ConversationKey) -> Result<bool, Verdict> {
-    let hash = barrier_hash(&flow.seal, key);
+    let hashes = bars::of_conversation(&flow.seal, key);
     let barred = flow
         .db
         .read(|mut conn| {
-            Box::pin(
-                async move { barriers::get(&mut conn, barriers::Kind::Conversation, &hash).await },
-            )
+            Box::pin(async move {
+                barriers::get(&mut conn, barriers::Kind::Conversation, &hashes).await
+            })
         })
         .await
         .map_err(|error| store_failed(&error))?;

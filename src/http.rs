@@ -19,9 +19,12 @@ use crate::receive::Receiver;
 pub mod admin_token;
 mod audit;
 mod auth;
+mod callers;
+mod consents;
 mod conversations;
 mod dead_letters;
 mod docs;
+mod erasures;
 mod error;
 mod events;
 pub mod health;
@@ -108,6 +111,9 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .merge(conversations::routes())
         .merge(memories::routes())
+        .merge(callers::routes())
+        .merge(consents::routes())
+        .merge(erasures::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
         .merge(tokens::routes())

@@ -11,6 +11,7 @@
 // words: plain types and rules
 pub mod conversation;
 pub mod end_reason;
+pub mod erased;
 pub mod event;
 pub mod id;
 pub mod memory;
@@ -33,7 +34,9 @@ pub mod store;
 
 // flow: the way of a call, one file a step
 pub mod circuit;
+pub mod consent;
 pub mod deliver;
+pub mod erasure;
 pub mod finalize;
 pub mod flow;
 pub mod receive;

@@ -15,16 +15,23 @@ mod sqlite;
 
 pub mod audit;
 pub mod barriers;
+pub mod callers;
+pub mod consents;
 pub mod conversations;
 pub mod dead_letters;
+pub mod erasures;
 pub mod events;
+pub mod extractions;
 pub mod memories;
 pub mod meta;
 pub mod outbox;
+pub mod pins;
 pub mod quarantine;
+pub mod readings;
 pub mod results;
 pub mod timeline;
 pub mod tokens;
+pub mod traces;
 
 /// The database did not do what it was asked. Says nothing of the values that were sent.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +194,15 @@ impl Db {
                 tx.commit().await?;
                 Ok(value)
             }
+        }
+    }
+
+    /// Leaves no byte of what was deleted; says whether that is done. SQLite keeps it in its log
+    /// until that is emptied.
+    pub async fn scrub(&self) -> Result<bool> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.truncate().await,
+            Self::Postgres(_) => Ok(true),
         }
     }
 

@@ -19,6 +19,10 @@ pub(super) const SETTINGS: &[&str] = &[
     "memory.timezone",
     "memory.region",
     "memory.retention",
+    "memory.llm.base_url",
+    "memory.llm.model",
+    "memory.llm.api_key",
+    "memory.llm.timeout",
     "retention.conversations",
     "retention.messages",
     "retention.events",
@@ -47,14 +51,7 @@ pub(super) const SOURCE: &[&str] = &[
 ];
 
 /// Keys of the product contract that this version reads over, with a warning.
-pub(super) const LATER: &[&str] = &[
-    "memory.llm.base_url",
-    "memory.llm.model",
-    "memory.llm.api_key",
-    "memory.llm.timeout",
-    "endpoints.allow_private",
-    "results.payload",
-];
+pub(super) const LATER: &[&str] = &["endpoints.allow_private", "results.payload"];
 
 /// The same of a source.
 pub(super) const SOURCE_LATER: &[&str] =

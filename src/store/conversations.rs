@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::memories::Subject;
 use super::{Conn, Error, Result, on};
 use crate::conversation::{CallSuccess, Conversation, Message, Role};
 use crate::end_reason::{EndReason, EndReasonSource, Settled};
@@ -43,6 +44,27 @@ pub struct Record {
     pub recheck_at: Option<Timestamp>,
     /// How often it was looked at again.
     pub rechecks: i64,
+    /// What we say of the call where its platform says nothing; the call shows it.
+    pub own: Own,
+}
+
+/// What we say of a call ourselves, and whose word it is, as `rules/1`. Sensitive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// What the call was about.
+    pub summary: Option<(String, String)>,
+    /// Whether it reached its goal.
+    pub success: Option<(CallSuccess, String)>,
+}
+
+impl Own {
+    /// Says of a call what its platform does not.
+    pub fn fill(&self, call: &mut Conversation) {
+        let summary = || self.summary.as_ref().map(|(text, _)| text.clone());
+        let success = || self.success.as_ref().map(|(word, _)| word.clone());
+        call.summary = call.summary.take().or_else(summary);
+        call.call_successful = call.call_successful.take().or_else(success);
+    }
 }
 
 impl Record {
@@ -52,6 +74,38 @@ impl Record {
             owner: self.owner.clone(),
             id: self.conversation.id.clone(),
         }
+    }
+
+    /// Whose memory it feeds; none of a caller who is nobody.
+    pub fn subject(&self) -> Option<Subject> {
+        Some(Subject {
+            agent_id: self.conversation.agent_id.to_string(),
+            caller: self.caller_key.clone()?,
+        })
+    }
+
+    /// The call as its platform tells it, without what we say ourselves.
+    pub fn of_platform(&self) -> Conversation {
+        let mut call = self.conversation.clone();
+        if self.summary_by().is_some() {
+            call.summary = None;
+        }
+        if self.success_by().is_some() {
+            call.call_successful = None;
+        }
+        call
+    }
+
+    /// Whose word the summary is, where it is not the platform's.
+    pub fn summary_by(&self) -> Option<&str> {
+        let (own, by) = self.own.summary.as_ref()?;
+        (self.conversation.summary.as_ref() == Some(own)).then_some(by)
+    }
+
+    /// Whose word it is that the call reached its goal or not, where it is not the platform's.
+    pub fn success_by(&self) -> Option<&str> {
+        let (own, by) = self.own.success.as_ref()?;
+        (self.conversation.call_successful.as_ref() == Some(own)).then_some(by)
     }
 
     /// Its settled reason.
@@ -131,7 +185,7 @@ pub async fn in_room(
 
 /// Writes a conversation: new, or over the one of the same key.
 pub async fn save(conn: &mut Conn<'_>, record: &Record) -> Result<()> {
-    let call = &record.conversation;
+    let call = &record.of_platform();
     let metadata = to_json(&call.metadata)?;
     let platform_fields = to_json(&call.platform_fields)?;
     let agent_snapshot = call.agent_snapshot.value().map(to_json).transpose()?;
@@ -226,6 +280,25 @@ const UPSERT: &str = "INSERT INTO conversations (owner, id, source, platform, ag
      announced = excluded.announced, memory_status = excluded.memory_status, \
      memory_reason = excluded.memory_reason, recheck_at = excluded.recheck_at, \
      rechecks = excluded.rechecks";
+
+/// Keeps what we say of a call ourselves.
+pub async fn say(conn: &mut Conn<'_>, key: &ConversationKey, own: &Own) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE conversations SET own_summary = $1, own_summary_by = $2, own_success = $3, \
+             own_success_by = $4 WHERE owner = $5 AND id = $6",
+        )
+        .bind(own.summary.as_ref().map(|(text, _)| text))
+        .bind(own.summary.as_ref().map(|(_, by)| by))
+        .bind(own.success.as_ref().map(|(success, _)| success.as_str()))
+        .bind(own.success.as_ref().map(|(_, by)| by))
+        .bind(key.owner.as_str())
+        .bind(key.id.as_str())
+        .execute(c)
+        .await?;
+    });
+    Ok(())
+}
 
 /// The conversations whose next look is due, the longest overdue first.
 pub async fn due_rechecks(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Record>> {

@@ -10,6 +10,7 @@ use regex::Regex;
 const WORDS: &[&str] = &[
     "conversation",
     "end_reason",
+    "erased",
     "event",
     "id",
     "memory",
@@ -26,7 +27,9 @@ const GROUND: &[&str] = &["host", "config"];
 const EDGES: &[&str] = &["extract", "outbound", "platform", "queue", "store"];
 const FLOW: &[&str] = &[
     "circuit",
+    "consent",
     "deliver",
+    "erasure",
     "finalize",
     "flow",
     "receive",
@@ -76,7 +79,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "reqwest",
         &[
             "src/platform",
-            "src/extract/llm.rs",
+            "src/extract/llm",
             "src/outbound",
             "src/cli",
             "src/simulate",

@@ -10,7 +10,8 @@ use aftercall::memory::observation::Rank;
 use aftercall::room::{RoomFact, Told};
 use aftercall::store::conversations::{self, Record};
 use aftercall::store::events::{self, RoomKey};
-use aftercall::store::memories::{self, Extraction, Subject};
+use aftercall::store::extractions::{self, Extraction};
+use aftercall::store::memories::{self, Subject};
 use aftercall::time::Timestamp;
 use serde_json::json;
 
@@ -43,6 +44,7 @@ fn record(id: &str, held_at: Timestamp) -> Record {
         memory_reason: None,
         recheck_at: Some(held_at),
         rechecks: 0,
+        own: conversations::Own::default(),
     }
 }
 
@@ -57,13 +59,14 @@ async fn what_a_database_refuses_is_told_apart_from_its_absence() {
             extractor: "rules/1".into(),
             rank: Rank::Rules,
             input_hash: "h".into(),
+            alone: false,
         };
         let refused = backend
             .db
             .write(move |mut conn| {
                 Box::pin(async move {
                     let key = key("conv_1");
-                    memories::replace_extraction(&mut conn, &key, &extraction, &[], START).await
+                    extractions::replace(&mut conn, &key, &extraction, &[], START).await
                 })
             })
             .await

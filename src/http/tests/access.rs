@@ -8,7 +8,8 @@ fn example(path: &str) -> String {
     let path = path
         .replace("{id}", "conv_1")
         .replace("{agent_id}", "front-desk");
-    if path.starts_with("/v1/agents/") {
+    let about_a_caller = ["/v1/agents/", "/v1/consents", "/v1/callers"];
+    if about_a_caller.iter().any(|start| path.starts_with(start)) {
         path + "?caller_identity=%2B14155550123"
     } else {
         path

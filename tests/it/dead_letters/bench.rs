@@ -108,6 +108,7 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
         };

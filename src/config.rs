@@ -8,15 +8,18 @@ use crate::time::Timestamp;
 
 mod keys;
 mod load;
+mod platforms;
 mod read;
 mod settings;
 mod sources;
 mod units;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
 
 pub use load::{ConfigError, Overrides, Problem};
+pub use platforms::{KnownApi, PlatformName, SignedBy};
 pub use units::duration;
 
 /// All settings, read and checked.
@@ -160,25 +163,6 @@ pub struct Retention {
     pub audit: Duration,
 }
 
-/// The platforms that a source can be on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlatformName {
-    /// Speechify Voice Agents.
-    Speechify,
-    /// LiveKit server webhooks.
-    Livekit,
-}
-
-impl PlatformName {
-    /// The name in settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Speechify => "speechify",
-            Self::Livekit => "livekit",
-        }
-    }
-}
-
 /// One entry of `[[sources]]`.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
@@ -186,7 +170,7 @@ pub struct SourceConfig {
     pub name: String,
     /// The platform that sends.
     pub platform: PlatformName,
-    /// Its webhooks' secrets.
+    /// Its webhooks; without secrets for platforms that send none.
     pub webhook: WebhookConfig,
     /// The API that knows its conversations.
     pub api: Option<ApiConfig>,
@@ -196,12 +180,15 @@ pub struct SourceConfig {
     pub timezone: Option<jiff::tz::TimeZone>,
     /// The region of its numbers.
     pub region: Option<String>,
+    /// How its API is asked for calls that no webhook told of.
+    pub reconcile: Reconcile,
 }
 
 /// `webhook.*` of a source.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
-    /// Every live secret. For LiveKit: of the key `webhook.key`.
+    /// Every live secret, in the platform's own form: for Telnyx its public keys, for Standard
+    /// Webhooks `whsec_…` or `whpk_…`. For LiveKit: of the key `webhook.key`.
     pub secrets: Vec<Secret>,
     /// LiveKit's API keys with their secrets (`webhook.keys`, or `webhook.key` with each secret).
     pub keys: Vec<(String, Secret)>,
@@ -209,6 +196,40 @@ pub struct WebhookConfig {
     pub tolerance: Duration,
     /// The largest body taken, in bytes.
     pub max_body: usize,
+    /// Scheme, host and path as the platform knows them, for signatures over the URL; else they
+    /// are read from the request.
+    pub url: Option<String>,
+    /// How the customer of a platform that offers a choice has it sign.
+    pub form: SignatureForm,
+}
+
+/// How a delivery proves its origin, where the platform's customer chooses (Vapi;
+/// `platforms.md` §5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignatureForm {
+    /// `webhook.scheme`; none takes whichever the delivery carries.
+    pub scheme: Option<SignatureScheme>,
+    /// `webhook.header`: the header with the signature.
+    pub header: Option<http::HeaderName>,
+    /// `webhook.timestamp_header`: the header with the time.
+    pub timestamp_header: Option<http::HeaderName>,
+    /// `webhook.payload`: what is signed, with `{timestamp}` and `{body}` in it.
+    pub payload: Option<String>,
+    /// `webhook.encoding` is `base64`.
+    pub is_base64: bool,
+    /// `webhook.prefix`: what stands before the signature.
+    pub prefix: Option<String>,
+}
+
+/// `webhook.scheme`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureScheme {
+    /// The secret itself, in a header.
+    Secret,
+    /// The secret as a bearer token.
+    Bearer,
+    /// HMAC-SHA256.
+    Hmac,
 }
 
 /// `api.*` of a source.
@@ -218,6 +239,30 @@ pub struct ApiConfig {
     pub platform: PlatformName,
     /// Its base URL.
     pub base_url: String,
-    /// The bearer token.
+    /// The API token.
     pub token: Secret,
+    /// Whose token it is, where the platform asks for that beside it: Anyreach's organization,
+    /// Twilio's account SID, Plivo's auth id.
+    pub account: Option<String>,
+}
+
+/// `reconcile.*` of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconcile {
+    /// How often the API's list is read.
+    pub every: Duration,
+    /// How far back it is read.
+    pub look_back: Duration,
+    /// How long a call must be over before it is taken from the list.
+    pub settle: Duration,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_mins(5),
+            look_back: Duration::from_hours(24),
+            settle: Duration::from_mins(1),
+        }
+    }
 }

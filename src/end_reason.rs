@@ -103,12 +103,21 @@ impl EndReasonSource {
 }
 
 /// What the platform itself said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformReason {
     /// Its word, or what its vocabulary maps to; none where the word maps to nothing.
     pub reason: Option<EndReason>,
     /// The word itself.
     pub raw: String,
+}
+
+/// What an event says of why its call ended, for platforms whose API does not say it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// The platform's word.
+    pub said: Option<PlatformReason>,
+    /// What was seen: a SIP code, or the leg that hung up.
+    pub seen: Option<EndReason>,
 }
 
 /// Something that was seen on the wire and says why the call ended.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::end_reason::Hint;
 use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
 use crate::room::RoomFact;
 use crate::time::Timestamp;
@@ -85,6 +86,22 @@ pub struct CallEvent {
     pub room: Option<RoomRef>,
     /// The agent, where the event names it.
     pub agent_id: Option<AgentId>,
+    /// Why the call ended, where the event says it and the API does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
+    /// What the event said, for a source without an API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Carried>,
+}
+
+/// The sealed payload of an event, which its call is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// Itself.
+    Sealed(String),
+    /// Too long for a message: the id under which the database has it.
+    Kept(String),
 }
 
 impl CallEvent {
@@ -108,7 +125,8 @@ pub enum Work {
     Deliver(ConversationKey),
 }
 
-/// A message in the queue. Version 1; later versions are further variants of [`Envelope`].
+/// A message in the queue. Version 2 are those that carry a body, which a process of before would
+/// pass over; all others are of version 1, which it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The work id, which makes a second copy recognisable: `<stage>:<what>:<revision>`.
@@ -132,7 +150,7 @@ pub enum NotAMessage {
     #[error("the message is not of the form that this version reads")]
     Shape(#[source] serde_json::Error),
     /// A later version's.
-    #[error("the message is of version {0}; this version reads 1")]
+    #[error("the message is of version {0}; this version reads 1 and 2")]
     Version(u32),
 }
 
@@ -180,6 +198,8 @@ impl Message {
             conversation_id: Some(key.id.clone()),
             room: None,
             agent_id: None,
+            hint: None,
+            body: None,
         })
     }
 
@@ -194,8 +214,9 @@ impl Message {
 
     /// The body that travels.
     pub fn encode(&self) -> String {
+        let carries = matches!(&self.work, Work::Finalize(event) if event.body.is_some());
         let envelope = Envelope {
-            v: 1,
+            v: if carries { 2 } else { 1 },
             id: self.id.clone(),
             work: self.work.clone(),
         };
@@ -213,7 +234,7 @@ impl Message {
             v: u32,
         }
         let Version { v } = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
-        if v != 1 {
+        if !(1..=2).contains(&v) {
             return Err(NotAMessage::Version(v));
         }
         let envelope: Envelope = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
@@ -247,6 +268,8 @@ mod tests {
             conversation_id: Some(ConversationId::new("conv_1").unwrap()),
             room: None,
             agent_id: None,
+            hint: None,
+            body: None,
         }
     }
 
@@ -256,7 +279,13 @@ mod tests {
             owner: Owner::platform("speechify"),
             id: ConversationId::new("conv_1").unwrap(),
         };
+        let carrying = Message::finalize(CallEvent {
+            body: Some(Carried::Sealed("v1:00".to_owned())),
+            ..event()
+        });
+        assert!(carrying.encode().starts_with(r#"{"v":2"#));
         for message in [
+            carrying,
             Message::finalize(event()),
             Message::remember(key.clone(), 3),
             Message::deliver(key.clone(), 3),
@@ -274,8 +303,8 @@ mod tests {
             "agent_id":null}}"#;
         assert_eq!(Message::decode(body).unwrap(), Message::finalize(event()));
         assert!(matches!(
-            Message::decode(r#"{"v":2}"#),
-            Err(NotAMessage::Version(2))
+            Message::decode(r#"{"v":3}"#),
+            Err(NotAMessage::Version(3))
         ));
         assert!(matches!(Message::decode("[]"), Err(NotAMessage::Shape(_))));
     }

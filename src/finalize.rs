@@ -24,6 +24,7 @@ mod commit;
 mod record;
 mod resolve;
 mod room;
+mod told;
 
 /// The longest that one fetch, with all its pages, may take.
 const FETCH_PATIENCE: Duration = Duration::from_mins(1);
@@ -180,7 +181,10 @@ async fn fetch(
     delivery: &Delivery,
 ) -> Result<Fetched, Verdict> {
     let Some(api) = &source.api else {
-        return room::conversation_of(flow, source, event).await;
+        if event.room.is_some() {
+            return room::conversation_of(flow, source, event).await;
+        }
+        return told::conversation_of(flow, source, event, id).await;
     };
     let admitted = flow.sources.admit(&source.name, &flow.host)?;
     let answer = match timeout(FETCH_PATIENCE, api.fetch(id)).await {
@@ -207,7 +211,7 @@ pub(crate) fn fetch_failed(
     let now = flow.host.now();
     let why = Failure::platform(error.code(), error);
     match error {
-        FetchError::Refused { .. } => Verdict::Wait {
+        FetchError::Refused { .. } | FetchError::Unscoped { .. } => Verdict::Wait {
             after: admitted.with(|circuit| circuit.refused(now)),
             why,
         },

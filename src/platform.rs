@@ -9,22 +9,13 @@ use http::HeaderMap;
 
 use crate::config::{self, ApiConfig, PlatformName, SourceConfig};
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::PlatformReason;
+use crate::end_reason::{EndReason, PlatformReason};
 use crate::event::CallEvent;
 use crate::id::{ConversationId, EventId, Owner};
 use crate::secret::sha256_hex;
 use crate::signature::Refusal;
 use crate::signature::explain::Check;
 use crate::time::Timestamp;
-
-/// One HTTP delivery, as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Delivery<'a> {
-    /// Its headers.
-    pub headers: &'a HeaderMap,
-    /// Its raw body: the bytes that were signed.
-    pub body: &'a [u8],
-}
 
 /// What an authentic body means to us.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +43,33 @@ pub trait Webhooks: Send + Sync {
     /// The same step by step, for the person who wants to know which part fails.
     fn explain(&self, delivery: Delivery<'_>, now: Timestamp) -> Vec<Check>;
 
-    /// What an authentic body means. Never panics, whatever the bytes are.
-    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified;
+    /// What an authentic delivery means, by its payload and by headers that are signed. Never
+    /// panics, whatever the bytes are.
+    fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified;
+
+    /// The conversation that an authentic payload tells of by itself, for a source without an API.
+    ///
+    /// Pure, for it is read again whenever another event of the same call comes: what a payload
+    /// leaves open, an earlier one fills in. A platform whose payloads tell nothing keeps this.
+    fn told(&self, _payload: &[u8], _received_at: Timestamp) -> Result<Fetched, Untold> {
+        Err(Untold("the platform's events carry no conversation"))
+    }
+
+    /// Whether it may send its events by `GET`, in the query.
+    fn takes_get(&self) -> bool {
+        false
+    }
+
+    /// Whether an unsigned delivery is sent once more, signed, when it is answered 503.
+    fn signs_on_retry(&self) -> bool {
+        false
+    }
 }
+
+/// A payload that no conversation can be made of. The text carries nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Untold(pub &'static str);
 
 /// A conversation as its platform knows it now, mapped to the canonical model.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +80,8 @@ pub struct Fetched {
     pub messages: Vec<Message>,
     /// Why it ended, in the platform's word.
     pub reason: Option<PlatformReason>,
+    /// Why, by what it says was seen on the wire: a SIP code, or the leg that hung up.
+    pub seen: Option<EndReason>,
 }
 
 /// A row of a platform's list.
@@ -76,16 +93,36 @@ pub struct Listed {
     pub reason: Option<PlatformReason>,
 }
 
+impl Listed {
+    /// Whether the platform calls the call over. Rows of calls that are not come in the list, too.
+    pub fn is_over(&self) -> bool {
+        self.conversation.status.is_terminal()
+    }
+
+    /// When it was over, as well as the row tells: its end, else its beginning and its length, else
+    /// its beginning.
+    pub fn over_at(&self) -> Timestamp {
+        let call = &self.conversation;
+        let lasted = call.duration_ms.and_then(|ms| u64::try_from(ms).ok());
+        call.ended_at.unwrap_or_else(|| {
+            call.happened_at()
+                .plus(Duration::from_millis(lasted.unwrap_or(0)))
+        })
+    }
+}
+
 /// What part of a platform's list is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Only calls of this caller.
+    /// Only calls of this caller. A platform that can't narrow its list so gives every call: whoever
+    /// asks picks.
     pub caller_identity: Option<String>,
-    /// Where the last page ended.
+    /// Where the last page ended: [`ListPage::next`], passed back as it came.
     pub cursor: Option<String>,
 }
 
-/// One page of a platform's list, newest first.
+/// One page of a platform's list, newest first by creation. A row may stand on two pages, where
+/// rows came in meanwhile or were created in the same instant; none is left out between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListPage {
     /// The rows.
@@ -105,6 +142,12 @@ pub enum FetchError {
     Refused {
         /// The HTTP status.
         status: u16,
+    },
+    /// The token is taken, but may not see what a call needs. Opens the source's circuit, too.
+    #[error("the API token lacks {scope}; give it that scope, or set api.token to one that has it")]
+    Unscoped {
+        /// The scope that it lacks.
+        scope: &'static str,
     },
     /// 429, or 503 with `Retry-After`: the whole source pauses.
     #[error("the platform asks us to slow down ({status})")]
@@ -128,6 +171,7 @@ impl FetchError {
         match self {
             Self::NotFound => "platform_not_found",
             Self::Refused { .. } => "platform_refused",
+            Self::Unscoped { .. } => "platform_unscoped",
             Self::SlowDown { .. } => "platform_slow_down",
             Self::Unavailable(_) => "platform_unavailable",
             Self::Malformed(_) => "platform_malformed",
@@ -144,7 +188,8 @@ pub trait Api: Send + Sync {
     /// The conversation and all pages of its messages.
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError>;
 
-    /// One page of the list, newest first by creation.
+    /// One page of the list, newest first by creation, of every status, and not narrowed by time.
+    /// Nobody keeps a cursor longer than a reading of the list takes.
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError>;
 
     /// Whether the text has the form of one of the platform's conversation ids.
@@ -166,6 +211,8 @@ pub struct Source {
     pub agent: Option<String>,
     /// The largest body taken, in bytes.
     pub max_body: usize,
+    /// How its API is asked for calls that no webhook told of.
+    pub reconcile: config::Reconcile,
     /// The zone of its calls.
     pub zone: jiff::tz::TimeZone,
     /// The region of its numbers, as `US`.
@@ -208,6 +255,14 @@ pub enum BadSource {
         /// The platform.
         platform: &'static str,
     },
+    /// This version does not speak to it yet.
+    #[error("source {source_name}: {platform} is not supported by this version yet")]
+    NotYet {
+        /// The source.
+        source_name: String,
+        /// The platform.
+        platform: &'static str,
+    },
     /// No client could be made.
     #[error("no HTTP client can be made: {0}")]
     Client(String),
@@ -234,24 +289,22 @@ pub fn build(
     sources
         .iter()
         .map(|source| {
-            let webhooks: Arc<dyn Webhooks> = match source.platform {
-                PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
-                PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
-            };
+            let webhooks = webhooks_of(source)?;
             let api = source.api.as_ref().map(|api| api_of(source, api, http));
             let api = api.transpose()?;
             Ok(Source {
                 name: source.name.clone(),
-                webhooks: Some(webhooks),
+                webhooks,
                 owner: match &api {
                     Some(api) => Owner::platform(api.platform()),
-                    // A room's session id is known to the one LiveKit server that gave it.
-                    None if source.platform == PlatformName::Livekit => Owner::source(&source.name),
+                    // Its ids are known to the one server that gave them.
+                    None if has_own_ids(source.platform) => Owner::source(&source.name),
                     None => Owner::platform(source.platform.as_str()),
                 },
                 api,
                 agent: source.agent.clone(),
                 max_body: source.webhook.max_body,
+                reconcile: source.reconcile,
                 zone: source
                     .timezone
                     .clone()
@@ -265,19 +318,46 @@ pub fn build(
         .collect()
 }
 
+/// Whether two senders of a platform may name two calls the same.
+fn has_own_ids(platform: PlatformName) -> bool {
+    matches!(platform, PlatformName::Livekit | PlatformName::Standard)
+}
+
+/// The half that sends; none of platforms that are polled.
+fn webhooks_of(source: &SourceConfig) -> Result<Option<Arc<dyn Webhooks>>, BadSource> {
+    Ok(Some(match source.platform {
+        PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
+        PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
+        other => return Err(not_yet(source, other)),
+    }))
+}
+
 fn api_of(
     source: &SourceConfig,
     api: &ApiConfig,
     http: &reqwest::Client,
 ) -> Result<Arc<dyn Api>, BadSource> {
-    match api.platform {
-        PlatformName::Speechify => speechify::Client::new(source, api, http.clone())
-            .map(|client| Arc::new(client) as Arc<dyn Api>)
-            .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone())),
-        PlatformName::Livekit => Err(BadSource::NoConversations {
-            source_name: source.name.clone(),
-            platform: api.platform.as_str(),
-        }),
+    let rest = |auth| {
+        rest::Rest::new(&api.base_url, auth, http.clone())
+            .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone()))
+    };
+    let bearer = rest::Auth::Bearer(api.token.clone());
+    Ok(match api.platform {
+        PlatformName::Speechify => Arc::new(speechify::Client::new(source, rest(bearer)?)),
+        PlatformName::Livekit | PlatformName::Standard => {
+            return Err(BadSource::NoConversations {
+                source_name: source.name.clone(),
+                platform: api.platform.as_str(),
+            });
+        }
+        other => return Err(not_yet(source, other)),
+    })
+}
+
+fn not_yet(source: &SourceConfig, platform: PlatformName) -> BadSource {
+    BadSource::NotYet {
+        source_name: source.name.clone(),
+        platform: platform.as_str(),
     }
 }
 
@@ -289,11 +369,15 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+mod delivery;
 mod fields;
 pub mod livekit;
+mod naming;
 mod pick;
 mod rest;
 pub mod speechify;
+
+pub use delivery::Delivery;
 
 #[cfg(test)]
 mod tests;

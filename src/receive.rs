@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time::timeout;
 
-use crate::event::{CallEvent, EventKind, Message};
+use crate::event::{CallEvent, Carried, EventKind, Message};
 use crate::flow::Flow;
-use crate::id::{EventId, of_content};
+use crate::id::{ConversationKey, EventId, of_content};
 use crate::platform::{Classified, Delivery, Source};
 use crate::secret::sha256_hex;
 use crate::signature::Refusal;
+use crate::store::bodies::{self, Payload};
 use crate::store::dead_letters::{self, Letter};
 use crate::store::quarantine::{self, Refused};
 use crate::time::Timestamp;
@@ -19,6 +19,10 @@ use crate::verdict::Failure;
 
 /// The longest that anything durable is waited for: every answer is out within 4 s.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The longest payload that travels in a message; a longer one is kept in the database (product
+/// contract §5).
+const CARRIED: usize = 256 << 10;
 
 /// What a delivery is answered (product contract §5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,43 +64,52 @@ impl Receiver {
         Self { flow }
     }
 
-    /// The largest body that a source may send, in bytes; none for unknown sources.
-    pub fn max_body(&self, source: &str) -> Option<usize> {
-        self.flow
-            .sources
-            .get(source)
-            .filter(|s| s.webhooks.is_some())
-            .map(|s| s.max_body)
+    /// The source that takes webhooks under this name.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        let source = self.flow.sources.get(name)?;
+        source.webhooks.is_some().then_some(source)
     }
 
     /// Takes one delivery. Nothing is looked up before answering: a second copy is answered like
     /// the first, and absorbed later.
-    pub async fn receive(&self, source: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let Some(source) = self.flow.sources.get(source) else {
+    pub async fn receive(&self, source: &str, delivery: Delivery<'_>) -> Answer {
+        let Some(source) = self.source(source) else {
             return Answer::UnknownSource;
         };
         let Some(webhooks) = &source.webhooks else {
             return Answer::UnknownSource;
         };
-        if body.len() > source.max_body {
+        if delivery.body.len() > source.max_body {
             return Answer::TooLarge;
         }
         let now = self.flow.host.now();
-        if let Err(refusal) = webhooks.verify(Delivery { headers, body }, now) {
-            if webhooks.is_signed(headers) {
-                self.quarantine(source, headers, body, &refusal, now).await;
+        if let Err(refusal) = webhooks.verify(delivery, now) {
+            if webhooks.is_signed(delivery.headers) {
+                self.quarantine(source, delivery, &refusal, now).await;
+            } else if webhooks.signs_on_retry() {
+                return Answer::Unavailable;
             }
             return Answer::Refused;
         }
-        match webhooks.classify(body, now) {
-            Classified::Event(event) => self.accept(source, *event).await,
+        match webhooks.classify(delivery, now) {
+            Classified::Event(event) => self.accept(source, *event, delivery.payload()).await,
             Classified::Ignored(reason) => Answer::Ignored { reason },
-            Classified::Unreadable(reason) => self.park(source, body, reason, now).await,
+            Classified::Unreadable(reason) => {
+                self.park(source, delivery.payload(), reason, now).await
+            }
         }
     }
 
-    async fn accept(&self, source: &Source, mut event: CallEvent) -> Answer {
-        event.source.clone_from(&source.name);
+    async fn accept(&self, source: &Source, event: CallEvent, payload: &[u8]) -> Answer {
+        let (event, long) = carrying(&self.flow, source, event, payload);
+        if let Some((key, payload)) = long {
+            let kept = self.flow.db.write(move |mut conn| {
+                Box::pin(async move { bodies::keep(&mut conn, &key, &payload).await })
+            });
+            if !matches!(timeout(PATIENCE, kept).await, Ok(Ok(()))) {
+                return Answer::Unavailable;
+            }
+        }
         let event_id = event.event_id.clone();
         // A room's end may skip the grace, which only its facts can say: it is looked at at once.
         let due_at = match event.kind {
@@ -160,23 +173,14 @@ impl Receiver {
     async fn quarantine(
         &self,
         source: &Source,
-        headers: &HeaderMap,
-        body: &[u8],
+        delivery: Delivery<'_>,
         refusal: &Refusal,
         now: Timestamp,
     ) {
-        let pairs: Vec<(&str, String)> = headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    name.as_str(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
-            .collect();
-        let Ok(headers) = serde_json::to_vec(&pairs) else {
+        let Ok(headers) = serde_json::to_vec(&head(delivery)) else {
             return;
         };
+        let body = delivery.body;
         let (seal, dice) = (&self.flow.seal, self.flow.host.dice);
         let refused = Refused {
             id: of_content(
@@ -200,4 +204,47 @@ impl Receiver {
             );
         }
     }
+}
+
+/// The head of a delivery as name and value pairs. Method and target stand first, under the names
+/// that HTTP/2 gives them: signatures over the URL need them, too.
+fn head(delivery: Delivery<'_>) -> Vec<(&str, String)> {
+    let fields = delivery.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str(), value)
+    });
+    [
+        (":method", delivery.method.to_string()),
+        (":path", delivery.target.to_string()),
+    ]
+    .into_iter()
+    .chain(fields)
+    .collect()
+}
+
+/// The event as it travels: with its payload, where no API can be asked. A payload too long for a
+/// message is given back, to be kept before the message goes out.
+pub(crate) fn carrying(
+    flow: &Flow,
+    source: &Source,
+    mut event: CallEvent,
+    payload: &[u8],
+) -> (CallEvent, Option<(ConversationKey, Payload)>) {
+    event.source.clone_from(&source.name);
+    let tells = matches!(event.kind, EventKind::Finished | EventKind::Analyzed);
+    let Some(id) = event.conversation_id.clone() else {
+        return (event, None);
+    };
+    if source.api.is_some() || !tells {
+        return (event, None);
+    }
+    let sealed = flow.seal.seal(payload, flow.host.dice.bytes());
+    if payload.len() <= CARRIED {
+        event.body = Some(Carried::Sealed(sealed));
+        return (event, None);
+    }
+    let payload = Payload::of(&event, sealed);
+    event.body = Some(Carried::Kept(payload.id.clone()));
+    let owner = source.owner.clone();
+    (event, Some((ConversationKey { owner, id }, payload)))
 }

@@ -6,9 +6,11 @@
 
 use crate::event::{CallEvent, EventKind, Message, RoomRef};
 use crate::flow::Flow;
-use crate::id::EventId;
-use crate::platform::Classified;
+use crate::id::{ConversationKey, EventId};
+use crate::platform::{Classified, Delivery};
+use crate::receive::carrying;
 use crate::secret::sha256_hex;
+use crate::store::bodies::{self, Payload};
 use crate::store::conversations::Record;
 use crate::store::dead_letters::list::{self, Filter};
 use crate::store::dead_letters::{self, Kept, Letter, State};
@@ -37,8 +39,8 @@ pub struct Replayed {
 enum Plan {
     /// Its message goes back, with the attempts it has spent.
     Queue(Message, Vec<Attempt>),
-    /// Its body is an event by now.
-    Accept(Message),
+    /// Its body is an event by now; what is too long for the message is kept beside it.
+    Accept(Message, Option<(ConversationKey, Payload)>),
     /// Its body is known by now to need no stage.
     Ignore,
     /// It can't even be tried.
@@ -174,10 +176,10 @@ fn read_again(flow: &Flow, letter: &Kept) -> Plan {
         Ok(body) => body,
         Err(error) => return Plan::Fail(Failure::ours("unsealable", error)),
     };
-    match webhooks.classify(&body, letter.first_at) {
-        Classified::Event(mut event) => {
-            event.source.clone_from(&source.name);
-            Plan::Accept(Message::finalize(*event))
+    match webhooks.classify(Delivery::kept(&body), letter.first_at) {
+        Classified::Event(event) => {
+            let (event, long) = carrying(flow, source, *event, &body);
+            Plan::Accept(Message::finalize(event), long)
         }
         Classified::Ignored(_) => Plan::Ignore,
         Classified::Unreadable(why) => Plan::Fail(Failure::poison("unreadable_body", why)),
@@ -200,7 +202,10 @@ async fn carry_out(
             outbox::put_again(conn, &tried(&message, history, now), now).await?;
             replayed.queued += 1;
         }
-        Plan::Accept(message) => {
+        Plan::Accept(message, long) => {
+            if let Some((key, payload)) = long {
+                bodies::keep(conn, &key, &payload).await?;
+            }
             outbox::put(conn, &message, now, now).await?;
             dead_letters::resolve(conn, &letter.message_id, now).await?;
             replayed.resolved += 1;
@@ -259,8 +264,8 @@ pub enum CantReprocess {
     /// Its source is not in the settings any more.
     #[error("no source named {0} is configured; add it again")]
     UnknownSource(String),
-    /// Nobody can be asked, and no room is known whose facts would make the call.
-    #[error("source {0} has no API to ask again, and the call no room")]
+    /// Nobody can be asked, and nothing is kept that the call could be made of.
+    #[error("source {0} has no API to ask again, and what its events said has expired")]
     NobodyKnows(String),
 }
 
@@ -270,7 +275,12 @@ pub async fn reprocess(
     record: &Record,
     entry: audit::Entry,
 ) -> Result<std::result::Result<(), CantReprocess>> {
-    let message = match look_again(flow, record) {
+    let key = record.key();
+    let told = flow
+        .db
+        .read(|mut conn| Box::pin(async move { bodies::of_call(&mut conn, &key).await }))
+        .await?;
+    let message = match look_again(flow, record, !told.is_empty()) {
         Ok(message) => message,
         Err(why) => return Ok(Err(why)),
     };
@@ -287,12 +297,16 @@ pub async fn reprocess(
     Ok(Ok(()))
 }
 
-fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, CantReprocess> {
+fn look_again(
+    flow: &Flow,
+    record: &Record,
+    is_told: bool,
+) -> std::result::Result<Message, CantReprocess> {
     let call = &record.conversation;
     let Some(source) = flow.sources.get(&call.source) else {
         return Err(CantReprocess::UnknownSource(call.source.clone()));
     };
-    // Where no API is asked, the call is what its room's facts say.
+    // Where no API is asked, the call is what its events said, or its room's facts.
     let room = call.room_name.value().map(|name| RoomRef {
         sid: call.room_sid.value().cloned(),
         name: name.clone(),
@@ -301,6 +315,7 @@ fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, Cant
     });
     let room = match (&source.api, room) {
         (Some(_), _) => None,
+        (None, _) if is_told => None,
         (None, Some(room)) => Some(room),
         (None, None) => return Err(CantReprocess::NobodyKnows(call.source.clone())),
     };
@@ -318,5 +333,7 @@ fn look_again(flow: &Flow, record: &Record) -> std::result::Result<Message, Cant
         conversation_id: Some(call.id.clone()),
         room,
         agent_id: Some(call.agent_id.clone()),
+        hint: None,
+        body: None,
     }))
 }

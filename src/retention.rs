@@ -8,8 +8,8 @@ use crate::remember::forget;
 use crate::secret::SealKey;
 use crate::store::extractions::{self, Outlived};
 use crate::store::{
-    Conn, Result, audit, conversations, dead_letters, events, memories, quarantine, results,
-    timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
+    results, timeline,
 };
 use crate::time::Timestamp;
 
@@ -41,8 +41,10 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
                 }
+                // A letter's message may point to a payload: they are kept equally long.
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
+                    deleted += bodies::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;
@@ -56,6 +58,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                         conversations::hold(&mut conn, &key).await?;
                         conversations::delete(&mut conn, &key).await?;
                         timeline::delete(&mut conn, &key).await?;
+                        bodies::delete_of(&mut conn, &key).await?;
                         deleted += 1;
                     }
                 }

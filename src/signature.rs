@@ -8,20 +8,28 @@ use sha2::Sha256;
 
 use crate::time::Timestamp;
 
+pub mod appended_hmac;
+pub mod bearer;
+pub mod custom_hmac;
+pub mod ed25519;
 pub mod explain;
+pub mod form;
 pub mod jwt;
+pub mod payload_jwt;
 pub mod prefixed_hmac;
+pub mod standard;
 pub mod timestamped_hmac;
+pub mod url_hmac;
 
 /// Why a delivery was refused, in words that an operator can act on and that carry no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The header is not there.
     #[error("header {0} is missing")]
-    Missing(&'static str),
+    Missing(String),
     /// The header can't be read.
     #[error("header {0} is malformed: {1}")]
-    Malformed(&'static str, String),
+    Malformed(String, String),
     /// Signed too long ago.
     #[error("signed {age_s} s ago, {tolerance_s} s are allowed")]
     TooOld {
@@ -132,9 +140,11 @@ impl Refusal {
 
 /// The one value of a header. A header that is there twice is refused: which of the two was meant,
 /// the sender and we could see differently.
-pub fn sole_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Refusal> {
+pub fn sole_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Refusal> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(Refusal::Missing(name))?;
+    let value = values
+        .next()
+        .ok_or_else(|| Refusal::Missing(name.to_owned()))?;
     if values.next().is_some() {
         return Err(malformed(name, "it is there more than once"));
     }
@@ -149,8 +159,8 @@ pub fn sole_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a
 }
 
 /// A refusal of a header that can't be read.
-fn malformed(header: &'static str, why: &str) -> Refusal {
-    Refusal::Malformed(header, why.to_owned())
+fn malformed(header: &str, why: &str) -> Refusal {
+    Refusal::Malformed(header.to_owned(), why.to_owned())
 }
 
 /// The 32 bytes of 64 lower-case hex digits: the one spelling that senders use. A second spelling

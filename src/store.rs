@@ -15,6 +15,7 @@ mod sqlite;
 
 pub mod audit;
 pub mod barriers;
+pub mod bodies;
 pub mod callers;
 pub mod consents;
 pub mod conversations;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::output::{self, Choice, Format};
-use crate::config::{Config, ConfigError, PlatformName};
+use crate::config::{Config, ConfigError, SignedBy};
 use crate::extract::llm::{Llm, LlmError};
 use crate::host::{Clock, Host};
 use crate::platform::{self, FetchError, ListQuery, Source};
@@ -244,9 +244,16 @@ async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {
 }
 
 fn secrets(source: &Source, settings: &crate::config::SourceConfig) -> Finding {
-    let count = match settings.platform {
-        PlatformName::Speechify => settings.webhook.secrets.len(),
-        PlatformName::Livekit => settings.webhook.keys.len(),
+    let count = match settings.platform.signed_by() {
+        SignedBy::Secrets => settings.webhook.secrets.len(),
+        SignedBy::NamedKeys => settings.webhook.keys.len(),
+        SignedBy::Polled => {
+            let every = settings.reconcile.every.as_secs();
+            return Finding::ok(
+                format!("source {}", source.name),
+                format!("sends no webhook; its API is asked every {every} s"),
+            );
+        }
     };
     let secrets = if count == 1 { "secret" } else { "secrets" };
     Finding::ok(
@@ -267,6 +274,11 @@ async fn api(source: &Source) -> Finding {
             what,
             error.to_string(),
             "make a new API key with the platform, and set api.token",
+        ),
+        Err(error @ FetchError::Unscoped { .. }) => Finding::failed(
+            what,
+            error.to_string(),
+            "give the token the scope that it lacks, or set api.token to another",
         ),
         Err(error @ FetchError::SlowDown { .. }) => {
             Finding::new(what, State::Warning, error.to_string(), "try again later")

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 
 use super::output::{self, Choice, Format};
@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// The file with its body
     #[arg(long, value_name = "FILE")]
     body: PathBuf,
+    /// The URL that it was sent to, where the signature covers it [default: as the headers say]
+    #[arg(long, value_name = "URL")]
+    url: Option<Uri>,
     /// When it arrived, as 2026-02-01T09:30:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
@@ -51,10 +54,13 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         let text = format!("the source {} takes no webhooks", source.name);
         return Err(WrongUsage(text).into());
     };
-    let headers = read(&args.headers).and_then(|bytes| headers(&bytes))?;
+    let head = read(&args.headers).and_then(|bytes| Head::read(&bytes))?;
     let body = read(&args.body)?;
+    let target = args.url.as_ref().unwrap_or(&head.target);
     let delivery = Delivery {
-        headers: &headers,
+        method: &head.method,
+        target,
+        headers: &head.headers,
         body: &body,
     };
     let now = args.at.unwrap_or_else(|| Clock::System.now());
@@ -111,44 +117,92 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| path.display().to_string())
 }
 
-/// Headers as lines `Name: value`, or as one JSON object. Lines that are none are passed over: the
-/// request's or answer's first line, and the empty one at the end.
-fn headers(bytes: &[u8]) -> anyhow::Result<HeaderMap> {
-    let text = std::str::from_utf8(bytes).context("the headers' file is not text")?;
-    let mut headers = HeaderMap::new();
-    let mut add = |name: &str, value: &str| -> anyhow::Result<()> {
-        let name: HeaderName = name
-            .trim()
-            .parse()
-            .with_context(|| format!("{name:?} is no header name"))?;
-        let value = HeaderValue::from_str(value.trim())
-            .with_context(|| format!("the value of {name} can't be a header's"))?;
-        headers.append(name, value);
-        Ok(())
-    };
-    if let Ok(Value::Object(object)) = serde_json::from_str(text) {
-        for (name, value) in &object {
-            match value {
-                Value::Array(values) => {
-                    for value in values {
-                        add(name, value.as_str().unwrap_or_default())?;
+/// What stands before a delivery's body.
+struct Head {
+    method: Method,
+    target: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    /// Headers as lines `Name: value`, or as JSON: one object, or pairs as quarantine keeps them. The
+    /// request's first line is read, too, and HTTP/2's `:method` and `:path` in place of it. Lines
+    /// that are neither are passed over.
+    fn read(bytes: &[u8]) -> anyhow::Result<Self> {
+        let text = std::str::from_utf8(bytes).context("the headers' file is not text")?;
+        let mut head = Self {
+            method: Method::POST,
+            target: Uri::default(),
+            headers: HeaderMap::new(),
+        };
+        match serde_json::from_str(text) {
+            Ok(Value::Object(object)) => {
+                for (name, value) in &object {
+                    match value {
+                        Value::Array(values) => {
+                            for value in values {
+                                head.add(name, value.as_str().unwrap_or_default())?;
+                            }
+                        }
+                        value => head.add(name, value.as_str().unwrap_or(&value.to_string()))?,
                     }
                 }
-                value => add(name, value.as_str().unwrap_or(&value.to_string()))?,
+            }
+            Ok(Value::Array(_)) => {
+                let pairs: Vec<(String, String)> =
+                    serde_json::from_str(text).context("expected pairs of a name and a value")?;
+                for (name, value) in &pairs {
+                    head.add(name, value)?;
+                }
+            }
+            _ => head.read_lines(text)?,
+        }
+        Ok(head)
+    }
+
+    fn read_lines(&mut self, text: &str) -> anyhow::Result<()> {
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            if let (Some(method), Some(target), Some(version), None) =
+                (words.next(), words.next(), words.next(), words.next())
+                && version.starts_with("HTTP/")
+            {
+                self.add(":method", method)?;
+                self.add(":path", target)?;
+                continue;
+            }
+            let (pseudo, rest) = match line.strip_prefix(':') {
+                Some(rest) => (":", rest),
+                None => ("", line),
+            };
+            match rest.split_once(':') {
+                Some((name, value)) if !name.is_empty() && !name.trim().contains(' ') => {
+                    self.add(&format!("{pseudo}{name}"), value)?;
+                }
+                _ => {}
             }
         }
-        return Ok(headers);
+        Ok(())
     }
-    for line in text.lines() {
-        // HTTP/2's pseudo-headers begin with a colon, and no name has a space.
-        match line.split_once(':') {
-            Some((name, value)) if !name.is_empty() && !name.trim().contains(' ') => {
-                add(name, value)?;
+
+    fn add(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
+        let value = value.trim();
+        match name {
+            ":method" => self.method = value.parse().context("its method can't be read")?,
+            ":path" => self.target = value.parse().context("its target can't be read")?,
+            name if name.starts_with(':') => {}
+            name => {
+                let name: HeaderName = name
+                    .trim()
+                    .parse()
+                    .with_context(|| format!("{name:?} is no header name"))?;
+                let value = HeaderValue::from_str(value)
+                    .with_context(|| format!("the value of {name} can't be a header's"))?;
+                self.headers.append(name, value);
             }
-            _ => {}
         }
+        Ok(())
     }
-    Ok(headers)
 }
 
 fn answer(
@@ -196,14 +250,19 @@ mod tests {
 
     #[test]
     fn headers_are_read_from_lines_and_from_json() {
-        let lines = b"POST /webhooks/acme HTTP/1.1\r\nHost: x:80\r\nX-Sig:  t=1,v0=ab \r\n\r\n";
-        let json = br#"{"Host": "x:80", "X-Sig": ["t=1,v0=ab"]}"#;
-        for bytes in [lines.as_slice(), json.as_slice()] {
-            let headers = headers(bytes).unwrap();
-            assert_eq!(headers.len(), 2);
-            assert_eq!(headers["x-sig"], "t=1,v0=ab");
-            assert_eq!(headers["host"], "x:80");
+        let lines = b"POST /webhooks/acme?a=1 HTTP/1.1\r\nHost: x:80\r\nX-Sig:  t=1,v0=ab \r\n\r\n";
+        let json = br#"{":path": "/webhooks/acme?a=1", "Host": "x:80", "X-Sig": ["t=1,v0=ab"]}"#;
+        let pairs =
+            br#"[[":path", "/webhooks/acme?a=1"], ["host", "x:80"], ["x-sig", "t=1,v0=ab"]]"#;
+        for bytes in [lines.as_slice(), json.as_slice(), pairs.as_slice()] {
+            let head = Head::read(bytes).unwrap();
+            assert_eq!(head.method, Method::POST);
+            assert_eq!(head.target, "/webhooks/acme?a=1");
+            assert_eq!(head.headers.len(), 2);
+            assert_eq!(head.headers["x-sig"], "t=1,v0=ab");
+            assert_eq!(head.headers["host"], "x:80");
         }
-        assert!(headers(b"\xff").is_err());
+        assert_eq!(Head::read(b":method: GET").unwrap().method, Method::GET);
+        assert!(Head::read(b"\xff").is_err());
     }
 }

@@ -42,20 +42,27 @@ pub(super) const SOURCE: &[&str] = &[
     "webhook.keys",
     "webhook.tolerance",
     "webhook.max_body",
+    "webhook.url",
+    "webhook.scheme",
+    "webhook.header",
+    "webhook.timestamp_header",
+    "webhook.payload",
+    "webhook.encoding",
+    "webhook.prefix",
     "api.platform",
     "api.base_url",
     "api.token",
+    "api.account",
     "agent",
     "timezone",
     "region",
+    "reconcile.every",
+    "reconcile.look_back",
+    "reconcile.settle",
 ];
 
 /// Keys of the product contract that this version reads over, with a warning.
 pub(super) const LATER: &[&str] = &["endpoints.allow_private", "results.payload"];
-
-/// The same of a source.
-pub(super) const SOURCE_LATER: &[&str] =
-    &["reconcile.every", "reconcile.look_back", "reconcile.settle"];
 
 /// Short names of variables, and the keys that they mean.
 pub(super) const SHORT: &[(&str, &str)] = &[

@@ -47,6 +47,12 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
         });
     }
 
+    /// Notes that something is odd with a key, but no error.
+    pub(super) fn warning(&mut self, key: &str, message: &str) {
+        let warning = format!("{}{key}: {message}", self.path);
+        self.notes.warnings.push(warning);
+    }
+
     /// Every key that is set must be one of `known`; those of `later` are read over with a warning.
     pub(super) fn only(&mut self, known: &[&str], later: &[&str]) {
         let mut set = Vec::new();

@@ -218,6 +218,38 @@ fn a_speechify_source_has_its_platforms_defaults() {
 }
 
 #[test]
+fn a_source_is_reconciled_as_it_says() {
+    let text = format!("{SPEECHIFY}reconcile.every = \"2s\"\nreconcile.settle = \"0\"\n");
+    let reconcile = load(&text, &[]).unwrap().sources[0].reconcile;
+    assert_eq!(reconcile.every, Duration::from_secs(2));
+    assert_eq!(reconcile.look_back, Duration::from_hours(24));
+    assert_eq!(reconcile.settle, Duration::ZERO);
+    let usual = PlatformName::Speechify.reconcile();
+    assert_eq!(usual, Reconcile::default());
+    for polled in [PlatformName::Anyreach, PlatformName::Voiceable] {
+        assert_eq!(polled.reconcile().every, Duration::from_secs(30));
+    }
+    let text = format!("{SPEECHIFY}reconcile.every = \"0\"\n");
+    refused(
+        &text,
+        &[("sources.acme-voice.reconcile.every", "more than 0")],
+    );
+}
+
+#[test]
+fn what_a_platform_has_no_use_for_is_refused() {
+    for (key, value, message) in [
+        ("webhook.url", "https://a.b/c", "only twilio and plivo"),
+        ("webhook.scheme", "hmac", "only vapi"),
+        ("webhook.prefix", "sha256=", "only vapi"),
+        ("webhook.key", "APIxxx", "only livekit"),
+    ] {
+        let text = format!("{SPEECHIFY}{key} = \"{value}\"\n");
+        refused(&text, &[(&format!("sources.acme-voice.{key}"), message)]);
+    }
+}
+
+#[test]
 fn livekit_signs_by_named_keys() {
     let with = |rest: &str| {
         load(
@@ -362,14 +394,10 @@ fn rabbitmq_with_sqlite_is_refused_with_the_reason() {
 
 #[test]
 fn later_keys_are_read_over_with_a_warning() {
-    let text = format!("{SPEECHIFY}reconcile.every = \"5m\"\n[results]\npayload = \"thin\"");
-    let config = load(&text, &[]).unwrap();
+    let config = load("[results]\npayload = \"thin\"", &[]).unwrap();
     assert_eq!(
         config.warnings,
-        [
-            "results.payload is not used by this version yet",
-            "sources.acme-voice.reconcile.every is not used by this version yet"
-        ]
+        ["results.payload is not used by this version yet"]
     );
 }
 

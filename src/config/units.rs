@@ -79,6 +79,21 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// The URL that a platform posts to, as the platform knows it: no query, for that is each request's own.
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let whole = uri.filter(|uri| {
+        matches!(uri.scheme_str(), Some("https" | "http"))
+            && uri.authority().is_some()
+            && uri.query().is_none()
+    });
+    whole.map(|_| text.to_owned()).ok_or_else(|| {
+        "expected the URL set on the platform's side, without its query, such as \
+         \"https://example.com/webhooks/acme\""
+            .to_owned()
+    })
+}
+
 /// A time zone by its IANA name.
 pub(super) fn zone(text: &str) -> Result<jiff::tz::TimeZone, String> {
     jiff::tz::TimeZone::get(text).map_err(|_| {

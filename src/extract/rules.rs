@@ -22,15 +22,23 @@ mod identifiers;
 mod line;
 mod names;
 mod preferences;
+mod summary;
+mod verdict;
 mod vocabulary;
 
 use call::{Call, Notes};
+
+pub use summary::summary;
+pub use verdict::call_successful;
 
 /// The built-in rules. They need nothing installed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules;
 
 impl Rules {
+    /// The name and version that stand beside whatever the rules have said.
+    pub const NAME: &'static str = "rules/1";
+
     /// What the rules find in a redacted transcript, in the order in which it was said.
     pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {
         // What was redacted is hidden: a marker's words are nobody's.
@@ -57,7 +65,7 @@ impl Rules {
 #[async_trait]
 impl Extractor for Rules {
     fn version(&self) -> &'static str {
-        "rules/1"
+        Self::NAME
     }
 
     fn rank(&self) -> Rank {

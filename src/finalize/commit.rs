@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, settle};
+use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
 use crate::erasure::bars::{self, Bar};
 use crate::erasure::ended_at;
 use crate::event::{CallEvent, EventKind, Message as Work};
@@ -16,6 +16,7 @@ use crate::queue::Delivery;
 use crate::room::story;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
+use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
 use crate::store::memories;
 use crate::store::timeline::{self, Step};
@@ -23,7 +24,7 @@ use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
-use super::room;
+use super::{redact_all, room, told};
 
 /// All that the transaction needs, by value: it may run on the writer's task.
 struct Settling {
@@ -36,9 +37,11 @@ struct Settling {
     attempt: u32,
     history: Vec<Attempt>,
     enqueued_at: Timestamp,
-    seal: SealKey,
     finalize: crate::config::Finalize,
     sources: Arc<Sources>,
+    seal: SealKey,
+    /// What the event carries, where no API is asked.
+    payload: Option<Payload>,
 }
 
 pub(super) async fn commit(
@@ -60,9 +63,10 @@ pub(super) async fn commit(
         attempt: delivery.attempt,
         history: delivery.history.clone(),
         enqueued_at: delivery.enqueued_at,
-        seal: flow.seal.clone(),
         finalize: flow.finalize.clone(),
         sources: Arc::clone(&flow.sources),
+        seal: flow.seal.clone(),
+        payload: told::payload_of(flow, event).await?,
     };
     flow.db
         .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
@@ -91,6 +95,7 @@ impl Settling {
         let settled = self.settle(conn, stored.as_ref()).await?;
         let record = self.record(stored.as_ref(), settled)?;
         if self.is_erased(conn, &record).await? {
+            bodies::delete_of(conn, &self.key).await?;
             return bars::keep_away(conn, &self.seal, &self.key, self.now).await;
         }
         let changed = stored
@@ -121,7 +126,10 @@ impl Settling {
     /// only what this event adds is settled anew.
     async fn keep_newest(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
         if self.source.api.is_none() {
-            return self.made_anew(conn, stored).await;
+            return match self.event.room {
+                Some(_) => self.made_anew(conn, stored).await,
+                None => self.told_anew(conn, stored).await,
+            };
         }
         let named_by_platform = room::is_named(&self.fetched.conversation);
         if let Some(stored) = stored {
@@ -163,6 +171,26 @@ impl Settling {
         Ok(())
     }
 
+    /// A call that only its events know is made of all that they said until now.
+    async fn told_anew(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<()> {
+        if let Some(payload) = &self.payload {
+            bodies::keep(conn, &self.key, payload).await?;
+        }
+        let Some(stored) = stored else { return Ok(()) };
+        if let Some(all) = told::all_of(conn, &self.key, &self.sources, &self.seal).await? {
+            self.fetched = redact_all(all);
+        }
+        // What was said by an event whose payload has expired stays known.
+        let before = Fetched {
+            conversation: stored.conversation.clone(),
+            messages: conversations::all_messages(conn, &self.key).await?,
+            reason: stored_word(&stored.settled()),
+            seen: None,
+        };
+        told::fill_in(&mut self.fetched, before, &self.source);
+        Ok(())
+    }
+
     async fn settle(&mut self, conn: &mut Conn<'_>, stored: Option<&Record>) -> Result<Settled> {
         let call = &mut self.fetched.conversation;
         if let Some(name) = call.room_name.value() {
@@ -171,7 +199,19 @@ impl Settling {
         let told = room::facts_of(conn, &self.source, call).await?;
         let story = story(&told, &call.caller_identity);
         room::fill_in(call, &story);
-        let sightings: Vec<_> = story.sighting.into_iter().collect();
+        let hint = self.event.hint.clone().unwrap_or_default();
+        let seen = [self.fetched.seen.clone(), hint.seen].into_iter().flatten();
+        let seen = seen.map(|reason| Sighting {
+            reason,
+            at: self.event.happened_at(),
+            event_id: self.event.event_id.clone(),
+        });
+        let sightings: Vec<_> = story.sighting.into_iter().chain(seen).collect();
+        let says =
+            |word: &Option<PlatformReason>| word.as_ref().is_some_and(|w| w.reason.is_some());
+        if hint.said.is_some() && !says(&self.fetched.reason) {
+            self.fetched.reason = hint.said;
+        }
         let evidence = Evidence {
             status: &call.status,
             outbound: call.is_outbound(),

@@ -231,6 +231,7 @@ pub(super) fn made_of(
         conversation,
         messages: Vec::new(),
         reason: None,
+        seen: None,
     })
 }
 

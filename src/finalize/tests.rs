@@ -106,6 +106,7 @@ impl Bench {
             owner: Owner::platform("speechify"),
             agent: None,
             max_body: 1 << 20,
+            reconcile: crate::config::Reconcile::default(),
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
         };
@@ -326,6 +327,7 @@ fn call(id: &str, caller: &str, words: &str, reason: Option<&str>) -> Fetched {
             reason: Some(EndReason::from(raw)),
             raw: raw.to_owned(),
         }),
+        seen: None,
     }
 }
 
@@ -339,6 +341,8 @@ fn event(event_id: &str, id: &str) -> CallEvent {
         conversation_id: Some(ConversationId::new(id).unwrap()),
         room: None,
         agent_id: None,
+        hint: None,
+        body: None,
     }
 }
 

@@ -55,6 +55,14 @@ impl ApiError {
     }
 
     /// 404 for a thing (`conversation`) that is not there, or that the token may not see.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "the route does not know this method",
+        )
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         let message = format!("no such {what}");
         Self::new(StatusCode::NOT_FOUND, "not_found", message)

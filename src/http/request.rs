@@ -96,11 +96,7 @@ pub(crate) async fn no_route(_: Uri) -> ApiError {
 
 /// 405 for routes that do not know the method; `Allow` says which they know.
 pub(crate) async fn no_method() -> ApiError {
-    ApiError::new(
-        axum::http::StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "the route does not know this method",
-    )
+    ApiError::method_not_allowed()
 }
 
 /// The client's own id, when it is one that can stand in a log.

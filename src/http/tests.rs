@@ -268,7 +268,7 @@ impl Webhooks for Signed {
         match delivery.headers.get("signature") {
             Some(value) if value == "good" => Ok(()),
             Some(_) => Err(Refusal::Mismatch { tried: 1 }),
-            None => Err(Refusal::Missing("signature")),
+            None => Err(Refusal::Missing("signature".to_owned())),
         }
     }
 
@@ -276,8 +276,8 @@ impl Webhooks for Signed {
         Vec::new()
     }
 
-    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified {
-        match body {
+    fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified {
+        match delivery.payload() {
             b"ping" => Classified::Ignored("ping".to_owned()),
             b"junk" => Classified::Unreadable("no JSON".to_owned()),
             body => Classified::Event(Box::new(crate::event::CallEvent {
@@ -289,6 +289,8 @@ impl Webhooks for Signed {
                 conversation_id: None,
                 room: None,
                 agent_id: None,
+                hint: None,
+                body: None,
             })),
         }
     }
@@ -301,6 +303,7 @@ fn source() -> Source {
         api: None,
         owner: Owner::platform("speechify"),
         max_body: 1000,
+        reconcile: crate::config::Reconcile::default(),
         agent: None,
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),

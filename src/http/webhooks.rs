@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::error::ApiError;
 use super::query::Path;
+use crate::platform::Delivery;
 use crate::receive::Answer;
 
 /// How long a sender may take over its body.
@@ -32,7 +33,7 @@ const DISCARDED: usize = 16 << 20;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::default().routes(routes!(webhook))
+    OpenApiRouter::default().routes(routes!(webhook, webhook_in_query))
 }
 
 /// What a delivery was taken for.
@@ -75,14 +76,13 @@ enum Taken {
 async fn webhook(
     State(api): State<Arc<Api>>,
     Path(source): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    let known = api.receiver.max_body(&source);
+    let known = api.receiver.source(&source).map(|source| source.max_body);
     let answer = if let Some(limit) = known {
-        take(&api, &source, limit, &headers, body).await
+        take(&api, &source, limit, request).await
     } else {
-        discard(body.into_data_stream()).await;
+        discard(request.into_body().into_data_stream()).await;
         Ok(Answer::UnknownSource)
     };
     let (name, response) = match answer {
@@ -95,14 +95,41 @@ async fn webhook(
     response
 }
 
-async fn take(
-    api: &Api,
-    source: &str,
-    limit: usize,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Answer, ApiError> {
-    let read = tokio::time::timeout(BODY_PATIENCE, read(body, limit, headers)).await;
+/// Take a platform's webhook that comes in the query
+///
+/// The same for platforms whose customer may choose `GET` (Twilio, Vonage and Plivo); all others are
+/// answered 405.
+#[utoipa::path(
+    get, path = "/webhooks/{source}", operation_id = "receive_webhook_in_query", tag = "webhooks", security(()),
+    params(("source" = String, Path, description = "The source's name in the settings.")),
+    responses(
+        (status = 200, description = "Taken.", body = Taken),
+        (status = 401, description = "Signature missing, wrong or too old.", body = super::error::ErrorBody),
+        (status = 404, description = "No such source.", body = super::error::ErrorBody),
+        (status = 405, description = "The source's platform posts.", body = super::error::ErrorBody),
+        (status = 503, description = "It can't be made durable now; `Retry-After` says when to try again.", body = super::error::ErrorBody),
+    ),
+)]
+async fn webhook_in_query(
+    State(api): State<Arc<Api>>,
+    Path(source): Path<String>,
+    request: Request,
+) -> Response {
+    let known = api.receiver.source(&source);
+    let posts = known
+        .and_then(|source| source.webhooks.as_ref())
+        .is_some_and(|webhooks| !webhooks.takes_get());
+    // A `HEAD` comes here, too: it is a probe, and no delivery.
+    if posts || request.method() != Method::GET {
+        let allow = [(header::ALLOW, "POST")];
+        return (allow, ApiError::method_not_allowed()).into_response();
+    }
+    webhook(State(api), Path(source), request).await
+}
+
+async fn take(api: &Api, source: &str, limit: usize, request: Request) -> Result<Answer, ApiError> {
+    let (head, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_PATIENCE, read(body, limit, &head.headers)).await;
     let body = match read {
         Ok(Ok(body)) => body,
         Ok(Err(Unread::TooLarge)) => return Ok(Answer::TooLarge),
@@ -121,7 +148,13 @@ async fn take(
             ));
         }
     };
-    let answer = api.receiver.receive(source, headers, &body);
+    let delivery = Delivery {
+        method: &head.method,
+        target: &head.uri,
+        headers: &head.headers,
+        body: &body,
+    };
+    let answer = api.receiver.receive(source, delivery);
     Ok(tokio::time::timeout(ANSWER_PATIENCE, answer)
         .await
         .unwrap_or(Answer::Unavailable))

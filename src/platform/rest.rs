@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value;
 
 use super::FetchError;
@@ -21,23 +21,36 @@ const MAX_PAUSE: Duration = Duration::from_mins(15);
 /// The base URL of an API is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("api.base_url is not an http or https URL")]
-pub struct BadBaseUrl;
+pub(super) struct BadBaseUrl;
+
+/// How a platform wants to be shown who asks.
+#[derive(Clone, Debug)]
+pub(super) enum Auth {
+    /// `Authorization: Bearer`
+    Bearer(Secret),
+}
 
 /// A platform's API: where it is, and how to authenticate.
 pub(super) struct Rest {
     base: Url,
-    token: Secret,
+    auth: Auth,
     http: Client,
 }
 
 impl Rest {
-    /// The API at `base_url`, which may have a path, asked with `Authorization: Bearer`.
-    pub(super) fn new(base_url: &str, token: Secret, http: Client) -> Result<Self, BadBaseUrl> {
+    /// The API at `base_url`, which may have a path.
+    pub(super) fn new(base_url: &str, auth: Auth, http: Client) -> Result<Self, BadBaseUrl> {
         let base = Url::parse(base_url).map_err(|_| BadBaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(BadBaseUrl);
         }
-        Ok(Self { base, token, http })
+        Ok(Self { base, auth, http })
+    }
+
+    fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.auth {
+            Auth::Bearer(token) => request.bearer_auth(token.expose()),
+        }
     }
 
     /// Asks for `path`, given as its segments, each of which is percent-encoded.
@@ -48,9 +61,7 @@ impl Rest {
     ) -> Result<Value, FetchError> {
         let url = self.url(path, query)?;
         let mut answer = self
-            .http
-            .get(url)
-            .bearer_auth(self.token.expose())
+            .authenticated(self.http.get(url))
             .header(http::header::ACCEPT, "application/json")
             .send()
             .await

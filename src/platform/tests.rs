@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::config::WebhookConfig;
+use crate::config::{SignatureForm, WebhookConfig};
 use crate::secret::Secret;
 
 /// A source with the secret `s3cret`, asked at `base_url` if there is one.
@@ -17,15 +17,19 @@ pub(super) fn source(platform: PlatformName, base_url: Option<&str>) -> SourceCo
             keys: vec![("APIkey".to_owned(), secret)],
             tolerance: Duration::from_mins(30),
             max_body: 1 << 20,
+            url: None,
+            form: SignatureForm::default(),
         },
         api: base_url.map(|base_url| ApiConfig {
             platform: PlatformName::Speechify,
             base_url: base_url.to_owned(),
             token: Secret::new("sk_planted").unwrap(),
+            account: None,
         }),
         agent: None,
         timezone: None,
         region: None,
+        reconcile: config::Reconcile::default(),
     }
 }
 

@@ -13,11 +13,23 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 
 mod altered;
+mod bearer;
+mod ed25519;
+mod hmac;
+mod payload_jwt;
+mod url_hmac;
+
+pub use bearer::bearer;
+pub use ed25519::ed25519;
+pub use hmac::{appended_hmac, custom_hmac};
+pub use payload_jwt::payload_jwt;
+pub use url_hmac::{plivo, twilio};
 
 /// One step of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// The part that was looked at: `header`, `form`, `secret`, `signature`, `time` or `body`.
+    /// The part that was looked at: `header`, `form`, `secret`, `signature`, `url`, `time` or
+    /// `body`.
     pub part: &'static str,
     /// Whether it stands.
     pub ok: bool,
@@ -49,7 +61,7 @@ impl Check {
 
 /// Explains `t=<unix s>,v0=<hex>`.
 pub fn timestamped_hmac(
-    header: &'static str,
+    header: &str,
     headers: &HeaderMap,
     body: &[u8],
     secrets: &[Secret],
@@ -173,7 +185,7 @@ pub fn jwt(
 fn header_check<'a>(
     checks: &mut Vec<Check>,
     headers: &'a HeaderMap,
-    name: &'static str,
+    name: &str,
 ) -> Option<&'a str> {
     match sole_header(headers, name) {
         Ok(value) => {
@@ -199,9 +211,11 @@ fn form_check(refusal: &Refusal, value: &str) -> Check {
         .split(',')
         .find_map(|part| {
             let part = part.trim();
-            part.strip_prefix("v0=").or(part.strip_prefix("sha256="))
+            ["v0=", "d=", "sha256="]
+                .into_iter()
+                .find_map(|before| part.strip_prefix(before))
         })
-        .unwrap_or_default();
+        .unwrap_or(value);
     let is_hex = signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mend = if is_hex && signature.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Some("write the signature's hexadecimal digits in lower case")
@@ -269,57 +283,88 @@ impl Claimed<'_> {
     }
 
     fn signature_check(&self, secrets: &[Secret], body: &[u8]) -> Check {
-        let count = secrets.len();
-        let made_with = |key: &[u8], body: &[u8]| {
-            self.matches(&hmac_sha256(key, &[self.time.as_bytes(), b".", body]))
-        };
-        for (index, secret) in secrets.iter().enumerate() {
-            if made_with(secret.expose().as_bytes(), body) {
+        let before = [self.time.as_bytes(), b"."].concat();
+        Trial {
+            secrets,
+            body,
+            made_with: &|key, body| self.matches(&hmac_sha256(key, &[&before, body])),
+            without_time: &|key| self.matches(&hmac_sha256(key, &[body])),
+            signed: "sign the time, a full stop and the body",
+        }
+        .check()
+    }
+}
+
+/// Tries secrets, and what is likely to have been done to them and to the body.
+struct Trial<'a> {
+    secrets: &'a [Secret],
+    body: &'a [u8],
+    /// Whether the signature is that of this key over this body.
+    made_with: &'a dyn Fn(&[u8], &[u8]) -> bool,
+    /// Whether it is that of this key over the body without its time.
+    without_time: &'a dyn Fn(&[u8]) -> bool,
+    /// What is to be signed, for him who left the time out.
+    signed: &'static str,
+}
+
+impl Trial<'_> {
+    fn check(&self) -> Check {
+        let count = self.secrets.len();
+        for (index, secret) in self.secrets.iter().enumerate() {
+            if (self.made_with)(secret.expose().as_bytes(), self.body) {
                 let detail = format!("made with secret {} of {count}", index + 1);
                 return Check::good("signature", detail);
             }
         }
-        for (index, secret) in secrets.iter().enumerate() {
-            let which = format!("secret {} of {count}", index + 1);
-            let text = secret.expose();
-            let key = text.as_bytes();
-            if made_with(text.trim().as_bytes(), body) {
-                return Check::bad(
-                    "secret",
-                    format!("made with {which} without the space around it"),
-                    Some("remove the space or line end around the secret"),
-                );
-            }
-            let decoded = text
-                .strip_prefix("whsec_")
-                .and_then(|encoded| STANDARD.decode(encoded).ok());
-            if decoded.is_some_and(|key| made_with(&key, body)) {
-                return Check::bad(
-                    "secret",
-                    format!("made with the base64-decoded bytes of {which}"),
-                    Some("sign with the secret's text as it is, whsec_ included"),
-                );
-            }
-            if self.matches(&hmac_sha256(key, &[body])) {
-                return Check::bad(
-                    "signature",
-                    format!("made with {which}, over the body without its time"),
-                    Some("sign the time, a full stop and the body"),
-                );
-            }
-            if let Some(check) = body_check(body, |other| made_with(key, other)) {
-                return check;
-            }
-        }
-        Check::bad(
-            "signature",
-            format!("it matches none of the {count} configured secrets"),
-            Some(
-                "compare webhook.secrets with the secret on the platform's side; if that is the \
-                 same, the body was changed on its way",
-            ),
-        )
+        self.secrets
+            .iter()
+            .enumerate()
+            .find_map(|(index, secret)| {
+                self.mistake(secret, &format!("secret {} of {count}", index + 1))
+            })
+            .unwrap_or_else(|| no_secret_fits(count))
     }
+
+    /// What was done to this secret or to the body, if that explains the signature.
+    fn mistake(&self, secret: &Secret, which: &str) -> Option<Check> {
+        let text = secret.expose();
+        if (self.made_with)(text.trim().as_bytes(), self.body) {
+            return Some(Check::bad(
+                "secret",
+                format!("made with {which} without the space around it"),
+                Some("remove the space or line end around the secret"),
+            ));
+        }
+        let decoded = text
+            .strip_prefix("whsec_")
+            .and_then(|encoded| STANDARD.decode(encoded).ok());
+        if decoded.is_some_and(|key| (self.made_with)(&key, self.body)) {
+            return Some(Check::bad(
+                "secret",
+                format!("made with the base64-decoded bytes of {which}"),
+                Some("sign with the secret's text as it is, whsec_ included"),
+            ));
+        }
+        if (self.without_time)(text.as_bytes()) {
+            return Some(Check::bad(
+                "signature",
+                format!("made with {which}, over the body without its time"),
+                Some(self.signed),
+            ));
+        }
+        body_check(self.body, |other| (self.made_with)(text.as_bytes(), other))
+    }
+}
+
+fn no_secret_fits(count: usize) -> Check {
+    Check::bad(
+        "signature",
+        format!("it matches none of the {count} configured secrets"),
+        Some(
+            "compare webhook.secrets with the secret on the platform's side; if that is the \
+             same, the body was changed on its way",
+        ),
+    )
 }
 
 /// Whether the body was signed in a form that proxies and careless copies turn into this one.

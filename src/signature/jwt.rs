@@ -43,15 +43,17 @@ pub(super) struct Claims {
 }
 
 /// A token taken apart, still unproved.
-pub(super) struct Token<'a> {
+pub(super) struct Token<'a, C = Claims> {
     signed: &'a str,
     mac: Vec<u8>,
-    pub(super) claims: Claims,
+    pub(super) claims: C,
 }
 
 /// Takes the token out of its header: raw, as LiveKit sends it, or behind `Bearer `, as proxies and
 /// other senders write it.
-pub(super) fn read(headers: &HeaderMap) -> Result<Token<'_>, Refusal> {
+pub(super) fn read<C: for<'de> Deserialize<'de>>(
+    headers: &HeaderMap,
+) -> Result<Token<'_, C>, Refusal> {
     let value = sole_header(headers, HEADER)?;
     let token = match value.split_at_checked(7) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim_start(),
@@ -95,7 +97,9 @@ fn part<T: for<'de> Deserialize<'de>>(text: &str, why: &str) -> Result<T, Refusa
 }
 
 /// A `NumericDate`: whole seconds, or with a fraction, which is cut.
-fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(super) fn moment<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Number {
@@ -114,6 +118,14 @@ fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i6
     )
 }
 
+impl<C> Token<'_, C> {
+    /// Whether this secret signed the token.
+    pub(super) fn is_made_with(&self, secret: &Secret) -> subtle::Choice {
+        let expected = hmac_sha256(secret.expose().as_bytes(), &[self.signed.as_bytes()]);
+        expected.as_slice().ct_eq(&self.mac)
+    }
+}
+
 impl Token<'_> {
     /// How many secrets are configured for the token's issuer, and whether one of them signed it.
     pub(super) fn is_signed_by(&self, keys: &[(String, Secret)]) -> (usize, bool) {
@@ -122,8 +134,7 @@ impl Token<'_> {
         let mut matches = subtle::Choice::from(0);
         for (_, secret) in keys.iter().filter(|(key, _)| key == issuer) {
             tried += 1;
-            let expected = hmac_sha256(secret.expose().as_bytes(), &[self.signed.as_bytes()]);
-            matches |= expected.as_slice().ct_eq(&self.mac);
+            matches |= self.is_made_with(secret);
         }
         (tried, bool::from(matches))
     }
@@ -193,7 +204,7 @@ pub fn verify(
     tolerance: Tolerance,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let token = read(headers)?;
+    let token: Token<'_> = read(headers)?;
     match token.is_signed_by(keys) {
         (0, _) => return Err(Refusal::UnknownKey),
         (tried, false) => return Err(Refusal::Mismatch { tried }),

@@ -24,7 +24,7 @@ pub(super) struct Claim<'a> {
 
 /// Reads the header's value. Exactly one `t` of digits, at least one `v0` of 64 lower-case hex
 /// digits; other versions are left to those who know them.
-pub(super) fn read<'a>(header: &'static str, value: &'a str) -> Result<Claim<'a>, Refusal> {
+pub(super) fn read<'a>(header: &str, value: &'a str) -> Result<Claim<'a>, Refusal> {
     let mut time = None;
     let mut digests = Vec::new();
     for part in value.split(',') {
@@ -55,7 +55,7 @@ pub(super) fn read<'a>(header: &'static str, value: &'a str) -> Result<Claim<'a>
 
 /// Whether one of the secrets signed exactly these bytes, at a time that is near enough to `now`.
 pub fn verify(
-    header: &'static str,
+    header: &str,
     headers: &HeaderMap,
     body: &[u8],
     secrets: &[Secret],

@@ -7,6 +7,7 @@
 )]
 
 mod backends;
+mod bodies;
 mod calls;
 mod cli;
 mod dead_letters;

@@ -226,6 +226,8 @@ fn call_event(id: &str) -> CallEvent {
         conversation_id: None,
         room: None,
         agent_id: None,
+        hint: None,
+        body: None,
     }
 }
 

@@ -156,6 +156,8 @@ async fn a_calls_room_is_known_by_its_end_and_forgotten_with_the_call() {
                             conversation_id: None,
                             room: None,
                             agent_id: None,
+                            hint: None,
+                            body: None,
                         };
                         events::mark_done(&mut conn, &event, Some(&key("conv_1")), at).await?;
                         let told = Told {

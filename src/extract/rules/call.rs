@@ -43,7 +43,7 @@ pub(super) fn tail(text: &str, from: usize) -> &str {
 }
 
 /// The beginning of a text.
-fn head(text: &str, most: usize) -> &str {
+pub(super) fn head(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -14,8 +14,8 @@ mod wishes;
 /// Friday, 6 March 2026, 10:00 in Los Angeles.
 const SAID_AT: &str = "2026-03-06T18:00:00Z";
 
-/// A call as lines "a: …" and "u: …"; the messages are m0, m1, ….
-fn observe(lines: &str) -> Vec<Observation> {
+/// A call as lines "a: …" and "u: …", redacted; the messages are m0, m1, ….
+pub(super) fn transcript(lines: &str) -> (Conversation, Vec<Message>) {
     let at: Timestamp = SAID_AT.parse().unwrap();
     let call = Conversation::blank(
         ConversationId::new("c").unwrap(),
@@ -42,6 +42,11 @@ fn observe(lines: &str) -> Vec<Observation> {
         })
         .collect();
     redact(&mut messages);
+    (call, messages)
+}
+
+fn observe(lines: &str) -> Vec<Observation> {
+    let (call, messages) = transcript(lines);
     let found = Rules.observe(&Transcript {
         conversation: &call,
         messages: &messages,

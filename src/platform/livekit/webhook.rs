@@ -120,6 +120,8 @@ impl Sender {
             received_at,
             conversation_id: None,
             room: Some(room),
+            hint: None,
+            body: None,
         })))
     }
 }
@@ -303,8 +305,8 @@ impl Webhooks for Sender {
         )
     }
 
-    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified {
-        self.event(body, received_at)
+    fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified {
+        self.event(delivery.payload(), received_at)
             .unwrap_or_else(|why| Classified::Unreadable(why.to_owned()))
     }
 }

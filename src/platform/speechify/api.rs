@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::map::{self, Naming};
-use crate::config::{ApiConfig, SourceConfig};
+use super::map;
+use crate::config::SourceConfig;
 use crate::id::ConversationId;
-use crate::platform::rest::{BadBaseUrl, Rest};
+use crate::platform::naming::Naming;
+use crate::platform::rest::Rest;
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 
 /// The path that all routes begin with.
@@ -33,18 +34,11 @@ pub struct Client {
 
 impl Client {
     /// The API of this source.
-    pub fn new(
-        source: &SourceConfig,
-        api: &ApiConfig,
-        http: reqwest::Client,
-    ) -> Result<Self, BadBaseUrl> {
-        Ok(Self {
-            rest: Rest::new(&api.base_url, api.token.clone(), http)?,
-            naming: Naming {
-                source: source.name.clone(),
-                agent: source.agent.clone(),
-            },
-        })
+    pub(in crate::platform) fn new(source: &SourceConfig, rest: Rest) -> Self {
+        Self {
+            rest,
+            naming: Naming::of(source, super::NAME),
+        }
     }
 
     /// The conversation, and the spelling of its id that the platform knows.
@@ -116,6 +110,7 @@ impl Api for Client {
             conversation,
             messages,
             reason,
+            seen: None,
         })
     }
 

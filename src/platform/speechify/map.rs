@@ -7,41 +7,10 @@ use crate::conversation::{
     CallSuccess, Conversation, IvrSurrenderReason, Message, Role, Status, Transport,
 };
 use crate::end_reason::{EndReason, PlatformReason};
-use crate::id::{AgentId, ConversationId, MessageId, of_content};
+use crate::id::{ConversationId, MessageId, of_content};
 use crate::platform::fields::Fields;
+use crate::platform::naming::Naming;
 use crate::platform::{FetchError, Listed};
-use crate::time::Timestamp;
-
-/// What the source's settings add to the platform's word.
-#[derive(Debug)]
-pub(super) struct Naming {
-    /// The source's name.
-    pub(super) source: String,
-    /// `agent` of the source.
-    pub(super) agent: Option<String>,
-}
-
-impl Naming {
-    /// `agent_id` is never empty: the platform's, the source's `agent`, the workspace's number, the
-    /// source's name (product contract §6).
-    fn agent_id(&self, said: Option<&str>, call: &Conversation) -> Result<AgentId, FetchError> {
-        let number = match call.transport {
-            Transport::SipOutbound => call.from_number.as_deref(),
-            Transport::SipInbound | Transport::Phone => call.to_number.as_deref(),
-            _ => None,
-        };
-        [
-            said,
-            self.agent.as_deref(),
-            number.filter(|number| number.starts_with('+')),
-            Some(&self.source),
-        ]
-        .into_iter()
-        .flatten()
-        .find_map(|id| AgentId::new(id.trim()).ok())
-        .ok_or_else(|| malformed("it has no agent, and the source no name"))
-    }
-}
 
 /// Maps a conversation, of a single read or of a list.
 pub(super) fn conversation(
@@ -64,7 +33,9 @@ pub(super) fn conversation(
         .or(started_at)
         .or(ended_at)
         .ok_or_else(|| malformed("it has no created_at"))?;
-    let mut call = blank(id, naming, created_at)?;
+    let mut call = naming
+        .blank(id, created_at)
+        .ok_or_else(|| malformed("the source has no name"))?;
     call.status = Status::from(&*status);
     call.started_at = started_at;
     call.ended_at = ended_at;
@@ -72,26 +43,15 @@ pub(super) fn conversation(
         call.transport = Transport::from(&*transport);
     }
     fill(&mut call, &mut fields);
-    call.agent_id = naming.agent_id(agent_id.as_deref(), &call)?;
+    call.agent_id = naming
+        .agent_id(agent_id.as_deref(), &call)
+        .ok_or_else(|| malformed("it has no agent, and the source no name"))?;
     let reason = fields.text("end_reason").map(|raw| PlatformReason {
         reason: Some(EndReason::from(&*raw)),
         raw,
     });
     call.platform_fields = fields.rest();
     Ok((call, reason))
-}
-
-fn blank(
-    id: ConversationId,
-    naming: &Naming,
-    created_at: Timestamp,
-) -> Result<Conversation, FetchError> {
-    let source = AgentId::new(&naming.source).map_err(|_| malformed("the source has no name"))?;
-    Ok(Conversation {
-        platform: super::NAME.to_owned(),
-        source: naming.source.clone(),
-        ..Conversation::blank(id, source, created_at)
-    })
 }
 
 fn fill(call: &mut Conversation, fields: &mut Fields) {

@@ -92,6 +92,8 @@ impl Sender {
             ),
             room: None,
             agent_id: call.agent_id.text().and_then(|id| AgentId::new(&id).ok()),
+            hint: None,
+            body: None,
         })))
     }
 }
@@ -143,7 +145,7 @@ impl Webhooks for Sender {
     }
 
     fn verify(&self, delivery: Delivery<'_>, now: Timestamp) -> Result<(), Refusal> {
-        let Delivery { headers, body } = delivery;
+        let Delivery { headers, body, .. } = delivery;
         if Self::is_legacy(headers) {
             return prefixed_hmac::verify(headers, body, &self.secrets, self.tolerance, now);
         }
@@ -158,7 +160,7 @@ impl Webhooks for Sender {
     }
 
     fn explain(&self, delivery: Delivery<'_>, now: Timestamp) -> Vec<Check> {
-        let Delivery { headers, body } = delivery;
+        let Delivery { headers, body, .. } = delivery;
         if Self::is_legacy(headers) {
             return explain::prefixed_hmac(headers, body, &self.secrets, self.tolerance, now);
         }
@@ -172,8 +174,8 @@ impl Webhooks for Sender {
         )
     }
 
-    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified {
-        self.event(body, received_at)
+    fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified {
+        self.event(delivery.payload(), received_at)
             .unwrap_or_else(|why| Classified::Unreadable(why.to_owned()))
     }
 }

@@ -48,7 +48,8 @@ impl Webhooks for Learner {
         Vec::new()
     }
 
-    fn classify(&self, body: &[u8], received_at: Timestamp) -> Classified {
+    fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified {
+        let body = delivery.payload();
         if !self.has_learnt.load(Ordering::SeqCst) {
             return Classified::Unreadable("a form of tomorrow".to_owned());
         }
@@ -61,6 +62,8 @@ impl Webhooks for Learner {
             conversation_id: None,
             room: None,
             agent_id: None,
+            hint: None,
+            body: None,
         }))
     }
 }
@@ -97,6 +100,7 @@ impl Bench {
                 owner: Owner::platform("speechify"),
                 agent: None,
                 max_body: 1000,
+                reconcile: aftercall::config::Reconcile::default(),
                 zone: jiff::tz::TimeZone::UTC,
                 region: "US".to_owned(),
             }])),

@@ -19,7 +19,7 @@ fn room() -> Value {
 
 #[track_caller]
 fn event(body: &Value) -> CallEvent {
-    match sender().classify(body.to_string().as_bytes(), NOW) {
+    match sender().classify(Delivery::kept(body.to_string().as_bytes()), NOW) {
         Classified::Event(event) => *event,
         other => panic!("{other:?}"),
     }
@@ -43,7 +43,7 @@ fn a_token_over_the_body_is_taken() {
     headers.insert("authorization", HeaderValue::from_str(&token).unwrap());
     let delivery = Delivery {
         headers: &headers,
-        body,
+        ..Delivery::kept(body)
     };
     assert!(sender().is_signed(&headers));
     assert_eq!(sender().verify(delivery, NOW), Ok(()));
@@ -219,7 +219,7 @@ fn a_recording_starts_with_its_first_frame() {
     assert_eq!(alone.room.unwrap().sid.as_deref(), Some("RM_9"));
     // A stream, or a failed recording, must not hide a good one.
     let none = body(json!({"status": "EGRESS_FAILED"})).to_string();
-    let ignored = sender().classify(none.as_bytes(), NOW);
+    let ignored = sender().classify(Delivery::kept(none.as_bytes()), NOW);
     assert_eq!(
         ignored,
         Classified::Ignored("egress_ended without a file".to_owned())
@@ -235,7 +235,7 @@ fn other_events_are_named_and_ignored() {
         "ingress_ended",
     ] {
         let body = json!({"event": name, "room": room()}).to_string();
-        let ignored = sender().classify(body.as_bytes(), NOW);
+        let ignored = sender().classify(Delivery::kept(body.as_bytes()), NOW);
         assert_eq!(ignored, Classified::Ignored(format!("event {name}")));
     }
 }
@@ -252,7 +252,7 @@ fn what_can_not_be_read_is_unreadable() {
         b"{\"event\":\"room_finished\",\"room\":{\"name\":\"\xff\"}}",
     ];
     for body in bodies {
-        let verdict = sender().classify(body, NOW);
+        let verdict = sender().classify(Delivery::kept(body), NOW);
         assert!(matches!(verdict, Classified::Unreadable(_)), "{verdict:?}");
     }
 }
@@ -284,7 +284,7 @@ fn the_shared_samples_are_read() {
     }
     if let Some(body) = shared_fixture("livekit_room_started.official.json") {
         assert!(matches!(
-            sender().classify(&body, NOW),
+            sender().classify(Delivery::kept(&body), NOW),
             Classified::Ignored(_)
         ));
     }
@@ -293,7 +293,7 @@ fn the_shared_samples_are_read() {
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(body: Vec<u8>) {
-        sender().classify(&body, NOW);
+        sender().classify(Delivery::kept(&body), NOW);
     }
 
     #[test]
@@ -301,6 +301,6 @@ proptest::proptest! {
         let body = json!({"event": "participant_left", "createdAt": a,
             "room": {"name": "r", "creationTime": b, "creationTimeMs": ms},
             "participant": {"kind": a, "disconnectReason": ms, "joinedAtMs": b}});
-        sender().classify(body.to_string().as_bytes(), NOW);
+        sender().classify(Delivery::kept(body.to_string().as_bytes()), NOW);
     }
 }

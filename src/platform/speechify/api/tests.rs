@@ -7,14 +7,19 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::config::PlatformName;
 use crate::end_reason::EndReason;
+use crate::platform::rest::Auth;
 use crate::platform::tests::{client, source};
 
 const ID: &str = "conv_01k7h3v5e8f9x2m4q6s8t0w1y3";
 
 fn api(server: &MockServer) -> Client {
-    let config = source(PlatformName::Speechify, Some(&server.uri()));
-    let api = config.api.clone().unwrap();
-    Client::new(&config, &api, client()).unwrap()
+    asking(&server.uri())
+}
+
+fn asking(base_url: &str) -> Client {
+    let config = source(PlatformName::Speechify, Some(base_url));
+    let auth = Auth::Bearer(config.api.clone().unwrap().token);
+    Client::new(&config, Rest::new(base_url, auth, client()).unwrap())
 }
 
 fn id() -> ConversationId {
@@ -209,8 +214,7 @@ async fn a_huge_answer_is_not_swallowed() {
 #[tokio::test]
 async fn a_dead_server_is_unavailable_and_not_named() {
     // Nobody listens on the port that stands for multiplexing.
-    let config = source(PlatformName::Speechify, Some("http://127.0.0.1:1/planted"));
-    let api = Client::new(&config, config.api.as_ref().unwrap(), client()).unwrap();
+    let api = asking("http://127.0.0.1:1/planted");
     let failed = api.fetch(&id()).await.unwrap_err();
     assert_eq!(failed, FetchError::Unavailable("no connection".to_owned()));
     assert!(!format!("{api:?}").contains("sk_planted"));
@@ -224,11 +228,7 @@ async fn an_id_can_not_leave_its_place_in_the_path() {
         "created_at": "2025-10-14T13:00:00Z"});
     json_at(&server, at, body).await;
     json_at(&server, &format!("{at}/messages"), json!({"messages": []})).await;
-    let config = source(
-        PlatformName::Speechify,
-        Some(&format!("{}/base/", server.uri())),
-    );
-    let api = Client::new(&config, config.api.as_ref().unwrap(), client()).unwrap();
+    let api = asking(&format!("{}/base/", server.uri()));
     let odd = ConversationId::new("a/../b?c#d%").unwrap();
     assert_eq!(api.fetch(&odd).await.unwrap().conversation.id, odd);
     for dots in [".", ".."] {

@@ -4,11 +4,13 @@ use super::*;
 use crate::conversation::Presence;
 use crate::platform::Fetched;
 use crate::platform::tests::shared_fixture;
+use crate::time::Timestamp;
 
 const ID: &str = "conv_01k7h3v5e8f9x2m4q6s8t0w1y3";
 
 fn naming(agent: Option<&str>) -> Naming {
     Naming {
+        platform: "speechify",
         source: "acme".to_owned(),
         agent: agent.map(str::to_owned),
     }
@@ -23,6 +25,7 @@ fn fetched(body: &Value) -> Fetched {
         conversation,
         messages: Vec::new(),
         reason,
+        seen: None,
     }
 }
 

@@ -1,0 +1,196 @@
+//! The platforms that a source can be on, and what each brings along unless the source says
+//! otherwise (product contract §4).
+
+use std::time::Duration;
+
+use super::{Reconcile, keys};
+
+/// The platforms that a source can be on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PlatformName {
+    /// Speechify Voice Agents.
+    Speechify,
+    /// LiveKit server webhooks.
+    Livekit,
+    /// ElevenLabs agents.
+    Elevenlabs,
+    /// Anyreach, which sends no webhook.
+    Anyreach,
+    /// Voiceable, which sends no webhook.
+    Voiceable,
+    /// Any sender of Standard Webhooks.
+    Standard,
+    /// Retell.
+    Retell,
+    /// Vapi.
+    Vapi,
+    /// Telnyx: calls, `TeXML` and AI assistants.
+    Telnyx,
+    /// Twilio's status callbacks.
+    Twilio,
+    /// Bland.
+    Bland,
+    /// Vonage Voice.
+    Vonage,
+    /// Plivo.
+    Plivo,
+}
+
+/// Where a platform's conversations can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownApi {
+    /// Here, unless the source says otherwise.
+    At(&'static str),
+    /// The address is published nowhere: the source must say it.
+    Unpublished,
+    /// Nowhere: the platform has no such API.
+    None,
+}
+
+/// How a platform's webhooks are told to be its own: the `webhook.*` keys that it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedBy {
+    /// One of `webhook.secrets`.
+    Secrets,
+    /// A secret that belongs to a named key (`webhook.key`, or `webhook.keys`).
+    NamedKeys,
+    /// The platform sends nothing: it is polled.
+    Polled,
+}
+
+/// Platforms of the product contract that this version does not speak yet.
+const LATER: &[PlatformName] = &[
+    PlatformName::Elevenlabs,
+    PlatformName::Anyreach,
+    PlatformName::Voiceable,
+    PlatformName::Standard,
+    PlatformName::Retell,
+    PlatformName::Vapi,
+    PlatformName::Telnyx,
+    PlatformName::Twilio,
+    PlatformName::Bland,
+    PlatformName::Vonage,
+    PlatformName::Plivo,
+];
+
+impl PlatformName {
+    /// Every one.
+    pub const ALL: [Self; 13] = [
+        Self::Speechify,
+        Self::Livekit,
+        Self::Elevenlabs,
+        Self::Anyreach,
+        Self::Voiceable,
+        Self::Standard,
+        Self::Retell,
+        Self::Vapi,
+        Self::Telnyx,
+        Self::Twilio,
+        Self::Bland,
+        Self::Vonage,
+        Self::Plivo,
+    ];
+
+    /// The name in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Speechify => "speechify",
+            Self::Livekit => "livekit",
+            Self::Elevenlabs => "elevenlabs",
+            Self::Anyreach => "anyreach",
+            Self::Voiceable => "voiceable",
+            Self::Standard => "standard",
+            Self::Retell => "retell",
+            Self::Vapi => "vapi",
+            Self::Telnyx => "telnyx",
+            Self::Twilio => "twilio",
+            Self::Bland => "bland",
+            Self::Vonage => "vonage",
+            Self::Plivo => "plivo",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match Self::ALL.into_iter().find(|name| name.as_str() == text) {
+            Some(name) if LATER.contains(&name) => Err(format!(
+                "{text} is not supported by this version yet; it knows {}",
+                spoken()
+            )),
+            Some(name) => Ok(name),
+            None => {
+                let nearest = keys::nearest(text, Self::ALL.iter().map(|name| name.as_str()));
+                Err(format!("{text:?} is no platform; did you mean {nearest}?"))
+            }
+        }
+    }
+
+    /// How its webhooks are told to be its own.
+    pub fn signed_by(self) -> SignedBy {
+        match self {
+            Self::Livekit => SignedBy::NamedKeys,
+            Self::Anyreach | Self::Voiceable => SignedBy::Polled,
+            _ => SignedBy::Secrets,
+        }
+    }
+
+    /// How old a signature may be.
+    pub(super) fn tolerance(self) -> Duration {
+        Duration::from_mins(match self {
+            // Half an hour is ElevenLabs' own; its last retry comes 40 minutes after the first.
+            Self::Elevenlabs => 35,
+            Self::Speechify => 30,
+            _ => 5,
+        })
+    }
+
+    /// The largest body taken, in bytes: whose body carries the transcript may be long.
+    pub(super) fn max_body(self) -> usize {
+        match self {
+            Self::Elevenlabs | Self::Retell | Self::Vapi | Self::Bland | Self::Standard => 16 << 20,
+            _ => 1 << 20,
+        }
+    }
+
+    /// Where its conversation API is.
+    pub fn api(self) -> KnownApi {
+        match self {
+            Self::Speechify => KnownApi::At("https://api.speechify.ai"),
+            Self::Elevenlabs => KnownApi::At("https://api.elevenlabs.io"),
+            Self::Anyreach => KnownApi::At("https://api.anyreach.ai"),
+            Self::Voiceable => KnownApi::Unpublished,
+            Self::Retell => KnownApi::At("https://api.retellai.com"),
+            Self::Vapi => KnownApi::At("https://api.vapi.ai"),
+            Self::Telnyx => KnownApi::At("https://api.telnyx.com"),
+            Self::Twilio => KnownApi::At("https://api.twilio.com"),
+            Self::Bland => KnownApi::At("https://api.bland.ai"),
+            Self::Vonage => KnownApi::At("https://api.nexmo.com"),
+            Self::Plivo => KnownApi::At("https://api.plivo.com"),
+            Self::Livekit | Self::Standard => KnownApi::None,
+        }
+    }
+
+    /// How its API is asked for calls that no webhook told of.
+    pub(super) fn reconcile(self) -> Reconcile {
+        let usual = Reconcile::default();
+        match self.signed_by() {
+            SignedBy::Polled => Reconcile {
+                every: Duration::from_secs(30),
+                ..usual
+            },
+            _ => usual,
+        }
+    }
+}
+
+/// The platforms that this version speaks, for a sentence.
+pub(super) fn spoken() -> String {
+    let names: Vec<_> = PlatformName::ALL
+        .into_iter()
+        .filter(|name| !LATER.contains(name))
+        .map(PlatformName::as_str)
+        .collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}

@@ -32,7 +32,8 @@ pub mod pin;
 pub mod read;
 mod tell;
 
-pub(crate) use tell::{Refolding, forget};
+pub use tell::Refolding;
+pub(crate) use tell::forget;
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]

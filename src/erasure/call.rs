@@ -5,8 +5,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::secret::SealKey;
 use crate::store::{
-    Conn, Result, bodies, conversations, dead_letters, events, extractions, memories, readings, results,
-    timeline, traces,
+    Conn, Result, bodies, conversations, dead_letters, events, extractions, memories, readings,
+    results, timeline, traces,
 };
 use crate::time::Timestamp;
 

@@ -16,22 +16,22 @@ use crate::time::Timestamp;
 
 /// Whose memory is folded anew, because of what, and when.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Refolding<'a> {
+pub struct Refolding<'a> {
     /// The key for what outlives an erasure.
-    pub(crate) seal: &'a SealKey,
+    pub seal: &'a SealKey,
     /// Whose memory.
-    pub(crate) subject: &'a Subject,
+    pub subject: &'a Subject,
     /// The call that is the cause; none when a person is.
-    pub(crate) call: Option<&'a ConversationKey>,
+    pub call: Option<&'a ConversationKey>,
     /// The caller, as the call or the person names them.
-    pub(crate) caller_identity: &'a str,
+    pub caller_identity: &'a str,
     /// When.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
 }
 
 impl Refolding<'_> {
     /// Folds the memory anew, and tells what changed.
-    pub(crate) async fn run(&self, conn: &mut Conn<'_>) -> Result<()> {
+    pub async fn run(&self, conn: &mut Conn<'_>) -> Result<()> {
         let changed = self.fold(conn, &[]).await?;
         let telling = self.telling();
         telling.consents(conn, &changed).await?;
@@ -41,7 +41,7 @@ impl Refolding<'_> {
     /// Folds the memory anew without the call, which was deleted or has grown old. What only that
     /// call said is told to be gone, without its words; a refusal stays in force, and is not told to
     /// be lifted.
-    pub(crate) async fn run_without(&self, conn: &mut Conn<'_>) -> Result<()> {
+    pub async fn run_without(&self, conn: &mut Conn<'_>) -> Result<()> {
         let calls: Vec<_> = self.call.iter().map(|key| key.id.clone()).collect();
         let mut changed = self.fold(conn, &calls).await?;
         memories::log::forget(conn, self.subject, &calls).await?;

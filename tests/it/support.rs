@@ -177,6 +177,13 @@ impl Server {
         }
     }
 
+    /// Starts again on the same folder, after [`Server::terminate`].
+    pub(crate) async fn restart(&mut self) {
+        let file = self.folder.path().join("aftercall.toml");
+        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.wait_until_ready().await;
+    }
+
     pub(crate) fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

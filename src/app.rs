@@ -26,7 +26,7 @@ use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
 use crate::store::{self, Db};
-use crate::{platform, telemetry, worker};
+use crate::{console, platform, telemetry, worker};
 
 mod gauges;
 mod keys;
@@ -342,7 +342,8 @@ impl Running {
             receiver: roles.contains(&Role::Receiver),
             api: roles.contains(&Role::Api),
         };
-        let router = http::router(Arc::new(api), served);
+        let pages = console::routes(Arc::clone(flow));
+        let router = http::router(Arc::new(api), served, pages);
         if app.config.database.is_embedded() {
             app.prepare().await?;
         }

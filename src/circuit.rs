@@ -19,6 +19,28 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause that is taken from a platform (product contract §6).
 const MAX_PAUSE: Duration = Duration::from_mins(15);
 
+/// What a source's API does to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitState {
+    /// It answers, or has not been asked yet.
+    Closed,
+    /// It refuses our token: one probe a minute goes out.
+    Open,
+    /// It asked us to rest until then.
+    Paused(Timestamp),
+}
+
+impl CircuitState {
+    /// The value on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Paused(_) => "paused",
+        }
+    }
+}
+
 /// The state of one source's circuit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Circuit {
@@ -68,6 +90,15 @@ impl Circuit {
         let until = now.plus(pause);
         self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
         pause
+    }
+
+    /// How it stands at a moment.
+    pub fn state(&self, now: Timestamp) -> CircuitState {
+        match self.paused_until.filter(|until| now < *until) {
+            _ if self.is_open() => CircuitState::Open,
+            Some(until) => CircuitState::Paused(until),
+            None => CircuitState::Closed,
+        }
     }
 
     /// Whether the API has refused us too often.

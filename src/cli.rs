@@ -138,7 +138,7 @@ impl Cli {
         let done = match self.command {
             Command::Demo(args) => demo::run(&globals, &args).await,
             Command::Serve(args) => serve::run(&globals, args).await,
-            Command::Simulate(args) => simulate::run(&args).await,
+            Command::Simulate(args) => simulate::run(&globals, &args).await,
             Command::Migrate(args) => migrate::run(&globals, &args).await,
             Command::Check(args) => check::run(&globals, &args).await,
             Command::Verify(args) => verify::run(&globals, &args),

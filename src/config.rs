@@ -131,7 +131,7 @@ pub struct Memory {
     pub llm: Option<Llm>,
 }
 
-/// `[memory.llm]`: any endpoint that speaks OpenAI's `/chat/completions`.
+/// `[memory.llm]`: any endpoint that speaks `OpenAI`'s `/chat/completions`.
 #[derive(Clone, Debug)]
 pub struct Llm {
     /// Where it is, up to and including `/v1`.

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 use crate::conversation::{Conversation, Message};
 use crate::erasure::bars::{self, Bar};
 use crate::erasure::ended_at;
-use crate::flow::{Flow, store_failed};
+use crate::flow::{Flow, passed, store_failed};
 use crate::id::{ConversationKey, of_content};
 use crate::queue::Delivery;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::conversations::{self, Record};
+use crate::store::passages::Passage;
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -41,7 +42,10 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
         })
         .await;
     match told {
-        Ok(()) => Verdict::Done,
+        Ok(ended_at) => {
+            passed(Passage::Delivered, ended_at, now);
+            Verdict::Done
+        }
         Err(error) => store_failed(&error),
     }
 }
@@ -55,19 +59,20 @@ async fn is_erased(conn: &mut Conn<'_>, seal: &SealKey, record: &Record) -> Resu
     Ok(bar == Some(Bar::Call))
 }
 
+/// Tells; gives the end of a call that it tells of for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
     seal: &SealKey,
     key: &ConversationKey,
     now: Timestamp,
     attempt: u32,
-) -> Result<()> {
+) -> Result<Option<Timestamp>> {
     conversations::hold(conn, key).await?;
     let Some(mut record) = conversations::get(conn, key).await? else {
-        return Ok(());
+        return Ok(None);
     };
     if is_erased(conn, seal, &record).await? {
-        return Ok(());
+        return Ok(None);
     }
     let messages = conversations::all_messages(conn, key).await?;
     let values = told_values(&record.conversation, &messages);
@@ -76,7 +81,7 @@ async fn tell(
         Some(before) => {
             let changed = differences(before, &values);
             if changed.is_empty() {
-                return Ok(());
+                return Ok(None);
             }
             ("conversation.updated", changed)
         }
@@ -91,8 +96,9 @@ async fn tell(
         detail: kind.to_owned(),
     };
     timeline::add(conn, key, &step).await?;
-    record.announced = Some(values);
-    conversations::save(conn, &record).await
+    let first = record.announced.replace(values).is_none();
+    conversations::save(conn, &record).await?;
+    Ok(record.conversation.ended_at.filter(|_| first))
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::circuit::Circuit;
+use crate::circuit::{Circuit, CircuitState};
 use crate::config;
 use crate::extract::Extractor;
 use crate::extract::llm::Llm;
@@ -14,7 +14,9 @@ use crate::host::Host;
 use crate::platform::Source;
 use crate::queue::Queue;
 use crate::secret::SealKey;
+use crate::store::passages::Passage;
 use crate::store::{self, Db};
+use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
 /// Requests that one source's API is asked at once: a slow platform holds no more workers.
@@ -71,6 +73,21 @@ struct Gated {
     place: usize,
     circuit: Arc<Mutex<Circuit>>,
     places: Arc<Semaphore>,
+}
+
+/// How a source stands, for people on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceState {
+    /// Its name.
+    pub name: String,
+    /// Whose records its conversations are.
+    pub platform: &'static str,
+    /// Whether it sends webhooks.
+    pub sends: bool,
+    /// Whether its API is asked.
+    pub asked: bool,
+    /// What its API does to us, as far as this process has asked it.
+    pub circuit: CircuitState,
 }
 
 /// A source that may be asked now. Dropping it gives its place back.
@@ -152,6 +169,22 @@ impl Sources {
         Ok(admitted)
     }
 
+    /// How each source stands, in the order of the settings.
+    pub fn states(&self, now: Timestamp) -> Vec<SourceState> {
+        let mut gated: Vec<&Gated> = self.by_name.values().collect();
+        gated.sort_by_key(|gated| gated.place);
+        gated
+            .into_iter()
+            .map(|gated| SourceState {
+                name: gated.source.name.clone(),
+                platform: gated.source.platform(),
+                sends: gated.source.webhooks.is_some(),
+                asked: gated.source.api.is_some(),
+                circuit: lock(&gated.circuit).state(now),
+            })
+            .collect()
+    }
+
     /// The names of sources whose API refuses our token.
     pub fn open_circuits(&self) -> Vec<String> {
         let mut names: Vec<String> = self
@@ -175,6 +208,15 @@ impl Admitted {
 fn lock(circuit: &Mutex<Circuit>) -> std::sync::MutexGuard<'_, Circuit> {
     // A circuit is two plain numbers: whoever panicked left it whole.
     circuit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call passed a stage for the first time: measures how long after its end that was.
+pub(crate) fn passed(passage: Passage, ended_at: Option<Timestamp>, now: Timestamp) {
+    if let Some(ended_at) = ended_at {
+        let after = now.since(ended_at).as_secs_f64();
+        metrics::histogram!("aftercall_call_latency_seconds", "passed" => passage.as_str())
+            .record(after);
+    }
 }
 
 /// The source is not in the settings any more.

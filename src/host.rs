@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rand::rand_core::Rng as _;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -88,6 +89,7 @@ pub struct Host {
     /// Cancelled when the process should stop taking work.
     pub stop: CancellationToken,
     tasks: TaskTracker,
+    cores: Arc<Semaphore>,
 }
 
 impl Host {
@@ -98,6 +100,7 @@ impl Host {
             dice: Dice,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            cores: Arc::new(Semaphore::new(cores())),
         }
     }
 
@@ -116,9 +119,17 @@ impl Host {
     }
 
     /// Runs work that only computes, and may do so for long, beside the tasks: on their threads it
-    /// would hold up everybody else, the receiver's answers among them. A panic goes on here.
+    /// would hold up everybody else, the receiver's answers among them. No more of it runs at once
+    /// than there are cores: more threads are no faster, and each keeps memory of its own, which for
+    /// regular expressions is megabytes. A panic goes on here.
     pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        match self.tasks.spawn_blocking(work).await {
+        // Held by the thread itself: whoever waits for it may give up earlier.
+        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let working = self.tasks.spawn_blocking(move || {
+            let _core = core;
+            work()
+        });
+        match working.await {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -141,6 +152,10 @@ impl Host {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 impl fmt::Debug for Host {

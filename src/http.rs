@@ -32,6 +32,7 @@ mod listen;
 mod memories;
 mod query;
 mod request;
+mod stats;
 mod tokens;
 mod webhooks;
 
@@ -69,9 +70,13 @@ pub struct Roles {
     pub api: bool,
 }
 
-/// The routes of the given roles, ready to be served.
-pub fn router(api: Arc<Api>, roles: Roles) -> Router {
-    dress(routes(roles), api)
+/// The routes of the given roles, ready to be served; with the role api, also the console's `pages`.
+pub fn router(api: Arc<Api>, roles: Roles, pages: Router) -> Router {
+    let mut routes = routes(roles);
+    if roles.api {
+        routes = routes.merge(pages.with_state(()));
+    }
+    dress(routes, api)
 }
 
 fn routes(roles: Roles) -> Router<Arc<Api>> {
@@ -118,6 +123,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(dead_letters::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(stats::routes())
 }
 
 #[cfg(test)]

@@ -43,10 +43,12 @@ pub mod receive;
 pub mod remember;
 pub mod replay;
 pub mod retention;
+pub mod stats;
 pub mod worker;
 
 // faces
 pub mod cli;
+pub mod console;
 pub mod http;
 pub mod simulate;
 

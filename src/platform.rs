@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use crate::config::{self, ApiConfig, PlatformName, SourceConfig};
 use crate::conversation::{Conversation, Message};
-use crate::end_reason::{EndReason, PlatformReason};
+use crate::end_reason::{EndReason, Hint, PlatformReason};
 use crate::event::CallEvent;
 use crate::id::{ConversationId, EventId, Owner};
 use crate::secret::sha256_hex;
@@ -82,6 +82,16 @@ pub struct Fetched {
     pub reason: Option<PlatformReason>,
     /// Why, by what it says was seen on the wire: a SIP code, or the leg that hung up.
     pub seen: Option<EndReason>,
+}
+
+impl Fetched {
+    /// Why the call ended, for an event whose call an API knows without saying so.
+    pub fn hint(self) -> Hint {
+        Hint {
+            said: self.reason,
+            seen: self.seen,
+        }
+    }
 }
 
 /// A row of a platform's list.
@@ -328,6 +338,13 @@ fn webhooks_of(source: &SourceConfig) -> Result<Option<Arc<dyn Webhooks>>, BadSo
     Ok(Some(match source.platform {
         PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
         PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
+        PlatformName::Retell => Arc::new(retell::Sender::of(source)),
+        PlatformName::Vapi => Arc::new(vapi::Sender::of(source)),
+        PlatformName::Telnyx => Arc::new(telnyx::Sender::of(source)),
+        PlatformName::Twilio => Arc::new(twilio::Sender::of(source)),
+        PlatformName::Bland => Arc::new(bland::Sender::of(source)),
+        PlatformName::Vonage => Arc::new(vonage::Sender::of(source)),
+        PlatformName::Plivo => Arc::new(plivo::Sender::of(source)),
         other => return Err(not_yet(source, other)),
     }))
 }
@@ -342,9 +359,20 @@ fn api_of(
             .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone()))
     };
     let bearer = rest::Auth::Bearer(api.token.clone());
+    let bare = rest::Auth::Bare(api.token.clone());
+    let account = api.account.as_deref().unwrap_or_default();
+    let basic = rest::Auth::Basic(account.to_owned(), api.token.clone());
     Ok(match api.platform {
         PlatformName::Speechify => Arc::new(speechify::Client::new(source, rest(bearer)?)),
-        PlatformName::Livekit | PlatformName::Standard => {
+        PlatformName::Retell => Arc::new(retell::Client::new(source, rest(bearer)?)),
+        PlatformName::Vapi => Arc::new(vapi::Client::new(source, rest(bearer)?)),
+        PlatformName::Bland => Arc::new(bland::Client::new(source, rest(bare)?)),
+        PlatformName::Twilio => Arc::new(twilio::Client::new(source, rest(basic)?, account)),
+        PlatformName::Plivo => Arc::new(plivo::Client::new(source, rest(basic)?, account)),
+        PlatformName::Livekit
+        | PlatformName::Standard
+        | PlatformName::Telnyx
+        | PlatformName::Vonage => {
             return Err(BadSource::NoConversations {
                 source_name: source.name.clone(),
                 platform: api.platform.as_str(),
@@ -369,13 +397,24 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+pub mod bland;
 mod delivery;
 mod fields;
+mod flat;
+mod line;
 pub mod livekit;
 mod naming;
+mod notice;
 mod pick;
+pub mod plivo;
 mod rest;
+pub mod retell;
 pub mod speechify;
+pub mod telnyx;
+mod transcript;
+pub mod twilio;
+pub mod vapi;
+pub mod vonage;
 
 pub use delivery::Delivery;
 

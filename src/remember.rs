@@ -8,21 +8,23 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use serde_json::json;
 
-use crate::conversation::{Conversation, Message};
+use crate::conversation::{CallSuccess, Conversation, Message};
 use crate::erasure::bars::{self, Bar};
 use crate::erasure::{ended_at, erase_call_rows};
 use crate::event::Message as Work;
+use crate::extract::rules::{self, Rules};
 use crate::extract::{ExtractError, Transcript, ground};
-use crate::flow::{Flow, store_failed};
+use crate::flow::{Flow, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::observation::Observation;
 use crate::memory::skip::{SkipReason, why_skipped};
 use crate::queue::Delivery;
 use crate::retry;
 use crate::secret::{SealKey, sha256_hex};
-use crate::store::conversations::{self, Record};
+use crate::store::conversations::{self, Own, Record};
 use crate::store::extractions::{self, Extraction, Kept};
 use crate::store::memories::{self, Subject};
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result, outbox, readings};
 use crate::time::Timestamp;
@@ -192,25 +194,51 @@ async fn write(
     outcome: Outcome,
     attempt: u32,
 ) -> std::result::Result<(), Verdict> {
+    let (call, words) = (record.of_platform(), messages.clone());
+    let own = flow.host.compute(move || own_words(&call, &words)).await;
     let writing = Writing {
         record,
         messages,
+        own,
         seal: flow.seal.clone(),
         is_read_later: flow.model.is_some(),
         now: flow.host.now(),
         attempt,
     };
-    flow.db
+    let now = writing.now;
+    let ended_at = flow
+        .db
         .write(move |mut conn| Box::pin(async move { writing.run(&mut conn, outcome).await }))
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
+    passed(Passage::Remembered, ended_at, now);
     Ok(())
+}
+
+/// What the rules say of a call, of what its platform does not.
+fn own_words(call: &Conversation, messages: &[Message]) -> Own {
+    let by = |word: String| (word, Rules::NAME.to_owned());
+    let success = || match rules::call_successful(call, messages) {
+        CallSuccess::Unknown => None,
+        known => Some((known, Rules::NAME.to_owned())),
+    };
+    Own {
+        summary: match &call.summary {
+            None => rules::summary(messages).map(by),
+            Some(_) => None,
+        },
+        success: match &call.call_successful {
+            None => success(),
+            Some(_) => None,
+        },
+    }
 }
 
 struct Writing {
     record: Record,
     messages: Vec<Message>,
+    own: Own,
     seal: SealKey,
     /// Whether a language model reads the call, too.
     is_read_later: bool,
@@ -219,7 +247,8 @@ struct Writing {
 }
 
 impl Writing {
-    async fn run(self, conn: &mut Conn<'_>, mut outcome: Outcome) -> Result<()> {
+    /// Writes; gives the end of a call that it writes for the first time.
+    async fn run(self, conn: &mut Conn<'_>, mut outcome: Outcome) -> Result<Option<Timestamp>> {
         let key = self.record.key();
         // The row is written back whole: nobody may write it in between.
         conversations::hold(conn, &key).await?;
@@ -232,15 +261,15 @@ impl Writing {
         memories::hold(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
         let Some(mut current) = conversations::get(conn, &key).await? else {
-            return Ok(());
+            return Ok(None);
         };
         if current.revision != self.record.revision {
-            return Ok(());
+            return Ok(None);
         }
         match self.bar(conn).await? {
             Some(Bar::Call) => {
                 erase_call_rows(conn, &self.seal, &key, self.now).await?;
-                return Ok(());
+                return Ok(None);
             }
             Some(Bar::Memory) => {
                 outcome = Outcome::Skipped {
@@ -258,6 +287,8 @@ impl Writing {
         if let Outcome::Skipped { consents, .. } = &outcome {
             tell::consents_of_nobody(conn, &current, consents, self.now).await?;
         }
+        self.say(conn, &key, &mut current).await?;
+        let first = current.memory_status.is_none();
         current.memory_status = Some(outcome.status().to_owned());
         current.memory_reason = outcome.reason().map(str::to_owned);
         conversations::save(conn, &current).await?;
@@ -272,7 +303,36 @@ impl Writing {
         }
         let next = Work::deliver(key, current.revision);
         outbox::put(conn, &next, self.now, self.now).await?;
-        Ok(())
+        Ok(current.conversation.ended_at.filter(|_| first))
+    }
+
+    /// Says of the call what its platform does not. What a model said goes before the rules' words.
+    async fn say(
+        &self,
+        conn: &mut Conn<'_>,
+        key: &ConversationKey,
+        current: &mut Record,
+    ) -> Result<()> {
+        let models = |by: &str| by != Rules::NAME;
+        let said = current.own.clone();
+        let own = Own {
+            summary: said
+                .summary
+                .filter(|(_, by)| models(by))
+                .or_else(|| self.own.summary.clone()),
+            success: said
+                .success
+                .filter(|(_, by)| models(by))
+                .or_else(|| self.own.success.clone()),
+        };
+        if own == current.own {
+            return Ok(());
+        }
+        let mut call = current.of_platform();
+        own.fill(&mut call);
+        current.conversation = call;
+        current.own = own;
+        conversations::say(conn, key, &current.own).await
     }
 
     /// What an erasure keeps away of this call.

@@ -9,7 +9,7 @@ use crate::secret::SealKey;
 use crate::store::extractions::{self, Outlived};
 use crate::store::{
     Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
-    results, timeline,
+    results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -62,6 +62,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                         deleted += 1;
                     }
                 }
+                deleted += sessions::prune(&mut conn, now, BATCH).await?;
                 if let Some(before) = audit_before {
                     deleted += audit::prune(&mut conn, before, BATCH).await?;
                 }

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqliteConnection;
 
+mod beginnings;
 mod migrate;
 mod postgres;
 mod sqlite;
@@ -23,13 +24,17 @@ pub mod dead_letters;
 pub mod erasures;
 pub mod events;
 pub mod extractions;
+pub mod filling;
 pub mod memories;
 pub mod meta;
 pub mod outbox;
+pub mod passages;
+pub mod people;
 pub mod pins;
 pub mod quarantine;
 pub mod readings;
 pub mod results;
+pub mod sessions;
 pub mod timeline;
 pub mod tokens;
 pub mod traces;
@@ -216,6 +221,16 @@ impl Db {
             })
         })
         .await
+    }
+
+    /// How many connections lie idle, and how many are busy. `SQLite`'s one writer is not among them.
+    pub fn connections(&self) -> (i64, i64) {
+        let (size, idle) = match self {
+            Self::Sqlite(sqlite) => sqlite.connections(),
+            Self::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        (idle, i64::from(size).saturating_sub(idle).max(0))
     }
 
     /// The name that users know it by.

@@ -3,12 +3,14 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
+
+mod described;
 
 /// The variables that say what is logged, in the order in which they are asked.
 const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
@@ -16,6 +18,11 @@ const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
 /// Seconds, from a durable insert to a platform that takes its time.
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// The same for what begins when a call ends: the grace, a slow platform, an endpoint that is down.
+const CALL_BUCKETS: [f64; 15] = [
+    1.0, 2.5, 5.0, 10.0, 11.0, 12.5, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 43_200.0,
 ];
 
 /// Sends logs to standard error: compact lines for people, JSON for machines. What is below `unless_told`
@@ -82,12 +89,17 @@ pub fn metrics() -> PrometheusHandle {
         )]
         let builder = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)
+            .and_then(|builder| {
+                let calls = Matcher::Full("aftercall_call_latency_seconds".to_owned());
+                builder.set_buckets_for_metric(calls, &CALL_BUCKETS)
+            })
             .expect("there are buckets");
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed; /metrics stays empty");
         }
+        described::all();
         handle
     };
     HANDLE.get_or_init(install).clone()

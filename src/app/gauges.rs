@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::Flow;
 use crate::queue::rabbit::BrokerState;
@@ -12,8 +13,11 @@ use crate::store::{dead_letters, quarantine};
 const EVERY: Duration = Duration::from_secs(1);
 
 pub(super) async fn keep(flow: Arc<Flow>) {
+    metrics::gauge!("aftercall_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     loop {
         broker(&flow);
+        circuits(&flow);
+        connections(&flow);
         // What can't be asked now keeps its last value; the rest goes on.
         for sampled in [queues(&flow).await, records(&flow).await] {
             if let Err(error) = sampled {
@@ -66,9 +70,38 @@ async fn records(flow: &Flow) -> crate::queue::Result<()> {
         .await?;
     set(&metrics::gauge!("aftercall_dead_letters"), dead);
     set(&metrics::gauge!("aftercall_quarantined_deliveries"), kept);
+    Ok(())
+}
+
+/// What the sources' APIs do to this process: a closed set of labels, the names in the settings.
+fn circuits(flow: &Flow) {
     let refused = i64::try_from(flow.sources.open_circuits().len()).unwrap_or(i64::MAX);
     set(&metrics::gauge!("aftercall_open_circuits"), refused);
-    Ok(())
+    for source in flow.sources.states(flow.host.now()) {
+        let open = i64::from(source.circuit == CircuitState::Open);
+        let paused = i64::from(matches!(source.circuit, CircuitState::Paused(_)));
+        let name = source.name;
+        set(
+            &metrics::gauge!("aftercall_source_circuit_open", "source" => name.clone()),
+            open,
+        );
+        set(
+            &metrics::gauge!("aftercall_source_paused", "source" => name),
+            paused,
+        );
+    }
+}
+
+fn connections(flow: &Flow) {
+    let (idle, busy) = flow.db.connections();
+    set(
+        &metrics::gauge!("aftercall_db_connections", "state" => "idle"),
+        idle,
+    );
+    set(
+        &metrics::gauge!("aftercall_db_connections", "state" => "busy"),
+        busy,
+    );
 }
 
 #[expect(

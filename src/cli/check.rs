@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::output::{self, Choice, Format};
-use crate::config::{Config, ConfigError, SignedBy};
+use crate::config::{Config, ConfigError, PlatformName, SignedBy};
 use crate::extract::llm::{Llm, LlmError};
 use crate::host::{Clock, Host};
 use crate::platform::{self, FetchError, ListQuery, Source};
@@ -238,6 +238,7 @@ async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (source, settings) in built.iter().zip(&config.sources) {
         findings.push(secrets(source, settings));
+        findings.extend(unverified(source, settings.platform));
         findings.push(api(source).await);
     }
     Ok(findings)
@@ -260,6 +261,17 @@ fn secrets(source: &Source, settings: &crate::config::SourceConfig) -> Finding {
         format!("source {}", source.name),
         format!("POST /webhooks/{}, {count} {secrets}", source.name),
     )
+}
+
+/// What a person should know before relying on a platform that we know from its documents alone.
+fn unverified(source: &Source, platform: PlatformName) -> Option<Finding> {
+    let what = platform.unverified()?;
+    Some(Finding::new(
+        format!("source {}: {}", source.name, platform.as_str()),
+        State::Warning,
+        format!("unverified against a real account: {what}"),
+        "compare the first calls with the platform's own dashboard",
+    ))
 }
 
 /// Asks the source's API for its newest calls: only that shows whether the key is right.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use super::output;
+use super::{Globals, output};
 use crate::config::duration;
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
@@ -19,13 +19,17 @@ use crate::simulate::sender::Sender;
 use crate::simulate::speechify::{Largest, Platform};
 use crate::simulate::{Account, script, serve, sources_toml};
 
+mod fill;
+
 /// `aftercall simulate`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   aftercall simulate                            play the scripted calls once, then keep answering
   aftercall simulate --calls 1000 --rate 50     a thousand generated calls in twenty seconds
   aftercall simulate --calls 1000 --drop 0.1 --duplicate 0.05 --delay 2s
-                                                the same, on a bad day")]
+                                                the same, on a bad day
+  aftercall simulate --calls 1000000 --into-database
+                                                a million in the database, in minutes")]
 pub(super) struct Args {
     /// Where the simulated platform's API listens
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
@@ -36,6 +40,10 @@ pub(super) struct Args {
     /// Play so many generated calls instead of the scripted ones
     #[arg(long, value_name = "N")]
     calls: Option<u64>,
+    /// Write the generated calls straight into the settings' database, made up in bulk, to see how
+    /// pages fare at size
+    #[arg(long, requires = "calls")]
+    into_database: bool,
     /// So many generated calls a second
     #[arg(long, value_name = "R", default_value = "10", value_parser = rate)]
     rate: f64,
@@ -59,7 +67,11 @@ pub(super) struct Args {
     api_failures: f64,
 }
 
-pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(calls) = args.calls.filter(|_| args.into_database) {
+        fill::run(globals, calls, args.seed).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut signals = Signals::listen()?;
     let host = Host::new(Clock::System);
     let mut platform = Platform::new(Account::simulated().api_token.expose(), Largest::DOCUMENTED);

@@ -64,13 +64,6 @@ const LATER: &[PlatformName] = &[
     PlatformName::Anyreach,
     PlatformName::Voiceable,
     PlatformName::Standard,
-    PlatformName::Retell,
-    PlatformName::Vapi,
-    PlatformName::Telnyx,
-    PlatformName::Twilio,
-    PlatformName::Bland,
-    PlatformName::Vonage,
-    PlatformName::Plivo,
 ];
 
 impl PlatformName {
@@ -160,12 +153,32 @@ impl PlatformName {
             Self::Voiceable => KnownApi::Unpublished,
             Self::Retell => KnownApi::At("https://api.retellai.com"),
             Self::Vapi => KnownApi::At("https://api.vapi.ai"),
-            Self::Telnyx => KnownApi::At("https://api.telnyx.com"),
             Self::Twilio => KnownApi::At("https://api.twilio.com"),
             Self::Bland => KnownApi::At("https://api.bland.ai"),
-            Self::Vonage => KnownApi::At("https://api.nexmo.com"),
             Self::Plivo => KnownApi::At("https://api.plivo.com"),
-            Self::Livekit | Self::Standard => KnownApi::None,
+            Self::Livekit | Self::Standard | Self::Telnyx | Self::Vonage => KnownApi::None,
+        }
+    }
+
+    /// What of our reading of it no vendor's document or code confirms; none where all is. Nothing of
+    /// such a platform was tried with a real account.
+    pub fn unverified(self) -> Option<&'static str> {
+        match self {
+            Self::Telnyx => Some("the words for why an AI assistant's conversation ended"),
+            Self::Twilio => Some("the paging of its API, and that a machine's answer is voicemail"),
+            Self::Bland => Some("that its signature is hexadecimal, and the paging of its API"),
+            Self::Vonage => Some("what its events say since 2021"),
+            Self::Plivo => Some("its API, and hangup codes from 3000 on"),
+            _ => None,
+        }
+    }
+
+    /// What `api.account` is, for platforms whose API can't be asked without it.
+    pub(super) fn account(self) -> Option<&'static str> {
+        match self {
+            Self::Twilio => Some("account SID (AC…)"),
+            Self::Plivo => Some("auth id (MA… or SA…)"),
+            _ => None,
         }
     }
 

@@ -180,7 +180,7 @@ fn llm(reader: &mut Reader<'_, '_, '_>, wanted: bool) -> Option<Llm> {
     let api_key = reader.secret("memory.llm.api_key");
     let timeout = reader
         .parsed("memory.llm.timeout", units::positive_duration)
-        .unwrap_or(Duration::from_secs(60));
+        .unwrap_or(Duration::from_mins(1));
     if !wanted {
         return None;
     }

@@ -146,6 +146,11 @@ fn api(reader: &mut Reader<'_, '_, '_>, sender: PlatformName) -> Option<ApiConfi
             return None;
         }
     };
+    if let Some(what) = platform.account()
+        && account.is_none()
+    {
+        reader.problem("api.account", format!("missing; it is {name}'s {what}"));
+    }
     Some(ApiConfig {
         platform,
         base_url,

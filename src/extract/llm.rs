@@ -1,4 +1,4 @@
-//! A language model as an extractor: any endpoint that speaks OpenAI's `/chat/completions`.
+//! A language model as an extractor: any endpoint that speaks `OpenAI`'s `/chat/completions`.
 //!
 //! Nothing that it says is believed: its answer is bounded, read leniently, and every statement must
 //! stand in the words of the call (`memory.md` §7.7) before it becomes an observation.

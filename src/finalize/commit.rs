@@ -8,7 +8,7 @@ use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sigh
 use crate::erasure::bars::{self, Bar};
 use crate::erasure::ended_at;
 use crate::event::{CallEvent, EventKind, Message as Work};
-use crate::flow::{Flow, Sources, store_failed};
+use crate::flow::{Flow, Sources, passed, store_failed};
 use crate::id::ConversationKey;
 use crate::memory::caller::CallerKey;
 use crate::platform::{Fetched, Source};
@@ -19,6 +19,7 @@ use crate::store::barriers::{self, Kind};
 use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
 use crate::store::memories;
+use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
 use crate::time::Timestamp;
@@ -68,27 +69,30 @@ pub(super) async fn commit(
         seal: flow.seal.clone(),
         payload: told::payload_of(flow, event).await?,
     };
-    flow.db
+    let ended_at = flow
+        .db
         .write(move |mut conn| Box::pin(async move { settling.run(&mut conn).await }))
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
+    passed(Passage::Finalized, ended_at, flow.host.now());
     metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
     Ok(())
 }
 
 impl Settling {
-    async fn run(mut self, conn: &mut Conn<'_>) -> Result<()> {
+    /// Settles; gives the end of a call that it settles for the first time.
+    async fn run(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         conversations::hold(conn, &self.key).await?;
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
-            return Ok(());
+            return Ok(None);
         }
         let barred = bars::of_conversation(&self.seal, &self.key);
         if barriers::get(conn, Kind::Conversation, &barred)
             .await?
             .is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
         let stored = conversations::get(conn, &self.key).await?;
         self.keep_newest(conn, stored.as_ref()).await?;
@@ -96,7 +100,8 @@ impl Settling {
         let record = self.record(stored.as_ref(), settled)?;
         if self.is_erased(conn, &record).await? {
             bodies::delete_of(conn, &self.key).await?;
-            return bars::keep_away(conn, &self.seal, &self.key, self.now).await;
+            bars::keep_away(conn, &self.seal, &self.key, self.now).await?;
+            return Ok(None);
         }
         let changed = stored
             .as_ref()
@@ -107,7 +112,9 @@ impl Settling {
             let next = Work::remember(self.key.clone(), record.revision);
             outbox::put(conn, &next, self.now, self.now).await?;
         }
-        self.tell(conn, &record).await
+        self.tell(conn, &record).await?;
+        let first = stored.is_none();
+        Ok(record.conversation.ended_at.filter(|_| first))
     }
 
     /// Whether the caller was erased after this call. Under the caller's lock, for an erasure may be

@@ -68,7 +68,9 @@ async fn list(
     let page = api
         .flow
         .db
-        .read(move |mut conn| Box::pin(async move { audit::list(&mut conn, &page).await }))
+        .read(move |mut conn| {
+            Box::pin(async move { audit::list(&mut conn, &audit::Filter::default(), &page).await })
+        })
         .await?;
     Ok(axum::Json(AuditList {
         next_cursor: page.next.as_ref().map(Cursor::encode),

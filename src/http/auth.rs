@@ -61,15 +61,7 @@ impl Bearer {
 
     /// An entry for the audit log, of something that it does now.
     pub(crate) fn did(&self, api: &Api, action: &str, target: &str, detail: &str) -> audit::Entry {
-        let host = &api.flow.host;
-        audit::Entry {
-            id: crate::id::fresh("audit_", host.now(), host.dice.bytes()),
-            at: host.now(),
-            actor: self.0.id.clone(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            detail: detail.to_owned(),
-        }
+        audit::Entry::now(&api.flow.host, &self.0.id, action, target, detail)
     }
 }
 
@@ -115,13 +107,10 @@ fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
 fn valid(token: Option<Token>, now: Timestamp) -> Result<Token, ApiError> {
     match token {
         None => Err(ApiError::unauthorized("the token is not known")),
-        Some(token) if token.revoked_at.is_some() => {
-            Err(ApiError::unauthorized("the token has been revoked"))
-        }
-        Some(token) if token.expires_at.is_some_and(|end| end <= now) => {
-            Err(ApiError::unauthorized("the token has expired"))
-        }
-        Some(token) => Ok(token),
+        Some(token) => match token.why_dead(now) {
+            Some(why) => Err(ApiError::unauthorized(why)),
+            None => Ok(token),
+        },
     }
 }
 

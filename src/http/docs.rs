@@ -34,6 +34,7 @@ use super::Api;
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
+        (name = "operation", description = "How the calls fare."),
         (name = "health", description = "For probes and Prometheus."),
         (name = "docs", description = "This document."),
     ),

@@ -194,7 +194,7 @@ struct ContextParams {
 
 /// What is held about a caller, as text.
 #[derive(Debug, Serialize, ToSchema)]
-struct Context {
+struct ContextBody {
     /// A numbered list of sentences, one a line; empty for a stranger.
     #[schema(
         example = "1. The caller's name is Ann Lee.\n2. Prefers to be called in the morning."
@@ -211,7 +211,7 @@ struct Context {
     get, path = "/v1/agents/{agent_id}/context", operation_id = "get_context", tag = "memories",
     params(("agent_id" = String, Path, description = "The agent."), CallerParams, ContextParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
-    responses((status = 200, description = "The text.", body = Context), ApiError),
+    responses((status = 200, description = "The text.", body = ContextBody), ApiError),
 )]
 async fn context(
     bearer: Bearer,
@@ -233,7 +233,7 @@ async fn context(
     };
     let facts: Vec<_> = held.into_iter().map(|stored| stored.fact).collect();
     let now = api.flow.host.now();
-    Ok(axum::Json(Context {
+    Ok(axum::Json(ContextBody {
         facts: relevant(&facts, now, query.max_facts).len(),
         context: memory::context::context(&facts, now, query.max_facts),
         note: MARK,

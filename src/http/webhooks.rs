@@ -27,7 +27,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How much of a body that is refused is still read, and thrown away: a sender in the middle of
 /// writing would else see its connection reset instead of the answer.
-const DISCARDED: usize = 16 << 20;
+const DISCARDED: usize = 64 << 20;
 
 /// How long that may take.
 const DISCARD_PATIENCE: Duration = Duration::from_secs(2);

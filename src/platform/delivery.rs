@@ -56,6 +56,26 @@ impl<'a> Delivery<'a> {
         })
     }
 
+    /// The URLs that the sender may have posted to: [`Delivery::url`], and where nobody configured it
+    /// also the same by https, for a proxy that ends TLS need not say so.
+    pub(super) fn urls(&self, public: Option<&str>) -> Vec<String> {
+        let mut urls: Vec<String> = self.url(public).into_iter().collect();
+        if public.is_none() {
+            let plain = urls.first().and_then(|url| url.strip_prefix("http://"));
+            urls.extend(plain.map(|rest| format!("https://{rest}")));
+        }
+        urls
+    }
+
+    /// The body, which a `GET` has none of.
+    pub(super) fn posted(&self) -> &'a [u8] {
+        if *self.method == Method::GET {
+            b""
+        } else {
+            self.body
+        }
+    }
+
     fn scheme(&self) -> &str {
         self.first("x-forwarded-proto")
             .or(self.target.scheme_str())
@@ -103,6 +123,16 @@ mod tests {
         headers.insert("x-forwarded-host", HeaderValue::from_static("a.example"));
         let seen = "https://a.example/webhooks/acme?a=1&b=%20";
         assert_eq!(url(&headers, None).unwrap(), seen);
+        let delivery = Delivery {
+            method: &Method::POST,
+            target: &target,
+            headers: &HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a.example"))]),
+            body: b"",
+        };
+        let tried = delivery.urls(None);
+        assert_eq!(tried.len(), 2, "{tried:?}");
+        assert!(tried[1].starts_with("https://a.example/webhooks/acme?"));
+        assert_eq!(delivery.urls(Some("https://b.example/hook")).len(), 1);
         let public = url(&headers, Some("https://b.example/hook"));
         assert_eq!(public.unwrap(), "https://b.example/hook?a=1&b=%20");
     }

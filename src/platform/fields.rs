@@ -1,9 +1,11 @@
 //! Takes the fields of a platform's JSON object one by one, whatever form they come in. A value that
 //! can't be read as what is asked for is left in place, so that nothing a platform says is lost.
 
+use jiff::fmt::rfc2822;
 use serde_json::{Map, Value};
 
 use super::pick::{storable, unix, whole};
+use super::rest;
 use crate::conversation::Presence;
 use crate::time::Timestamp;
 
@@ -14,6 +16,16 @@ impl Fields {
     /// All of an object's.
     pub(super) fn new(object: Map<String, Value>) -> Self {
         Self(object)
+    }
+
+    /// Puts a field back, or another in its place.
+    pub(super) fn put(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    /// A text that is not empty, or a number or a truth as one, left in its place.
+    pub(super) fn peek(&self, key: &str) -> Option<String> {
+        self.0.get(key).and_then(text)
     }
 
     /// What nobody took, without nulls.
@@ -72,7 +84,22 @@ impl Fields {
         self.take(key, integer)
     }
 
-    /// A moment: RFC 3339, without an offset in UTC, or Unix seconds or milliseconds.
+    /// A number times `factor`, rounded to a whole one: minutes as milliseconds, or dollars as cents.
+    pub(super) fn scaled(&mut self, key: &str, factor: f64) -> Option<i64> {
+        self.take(key, |value| {
+            let number: f64 = text(value)?.trim().parse().ok()?;
+            let scaled = (number * factor).round();
+            #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
+            scaled.is_finite().then_some(scaled as i64)
+        })
+    }
+
+    /// An amount of dollars, as cents.
+    pub(super) fn cents(&mut self, key: &str) -> Option<i64> {
+        self.scaled(key, 100.0)
+    }
+
+    /// A moment: RFC 3339, without an offset in UTC, RFC 2822, or Unix seconds or milliseconds.
     pub(super) fn time(&mut self, key: &str) -> Option<Timestamp> {
         self.take(key, time)
     }
@@ -84,6 +111,16 @@ impl Fields {
             Some(Value::Null) => Presence::Null,
             Some(value) => Presence::Value(value),
         }
+    }
+
+    /// Any value; null where there is none.
+    pub(super) fn any(&mut self, key: &str) -> Value {
+        self.0.remove(key).unwrap_or_default()
+    }
+
+    /// A list.
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Value>> {
+        self.take(key, |value| value.as_array().cloned())
     }
 
     /// An object.
@@ -108,6 +145,22 @@ impl Fields {
     }
 }
 
+/// The object that a payload is, fit to be stored.
+pub(super) fn object_of(payload: &[u8]) -> Option<Map<String, Value>> {
+    match rest::storable(serde_json::from_slice(payload).ok()?) {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+/// The object that a payload holds under this name.
+pub(super) fn object_at(payload: &[u8], key: &str) -> Option<Map<String, Value>> {
+    match object_of(payload)?.remove(key)? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(storable(text.into()).into_owned()),
@@ -126,6 +179,9 @@ fn time(value: &Value) -> Option<Timestamp> {
         return unix(number);
     }
     let text = value.as_str()?.trim();
+    if let Ok(at) = rfc2822::parse(text) {
+        return Some(Timestamp::from_jiff(at.timestamp()));
+    }
     text.parse().ok().or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;
         let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;

@@ -40,11 +40,17 @@ impl<'a> Raw<'a> {
 
     /// This value, or the other where this one is absent or null.
     pub(super) fn or(self, other: Self) -> Self {
-        if matches!(self.0, None | Some("null")) {
-            other
-        } else {
-            self
-        }
+        if self.is_filled() { self } else { other }
+    }
+
+    /// Whether there is a value other than null.
+    pub(super) fn is_filled(self) -> bool {
+        !matches!(self.0, None | Some("null"))
+    }
+
+    /// Whether it is true, as a truth or as text.
+    pub(super) fn is_true(self) -> bool {
+        matches!(self.0, Some("true" | "\"true\""))
     }
 
     /// A text that is not empty, or a number's digits.

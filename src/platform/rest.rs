@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, RequestBuilder, Url};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::FetchError;
 use crate::secret::Secret;
@@ -28,6 +28,10 @@ pub(super) struct BadBaseUrl;
 pub(super) enum Auth {
     /// `Authorization: Bearer`
     Bearer(Secret),
+    /// `Authorization`, with the key as it is
+    Bare(Secret),
+    /// `Authorization: Basic`, of an account and its token
+    Basic(String, Secret),
 }
 
 /// A platform's API: where it is, and how to authenticate.
@@ -50,6 +54,8 @@ impl Rest {
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.auth {
             Auth::Bearer(token) => request.bearer_auth(token.expose()),
+            Auth::Bare(key) => request.header(http::header::AUTHORIZATION, key.expose()),
+            Auth::Basic(account, token) => request.basic_auth(account, Some(token.expose())),
         }
     }
 
@@ -60,8 +66,18 @@ impl Rest {
         query: &[(&str, &str)],
     ) -> Result<Value, FetchError> {
         let url = self.url(path, query)?;
+        self.ask(self.http.get(url)).await
+    }
+
+    /// The same, for platforms that are asked by posting the question.
+    pub(super) async fn post(&self, path: &[&str], question: &Value) -> Result<Value, FetchError> {
+        let url = self.url(path, &[])?;
+        self.ask(self.http.post(url).json(question)).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, FetchError> {
         let mut answer = self
-            .authenticated(self.http.get(url))
+            .authenticated(request)
             .header(http::header::ACCEPT, "application/json")
             .send()
             .await
@@ -114,8 +130,21 @@ impl fmt::Debug for Rest {
     }
 }
 
+/// The object that an answer is.
+pub(super) fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
+    match answer {
+        Value::Object(object) => Ok(object),
+        _ => Err(malformed("it is not an object")),
+    }
+}
+
+/// An answer that is not what was asked for.
+pub(super) fn malformed(why: &str) -> FetchError {
+    FetchError::Malformed(why.to_owned())
+}
+
 /// PostgreSQL has no place for U+0000: a call whose transcript holds one would never be stored.
-fn storable(value: Value) -> Value {
+pub(super) fn storable(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
         Value::Array(values) => values.into_iter().map(storable).collect(),

@@ -46,6 +46,77 @@ pub(super) fn shared_fixture(name: &str) -> Option<Vec<u8>> {
     bytes
 }
 
+/// When the tests' payloads come in.
+pub(super) const AT: Timestamp = Timestamp::from_secs(1_760_447_000);
+
+/// The event that a payload is taken for.
+#[track_caller]
+pub(super) fn event(webhooks: &dyn Webhooks, payload: &[u8]) -> CallEvent {
+    match webhooks.classify(Delivery::kept(payload), AT) {
+        Classified::Event(event) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why a payload is ignored.
+#[track_caller]
+pub(super) fn ignored(webhooks: &dyn Webhooks, payload: &[u8]) -> String {
+    match webhooks.classify(Delivery::kept(payload), AT) {
+        Classified::Ignored(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What cut, foreign, deep and hostile bodies are taken for: never an event, and no panic.
+pub(super) fn unreadable(webhooks: &dyn Webhooks) {
+    let deep = "[".repeat(100_000);
+    for payload in [
+        b"".as_slice(),
+        b"{",
+        b"42",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b"{\"a\":\"\xff\"}",
+        deep.as_bytes(),
+    ] {
+        let classified = webhooks.classify(Delivery::kept(payload), AT);
+        assert!(
+            !matches!(classified, Classified::Event(_)),
+            "{classified:?}"
+        );
+        assert!(webhooks.told(payload, AT).is_err());
+    }
+}
+
+/// The reason that a call is given, with its source, by the rule for all platforms.
+pub(super) fn settled(fetched: &Fetched) -> Option<(String, &'static str)> {
+    use crate::end_reason::{Evidence, Settled, Sighting, settle};
+    let call = &fetched.conversation;
+    let sightings: Vec<Sighting> = fetched
+        .seen
+        .iter()
+        .map(|reason| Sighting {
+            reason: reason.clone(),
+            at: AT,
+            event_id: EventId::new("e").unwrap(),
+        })
+        .collect();
+    let evidence = Evidence {
+        status: &call.status,
+        outbound: call.is_outbound(),
+        created_at: call.created_at,
+        started_at: call.started_at,
+        duration_ms: call.duration_ms,
+        platform: fetched.reason.as_ref(),
+        sightings: &sightings,
+    };
+    let settled = settle(&Settled::default(), &evidence, Timestamp::from_secs(0));
+    let (reason, source) = settled.reason?;
+    Some((reason.to_string(), source.as_str()))
+}
+
 pub(super) fn client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     http_client().unwrap()

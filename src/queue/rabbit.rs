@@ -103,6 +103,17 @@ pub enum BrokerState {
     Away,
 }
 
+impl BrokerState {
+    /// The value on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Blocked => "blocked",
+            Self::Away => "away",
+        }
+    }
+}
+
 impl RabbitQueue {
     /// Starts the tasks that keep the queue up. The broker need not be there yet.
     pub(super) fn open(settings: &Settings, db: Db, host: &Host) -> Result<Self> {

@@ -72,21 +72,20 @@ pub async fn pin(
                     let one = &seen.observation;
                     (&one.value, one.op) == (&said.value, said.op)
                 });
-                let id = match again {
-                    Some(seen) => seen.origin.id().to_owned(),
-                    None => {
-                        pins::add(&mut conn, &pin).await?;
-                        audit::add(&mut conn, &entry).await?;
-                        let refolding = Refolding {
-                            seal: &seal,
-                            subject: &pin.subject,
-                            call: None,
-                            caller_identity: &pin.caller_identity,
-                            now,
-                        };
-                        refolding.run(&mut conn).await?;
-                        pin.id.clone()
-                    }
+                let id = if let Some(seen) = again {
+                    seen.origin.id().to_owned()
+                } else {
+                    pins::add(&mut conn, &pin).await?;
+                    audit::add(&mut conn, &entry).await?;
+                    let refolding = Refolding {
+                        seal: &seal,
+                        subject: &pin.subject,
+                        call: None,
+                        caller_identity: &pin.caller_identity,
+                        now,
+                    };
+                    refolding.run(&mut conn).await?;
+                    pin.id.clone()
                 };
                 let mut held = memories::facts(&mut conn, &pin.subject).await?;
                 held.retain(|stored| {

@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::{Conn, Result, on};
+use crate::host::Host;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
@@ -21,6 +22,20 @@ pub struct Entry {
     pub target: String,
     /// More about it.
     pub detail: String,
+}
+
+impl Entry {
+    /// An entry of something that the token of this id does now.
+    pub fn now(host: &Host, actor: &str, action: &str, target: &str, detail: &str) -> Self {
+        Self {
+            id: crate::id::fresh("audit_", host.now(), host.dice.bytes()),
+            at: host.now(),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
 }
 
 /// Adds an entry. Belongs into the transaction of what it tells.
@@ -52,19 +67,36 @@ struct Row {
     detail: String,
 }
 
+/// Which entries are wanted; nothing set wants all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of this action.
+    pub action: Option<String>,
+    /// Only by this token.
+    pub actor: Option<String>,
+    /// Only done to this.
+    pub target: Option<String>,
+}
+
 /// A page of the log, newest first.
-pub async fn list(conn: &mut Conn<'_>, page: &PageRequest) -> Result<Page<Entry>> {
+pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> Result<Page<Entry>> {
     let (at, id) = page.before();
     let rows: Vec<Row> = on!(conn, c => {
-        sqlx::query_as(
-            "SELECT id, at, actor, action, target, detail FROM audit \
-             WHERE at < $1 OR (at = $1 AND id < $2) ORDER BY at DESC, id DESC LIMIT $3",
-        )
-        .bind(at)
-        .bind(id)
-        .bind(page.limit())
-        .fetch_all(c)
-        .await?
+        let mut query = sqlx::QueryBuilder::new(
+            "SELECT id, at, actor, action, target, detail FROM audit WHERE (at, id) < (",
+        );
+        query.push_bind(at).push(", ").push_bind(id).push(")");
+        for (column, value) in [
+            (" AND action = ", &filter.action),
+            (" AND actor = ", &filter.actor),
+            (" AND target = ", &filter.target),
+        ] {
+            if let Some(value) = value {
+                query.push(column).push_bind(value.clone());
+            }
+        }
+        query.push(" ORDER BY at DESC, id DESC LIMIT ").push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await?
     });
     let entries = rows
         .into_iter()

@@ -1,15 +1,30 @@
 //! The schema and its versions: the shared text first, then what only one database knows.
 
+use std::sync::LazyLock;
+
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Db, Error, Result};
 
-static SHARED: Migrator = sqlx::migrate!("./migrations");
+static SHARED: LazyLock<Migrator> = LazyLock::new(|| beside(sqlx::migrate!("./migrations")));
+static SQLITE: LazyLock<Migrator> = LazyLock::new(|| beside(sqlx::migrate!("./migrations/sqlite")));
+static POSTGRES: LazyLock<Migrator> =
+    LazyLock::new(|| beside(sqlx::migrate!("./migrations/postgres")));
+
+/// The two sets keep their versions in one table: each meets the other's there.
+fn beside(mut migrator: Migrator) -> Migrator {
+    migrator.set_ignore_missing(true);
+    migrator
+}
 
 pub(super) async fn sqlite(conn: &mut SqliteConnection) -> Result<()> {
-    SHARED.run(conn).await.map_err(|error| explain(&error))
+    SHARED
+        .run(&mut *conn)
+        .await
+        .map_err(|error| explain(&error))?;
+    SQLITE.run(conn).await.map_err(|error| explain(&error))
 }
 
 pub(super) async fn run(db: &Db) -> Result<()> {
@@ -20,7 +35,11 @@ pub(super) async fn run(db: &Db) -> Result<()> {
         // it meanwhile, so that several processes may start at once.
         Db::Postgres(pool) => {
             let mut conn = pool.connect_options().connect().await?;
-            let migrated = SHARED.run(&mut conn).await;
+            let migrated = async {
+                SHARED.run(&mut conn).await?;
+                POSTGRES.run(&mut conn).await
+            }
+            .await;
             conn.close().await?;
             migrated.map_err(|error| explain(&error))
         }
@@ -40,6 +59,7 @@ pub(super) async fn pending(db: &Db) -> Result<Vec<String>> {
     };
     Ok(SHARED
         .iter()
+        .chain(POSTGRES.iter())
         .filter(|wanted| applied.iter().all(|done| done.version != wanted.version))
         .map(|wanted| format!("{:04} {}", wanted.version, wanted.description))
         .collect())

@@ -88,6 +88,11 @@ impl Sqlite {
         Ok(self.readers.acquire().await?)
     }
 
+    /// The readers that are open, and those of them that lie idle.
+    pub(super) fn connections(&self) -> (u32, usize) {
+        (self.readers.size(), self.readers.num_idle())
+    }
+
     pub(super) async fn write<T, F>(&self, job: F) -> Result<T>
     where
         F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::passages::{self, Passage};
 use super::{Conn, Result, on};
 use crate::id::ConversationKey;
 use crate::page::{Cursor, Page, PageRequest};
@@ -55,7 +56,10 @@ pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Res
         .execute(c)
         .await?;
     });
-    Ok(())
+    match Passage::of_step(&step.step) {
+        Some(passage) => passages::mark(conn, key, passage, step.at).await,
+        None => Ok(()),
+    }
 }
 
 #[derive(FromRow)]
@@ -118,5 +122,5 @@ pub async fn delete(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<()> {
             .execute(c)
             .await?;
     });
-    Ok(())
+    passages::delete(conn, key).await
 }

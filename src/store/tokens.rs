@@ -99,6 +99,17 @@ impl Token {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
 
+    /// Why it does not work any more; none while it does.
+    pub fn why_dead(&self, now: Timestamp) -> Option<&'static str> {
+        if self.revoked_at.is_some() {
+            Some("the token has been revoked")
+        } else if self.expires_at.is_some_and(|end| end <= now) {
+            Some("the token has expired")
+        } else {
+            None
+        }
+    }
+
     /// Whether it may see what belongs to this agent.
     pub fn sees(&self, agent_id: &str) -> bool {
         self.agents.is_empty() || self.agents.iter().any(|agent| agent == agent_id)

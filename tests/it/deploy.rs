@@ -395,30 +395,135 @@ fn the_queues_are_those_of_the_code() {
     assert_eq!(queues, expected);
 }
 
-#[test]
-fn alerts_speak_of_metrics_that_exist() {
-    fn sources(folder: &Path, into: &mut String) {
+/// The sources, without their tests and without the metrics' descriptions.
+fn code() -> (String, String) {
+    fn sources(folder: &Path, into: &mut (String, String)) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            let text = || std::fs::read_to_string(&path).unwrap_or_default();
             if path.is_dir() {
                 sources(&path, into);
-            } else {
-                into.push_str(&std::fs::read_to_string(path).unwrap_or_default());
+            } else if path.ends_with("telemetry/described.rs") {
+                into.1 = text();
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.0
+                    .push_str(text().split("#[cfg(test)]").next().unwrap());
             }
         }
     }
-    let mut code = String::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut code,
+    let mut read = (String::new(), String::new());
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&src, &mut read);
+    read
+}
+
+#[test]
+fn alerts_and_dashboard_speak_of_metrics_that_exist() {
+    let (code, _) = code();
+    for file in ["prometheus/alerts.yaml", "grafana/aftercall.json"] {
+        let queried = names(&text(file), r"\baftercall_[a-z_]+\b");
+        assert!(queried.len() > 5, "{file}");
+        for name in queried {
+            let base = name.trim_end_matches("_bucket");
+            let base = base.strip_suffix("_seconds_count").map_or_else(
+                || base.to_owned(),
+                |histogram| format!("{histogram}_seconds"),
+            );
+            assert!(
+                code.contains(&format!("\"{base}\"")),
+                "{file}: {name} is counted nowhere"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_described_once_and_named_by_convention() {
+    let (code, described) = code();
+    let counted = names(
+        &code,
+        r#"(?:counter|gauge|histogram)!\(\s*"aftercall_[a-z_]+"#,
     );
-    for name in names(&text("prometheus/alerts.yaml"), r"\baftercall_[a-z_]+\b") {
-        let base = name.trim_end_matches("_bucket");
+    assert!(counted.len() > 15);
+    for one in &counted {
+        let (kind, name) = one.split_once('"').unwrap();
+        assert_eq!(
+            described.matches(&format!("\"{name}\"")).count(),
+            1,
+            "{name}"
+        );
+        assert_eq!(
+            name.ends_with("_total"),
+            kind.starts_with("counter"),
+            "{name}"
+        );
         assert!(
-            code.contains(&format!("\"{base}\"")),
-            "{name} is counted nowhere"
+            !kind.starts_with("histogram") || name.ends_with("_seconds"),
+            "{name}"
         );
     }
+    let lines = described.matches("\"aftercall_").count();
+    assert_eq!(lines, counted.len(), "what is described is counted");
+}
+
+#[test]
+fn the_dashboard_can_be_imported() {
+    let board: Value = serde_json::from_str(&text("grafana/aftercall.json")).unwrap();
+    assert_eq!(board["uid"], "aftercall");
+    let panels = board["panels"].as_array().unwrap();
+    let ids: BTreeSet<u64> = panels
+        .iter()
+        .map(|one| one["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids.len(), panels.len(), "each panel has its own id");
+    let mut taken: Vec<[u64; 4]> = Vec::new();
+    for panel in panels {
+        let title = panel["title"].as_str().unwrap();
+        let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        let here = [
+            side("x"),
+            side("y"),
+            side("x") + side("w"),
+            side("y") + side("h"),
+        ];
+        assert!(here[2] <= 24, "{title} is too wide");
+        for other in &taken {
+            let apart = here[2] <= other[0]
+                || other[2] <= here[0]
+                || here[3] <= other[1]
+                || other[3] <= here[1];
+            assert!(apart, "{title} lies on another panel");
+        }
+        taken.push(here);
+        let targets = panel["targets"].as_array();
+        assert_eq!(targets.is_none(), panel["type"] == "row", "{title}");
+        for target in targets.into_iter().flatten() {
+            assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
+            assert!(!target["expr"].as_str().unwrap().is_empty(), "{title}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_its_paragraph_in_the_runbook() {
+    let runbook = text("RUNBOOK.md");
+    let paragraphs: BTreeSet<&str> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    let alerts = yaml("prometheus/alerts.yaml");
+    let rules = alerts[0]["groups"][0]["rules"].as_array().unwrap().clone();
+    let mut named = BTreeSet::new();
+    for rule in &rules {
+        let name = rule["alert"].as_str().unwrap();
+        let anchor = format!("deploy/RUNBOOK.md#{}", name.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook"], anchor, "{name}");
+        let (_, rest) = runbook.split_once(&format!("## {name}\n")).expect(name);
+        let paragraph = rest.split("\n## ").next().unwrap();
+        assert!(paragraph.trim().len() > 100, "{name} has a paragraph");
+        named.insert(name);
+    }
+    assert_eq!(paragraphs, named, "no paragraph without its alert");
 }
 
 #[test]

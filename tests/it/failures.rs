@@ -6,6 +6,7 @@
 
 mod faults;
 mod fleet;
+mod footprint;
 mod load;
 mod records;
 mod verdict;

@@ -37,6 +37,7 @@ const FLOW: &[&str] = &[
     "remember",
     "replay",
     "retention",
+    "stats",
     "worker",
 ];
 const FACES: &[&str] = &["cli", "console", "http", "simulate"];
@@ -85,6 +86,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/simulate",
         ],
     ),
+    ("askama", &["src/console"]),
     ("backoff", &["src/retry.rs"]),
     ("ring", &["src/secret.rs", "src/signature", "src/main.rs"]),
     ("clap", &["src/cli", "src/main.rs", "src/app.rs"]),

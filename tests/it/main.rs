@@ -9,6 +9,7 @@
 mod backends;
 mod bodies;
 mod calls;
+mod carriers;
 mod cli;
 mod dead_letters;
 mod demo;
@@ -20,6 +21,7 @@ mod layers;
 mod list;
 mod memory;
 mod outbox;
+mod overview;
 mod proxy;
 mod queue;
 mod rabbit;

@@ -152,7 +152,12 @@ async fn the_audit_log_is_read_newest_first_and_grows_old() {
                     for entry in &entries {
                         audit::add(&mut conn, entry).await?;
                     }
-                    let page = audit::list(&mut conn, &PageRequest::default()).await?;
+                    let page = audit::list(
+                        &mut conn,
+                        &audit::Filter::default(),
+                        &PageRequest::default(),
+                    )
+                    .await?;
                     let old = START.plus(Duration::from_secs(2));
                     assert_eq!(audit::prune(&mut conn, old, 10).await?, 2);
                     Ok(page.rows)

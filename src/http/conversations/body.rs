@@ -337,7 +337,7 @@ pub(crate) struct Receipt {
     erased: bool,
     /// What else is told of the erasure.
     #[serde(flatten)]
-    receipt: ReceiptBody,
+    about: ReceiptBody,
 }
 
 impl Receipt {
@@ -345,7 +345,7 @@ impl Receipt {
         Self {
             id,
             erased: true,
-            receipt: ReceiptBody::new(receipt),
+            about: ReceiptBody::new(receipt),
         }
     }
 }

@@ -156,7 +156,7 @@ struct PinParams {
 
 /// What a person took back.
 #[derive(Debug, Serialize, ToSchema)]
-struct Suppressed {
+struct TakenBack {
     /// The pin's id.
     id: String,
     /// Where it belongs.
@@ -176,7 +176,7 @@ struct Suppressed {
     security(("bearer" = ["memories:write"]), ("key" = ["memories:write"])),
     responses(
         (status = 201, description = "The fact as memory holds it now.", body = MemoryBody),
-        (status = 200, description = "What is not said any more.", body = Suppressed),
+        (status = 200, description = "What is not said any more.", body = TakenBack),
         ApiError,
     ),
 )]
@@ -205,7 +205,7 @@ pub(super) async fn pin(
             let body = MemoryBody::new(stored, sensitive);
             Ok((StatusCode::CREATED, axum::Json(body)).into_response())
         }
-        None => Ok(axum::Json(Suppressed {
+        None => Ok(axum::Json(TakenBack {
             id,
             slot: new.said.slot.as_str().to_owned(),
             value: new.said.value,

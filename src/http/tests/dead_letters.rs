@@ -60,7 +60,11 @@ impl Bench {
         let log = self
             .flow
             .db
-            .read(move |mut conn| Box::pin(async move { audit::list(&mut conn, &page).await }))
+            .read(move |mut conn| {
+                Box::pin(
+                    async move { audit::list(&mut conn, &audit::Filter::default(), &page).await },
+                )
+            })
             .await
             .unwrap();
         log.rows

@@ -10,7 +10,7 @@ use super::map;
 use crate::config::SourceConfig;
 use crate::id::ConversationId;
 use crate::platform::naming::Naming;
-use crate::platform::rest::Rest;
+use crate::platform::rest::{Rest, malformed, object};
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 
 /// The path that all routes begin with.
@@ -149,13 +149,6 @@ impl Api for Client {
     }
 }
 
-fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
-    match answer {
-        Value::Object(object) => Ok(object),
-        _ => Err(malformed("it is not an object")),
-    }
-}
-
 /// The rows of a page, and where the next one begins. A page that says there is more, but not
 /// where, is half an answer.
 fn rows(
@@ -175,10 +168,6 @@ fn rows(
         (Some(true), None) => Err(malformed("it says that there is more, and not where")),
         (_, next) => Ok((rows, next)),
     }
-}
-
-fn malformed(why: &str) -> FetchError {
-    FetchError::Malformed(why.to_owned())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{COLUMNS, Record, Row};
 use crate::page::{Cursor, Page, PageRequest};
+use crate::store::beginnings::Beginnings;
 use crate::store::{Conn, Result, on};
 use crate::time::Timestamp;
 
@@ -95,7 +96,7 @@ where
 
 fn conditions<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
 where
-    DB: Database,
+    DB: Beginnings + Database,
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
@@ -145,35 +146,24 @@ where
     }
 }
 
-/// Any of the columns that people search by begins so. The database lowers both sides, so that
-/// both are lowered by the same rule.
-fn prefix_of_any<DB>(query: &mut QueryBuilder<DB>, prefix: &str)
-where
-    DB: Database,
-    String: for<'q> Encode<'q, DB> + Type<DB>,
-{
-    let mut pattern = String::with_capacity(prefix.len() + 1);
-    for character in prefix.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
+/// Columns that people search by. A caller's key is their number without `sip_` and the like, where
+/// it is one. Each has an index of its lowered text.
+const SEARCHED: [&str; 7] = [
+    "id",
+    "caller_identity",
+    "caller_key",
+    "from_number",
+    "to_number",
+    "agent_id",
+    "agent_name",
+];
+
+/// Any of the columns that people search by begins so.
+fn prefix_of_any<DB: Beginnings>(query: &mut QueryBuilder<DB>, prefix: &str) {
     let mut join = " AND (";
-    // A caller's key is their number without `sip_` and the like, where it is one.
-    for column in [
-        "id",
-        "caller_identity",
-        "caller_key",
-        "from_number",
-        "to_number",
-        "agent_id",
-        "agent_name",
-    ] {
-        query.push(join).push("LOWER(").push(column);
-        query.push(") LIKE LOWER(").push_bind(pattern.clone());
-        query.push(") ESCAPE '\\'");
+    for column in SEARCHED {
+        query.push(join);
+        DB::push_begins(query, column, prefix);
         join = " OR ";
     }
     query.push(")");

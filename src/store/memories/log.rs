@@ -35,9 +35,7 @@ pub(super) async fn add(
     forgotten: &[ConversationId],
     now: Timestamp,
 ) -> Result<()> {
-    let fact = forgotten
-        .iter()
-        .try_fold(old.fact.clone(), |fact, call| fact.without(call));
+    let fact = forgotten.iter().try_fold(old.fact.clone(), Fact::without);
     let Some(fact) = fact.filter(|_| old.recorded_at < now) else {
         return Ok(());
     };
@@ -150,9 +148,7 @@ pub async fn forget(
                     .any(|said| said.conversation_id == *call)
         };
         if calls.iter().any(cites) {
-            let kept = calls
-                .iter()
-                .try_fold(fact.clone(), |fact, call| fact.without(call));
+            let kept = calls.iter().try_fold(fact.clone(), Fact::without);
             rewrite(conn, subject, &version, kept).await?;
         }
     }

@@ -1,0 +1,48 @@
+// What pages gain with JavaScript; each of them works without.
+"use strict";
+
+// A sentence's place in the recording plays here, instead of opening the recording.
+document.addEventListener("click", (event) => {
+  const seek = event.target.closest("[data-seek]");
+  const player = document.getElementById("recording");
+  if (seek && player) {
+    event.preventDefault();
+    const at = Number(seek.dataset.seek);
+    const go = () => { player.currentTime = at; };
+    player.dataset.at = seek.dataset.seek;
+    if (player.readyState > 0) go(); else player.addEventListener("loadedmetadata", go, { once: true });
+    player.play().catch(() => {});
+    return;
+  }
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const text = document.querySelector(copy.dataset.copy).textContent;
+    navigator.clipboard.writeText(text).then(() => { copy.textContent = "Copied"; }, () => {});
+  }
+});
+
+// What can't be undone asks first.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// "/" goes to the search.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector("[data-slash]");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+
+// Opens the fact or the turn that an address points to.
+const named = () => {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const target = id && document.getElementById(id);
+  if (target) target.scrollIntoView({ block: "center" });
+};
+window.addEventListener("hashchange", named);
+named();

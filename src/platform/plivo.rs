@@ -1,0 +1,12 @@
+//! Plivo (`platforms.md` §5): its hangup callbacks, and its API of calls. Plivo carries calls and
+//! hears nothing of them: there are no transcripts.
+
+mod api;
+mod map;
+mod webhook;
+
+pub use api::Client;
+pub use webhook::Sender;
+
+/// The platform's name in settings.
+pub(super) const NAME: &str = "plivo";

@@ -1,0 +1,105 @@
+//! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
+
+/// What counts up.
+const COUNTERS: [(&str, &str); 8] = [
+    (
+        "aftercall_broker_publishes_total",
+        "Messages published to RabbitMQ, by what became of them.",
+    ),
+    (
+        "aftercall_dead_letters_total",
+        "Messages that a stage gave up on.",
+    ),
+    (
+        "aftercall_duplicates_absorbed_total",
+        "Events that were done already when they were taken.",
+    ),
+    (
+        "aftercall_finalized_total",
+        "Calls settled, each time anew, by source.",
+    ),
+    (
+        "aftercall_http_panics_total",
+        "Requests whose handler panicked.",
+    ),
+    ("aftercall_http_requests_total", "Requests answered."),
+    (
+        "aftercall_verdicts_total",
+        "Messages worked on, by stage and verdict.",
+    ),
+    (
+        "aftercall_webhooks_total",
+        "Webhooks, by source and by what they were answered.",
+    ),
+];
+
+/// What goes up and down.
+const GAUGES: [(&str, &str); 12] = [
+    (
+        "aftercall_broker_blocked",
+        "1 while RabbitMQ takes no messages because of an alarm.",
+    ),
+    ("aftercall_broker_up", "1 while RabbitMQ can be reached."),
+    (
+        "aftercall_build_info",
+        "Always 1; the label tells the version.",
+    ),
+    (
+        "aftercall_db_connections",
+        "Open connections to the database, by state.",
+    ),
+    ("aftercall_dead_letters", "Letters that are dead now."),
+    (
+        "aftercall_delayed_messages",
+        "Messages whose time has not come, of all stages.",
+    ),
+    (
+        "aftercall_open_circuits",
+        "Sources whose API refuses our token.",
+    ),
+    (
+        "aftercall_quarantined_deliveries",
+        "Deliveries in quarantine now.",
+    ),
+    (
+        "aftercall_queue_messages",
+        "Messages of a stage that are not worked off.",
+    ),
+    (
+        "aftercall_queue_oldest_age_seconds",
+        "How long ago the oldest message of a stage was made durable.",
+    ),
+    (
+        "aftercall_source_circuit_open",
+        "1 while the source's API refuses our token.",
+    ),
+    (
+        "aftercall_source_paused",
+        "1 while the source's API has asked us to rest.",
+    ),
+];
+
+/// What is measured each time.
+const HISTOGRAMS: [(&str, &str); 2] = [
+    (
+        "aftercall_call_latency_seconds",
+        "From the end of a call until it passed a stage for the first time.",
+    ),
+    (
+        "aftercall_http_request_duration_seconds",
+        "How long requests took.",
+    ),
+];
+
+/// Tells the recorder of all of them.
+pub(super) fn all() {
+    for (name, help) in COUNTERS {
+        metrics::describe_counter!(name, help);
+    }
+    for (name, help) in GAUGES {
+        metrics::describe_gauge!(name, help);
+    }
+    for (name, help) in HISTOGRAMS {
+        metrics::describe_histogram!(name, help);
+    }
+}

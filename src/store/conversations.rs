@@ -12,8 +12,10 @@ use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
 pub mod list;
+mod own;
 mod row;
 
+pub use own::{Own, say};
 use row::absent_fields;
 pub(crate) use row::{COLUMNS, Row, from_json, to_json};
 
@@ -46,25 +48,6 @@ pub struct Record {
     pub rechecks: i64,
     /// What we say of the call where its platform says nothing; the call shows it.
     pub own: Own,
-}
-
-/// What we say of a call ourselves, and whose word it is, as `rules/1`. Sensitive.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Own {
-    /// What the call was about.
-    pub summary: Option<(String, String)>,
-    /// Whether it reached its goal.
-    pub success: Option<(CallSuccess, String)>,
-}
-
-impl Own {
-    /// Says of a call what its platform does not.
-    pub fn fill(&self, call: &mut Conversation) {
-        let summary = || self.summary.as_ref().map(|(text, _)| text.clone());
-        let success = || self.success.as_ref().map(|(word, _)| word.clone());
-        call.summary = call.summary.take().or_else(summary);
-        call.call_successful = call.call_successful.take().or_else(success);
-    }
 }
 
 impl Record {
@@ -280,25 +263,6 @@ const UPSERT: &str = "INSERT INTO conversations (owner, id, source, platform, ag
      announced = excluded.announced, memory_status = excluded.memory_status, \
      memory_reason = excluded.memory_reason, recheck_at = excluded.recheck_at, \
      rechecks = excluded.rechecks";
-
-/// Keeps what we say of a call ourselves.
-pub async fn say(conn: &mut Conn<'_>, key: &ConversationKey, own: &Own) -> Result<()> {
-    on!(conn, c => {
-        sqlx::query(
-            "UPDATE conversations SET own_summary = $1, own_summary_by = $2, own_success = $3, \
-             own_success_by = $4 WHERE owner = $5 AND id = $6",
-        )
-        .bind(own.summary.as_ref().map(|(text, _)| text))
-        .bind(own.summary.as_ref().map(|(_, by)| by))
-        .bind(own.success.as_ref().map(|(success, _)| success.as_str()))
-        .bind(own.success.as_ref().map(|(_, by)| by))
-        .bind(key.owner.as_str())
-        .bind(key.id.as_str())
-        .execute(c)
-        .await?;
-    });
-    Ok(())
-}
 
 /// The conversations whose next look is due, the longest overdue first.
 pub async fn due_rechecks(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Record>> {

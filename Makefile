@@ -6,7 +6,7 @@ TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint deny bench
+.PHONY: help demo test chaos lint deny bench eval
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: ## formatting, clippy and documentation, with warnings denied
 
 deny: $(DENY)-$(DENY_VERSION) ## licences, banned crates and sources of every dependency
 	$< deny --locked check bans licenses sources
+
+eval: ## score the rules on our own calls, and on the development set beside the project
+	$(CARGO) test --locked --test it -- eval:: --nocapture --test-threads 1
 
 bench: ## measure; benches/README.md has the numbers
 	$(CARGO) bench --locked

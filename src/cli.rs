@@ -18,6 +18,8 @@ mod extract;
 mod memories;
 mod migrate;
 mod output;
+mod progress;
+mod replays;
 mod serve;
 mod shell;
 mod simulate;
@@ -100,6 +102,9 @@ enum Command {
     /// See what was given up, and put it back to work
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Watch, hold and end replays of dead letters
+    #[command(subcommand)]
+    Replays(replays::Command),
     /// Read, correct and forget what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -145,6 +150,7 @@ impl Cli {
             Command::Extract(args) => extract::run(&globals, &args),
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
+            Command::Replays(command) => replays::run(&globals, command).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Callers(command) => callers::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,

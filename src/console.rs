@@ -24,6 +24,7 @@ mod dead_letters;
 mod failure;
 mod frame;
 mod overview;
+mod replays;
 mod show;
 mod tokens;
 
@@ -43,6 +44,7 @@ pub fn routes(flow: Arc<Flow>) -> Router {
         .merge(conversations::routes())
         .merge(callers::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
         .route(

@@ -59,6 +59,13 @@ async fn is_erased(conn: &mut Conn<'_>, seal: &SealKey, record: &Record) -> Resu
     Ok(bar == Some(Bar::Call))
 }
 
+/// Whether delivering a conversation now would tell anything.
+pub(crate) fn has_news(record: &Record, messages: &[Message]) -> bool {
+    let values = told_values(&record.conversation, messages);
+    let told = record.announced.as_ref();
+    told.is_none_or(|before| !differences(before, &values).is_empty())
+}
+
 /// Tells; gives the end of a call that it tells of for the first time.
 async fn tell(
     conn: &mut Conn<'_>,

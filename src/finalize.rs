@@ -21,10 +21,13 @@ use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
 mod commit;
+mod foresee;
 mod record;
 mod resolve;
 mod room;
 mod told;
+
+pub(crate) use foresee::{Foreseen, Settlement, foresee};
 
 /// The longest that one fetch, with all its pages, may take.
 const FETCH_PATIENCE: Duration = Duration::from_mins(1);
@@ -65,7 +68,7 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
         return mark_erased(flow, event, key).await;
     }
     let fetched_at = flow.host.now();
-    let fetched = fetch(flow, source, event, &key.id, delivery).await?;
+    let fetched = fetch(flow, source, event, &key.id, delivery.attempt).await?;
     if !fetched.conversation.status.is_terminal() {
         let elapsed = waited(flow, delivery, due_at, "not_over");
         return Err(not_over(flow, elapsed));
@@ -178,7 +181,7 @@ async fn fetch(
     source: &Source,
     event: &CallEvent,
     id: &ConversationId,
-    delivery: &Delivery,
+    attempt: u32,
 ) -> Result<Fetched, Verdict> {
     let Some(api) = &source.api else {
         if event.room.is_some() {
@@ -196,7 +199,7 @@ async fn fetch(
             admitted.with(crate::circuit::Circuit::answered);
             Ok(fetched)
         }
-        Err(error) => Err(fetch_failed(flow, &admitted, &error, delivery.attempt)),
+        Err(error) => Err(fetch_failed(flow, &admitted, &error, attempt)),
     }
 }
 

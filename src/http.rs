@@ -31,6 +31,7 @@ pub mod health;
 mod listen;
 mod memories;
 mod query;
+mod replays;
 mod request;
 mod stats;
 mod tokens;
@@ -121,6 +122,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(erasures::routes())
         .merge(events::routes())
         .merge(dead_letters::routes())
+        .merge(replays::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(stats::routes())

@@ -265,14 +265,6 @@ pub enum BadSource {
         /// The platform.
         platform: &'static str,
     },
-    /// This version does not speak to it yet.
-    #[error("source {source_name}: {platform} is not supported by this version yet")]
-    NotYet {
-        /// The source.
-        source_name: String,
-        /// The platform.
-        platform: &'static str,
-    },
     /// No client could be made.
     #[error("no HTTP client can be made: {0}")]
     Client(String),
@@ -299,7 +291,7 @@ pub fn build(
     sources
         .iter()
         .map(|source| {
-            let webhooks = webhooks_of(source)?;
+            let webhooks = webhooks_of(source);
             let api = source.api.as_ref().map(|api| api_of(source, api, http));
             let api = api.transpose()?;
             Ok(Source {
@@ -334,10 +326,13 @@ fn has_own_ids(platform: PlatformName) -> bool {
 }
 
 /// The half that sends; none of platforms that are polled.
-fn webhooks_of(source: &SourceConfig) -> Result<Option<Arc<dyn Webhooks>>, BadSource> {
-    Ok(Some(match source.platform {
+fn webhooks_of(source: &SourceConfig) -> Option<Arc<dyn Webhooks>> {
+    Some(match source.platform {
         PlatformName::Speechify => Arc::new(speechify::Sender::of(source)),
         PlatformName::Livekit => Arc::new(livekit::Sender::of(source)),
+        PlatformName::Elevenlabs => Arc::new(elevenlabs::Sender::of(source)),
+        PlatformName::Standard => Arc::new(standard::Sender::of(source)),
+        PlatformName::Anyreach | PlatformName::Voiceable => return None,
         PlatformName::Retell => Arc::new(retell::Sender::of(source)),
         PlatformName::Vapi => Arc::new(vapi::Sender::of(source)),
         PlatformName::Telnyx => Arc::new(telnyx::Sender::of(source)),
@@ -345,8 +340,7 @@ fn webhooks_of(source: &SourceConfig) -> Result<Option<Arc<dyn Webhooks>>, BadSo
         PlatformName::Bland => Arc::new(bland::Sender::of(source)),
         PlatformName::Vonage => Arc::new(vonage::Sender::of(source)),
         PlatformName::Plivo => Arc::new(plivo::Sender::of(source)),
-        other => return Err(not_yet(source, other)),
-    }))
+    })
 }
 
 fn api_of(
@@ -359,14 +353,31 @@ fn api_of(
             .map_err(|rest::BadBaseUrl| BadSource::BaseUrl(source.name.clone()))
     };
     let bearer = rest::Auth::Bearer(api.token.clone());
-    let bare = rest::Auth::Bare(api.token.clone());
+    let key = |header| rest::Auth::Header(header, api.token.clone());
     let account = api.account.as_deref().unwrap_or_default();
     let basic = rest::Auth::Basic(account.to_owned(), api.token.clone());
     Ok(match api.platform {
+        PlatformName::Elevenlabs => {
+            Arc::new(elevenlabs::Client::new(source, rest(key("xi-api-key"))?))
+        }
+        PlatformName::Anyreach => {
+            let auth = match &api.account {
+                None => bearer,
+                Some(account) => rest::Auth::BearerFor {
+                    token: api.token.clone(),
+                    header: "x-anyreach-org",
+                    account: account.clone(),
+                },
+            };
+            Arc::new(anyreach::Client::new(source, rest(auth)?))
+        }
+        PlatformName::Voiceable => {
+            Arc::new(voiceable::Client::new(source, rest(key("x-api-key"))?))
+        }
         PlatformName::Speechify => Arc::new(speechify::Client::new(source, rest(bearer)?)),
         PlatformName::Retell => Arc::new(retell::Client::new(source, rest(bearer)?)),
         PlatformName::Vapi => Arc::new(vapi::Client::new(source, rest(bearer)?)),
-        PlatformName::Bland => Arc::new(bland::Client::new(source, rest(bare)?)),
+        PlatformName::Bland => Arc::new(bland::Client::new(source, rest(key("authorization"))?)),
         PlatformName::Twilio => Arc::new(twilio::Client::new(source, rest(basic)?, account)),
         PlatformName::Plivo => Arc::new(plivo::Client::new(source, rest(basic)?, account)),
         PlatformName::Livekit
@@ -378,15 +389,7 @@ fn api_of(
                 platform: api.platform.as_str(),
             });
         }
-        other => return Err(not_yet(source, other)),
     })
-}
-
-fn not_yet(source: &SourceConfig, platform: PlatformName) -> BadSource {
-    BadSource::NotYet {
-        source_name: source.name.clone(),
-        platform: platform.as_str(),
-    }
 }
 
 /// The id of an event whose body has none: the hash of the body, which is what was signed.
@@ -397,23 +400,28 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+pub mod anyreach;
 pub mod bland;
 mod delivery;
+pub mod elevenlabs;
 mod fields;
 mod flat;
 mod line;
 pub mod livekit;
 mod naming;
 mod notice;
+mod paged;
 mod pick;
 pub mod plivo;
 mod rest;
 pub mod retell;
 pub mod speechify;
+pub mod standard;
 pub mod telnyx;
 mod transcript;
 pub mod twilio;
 pub mod vapi;
+pub mod voiceable;
 pub mod vonage;
 
 pub use delivery::Delivery;

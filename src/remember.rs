@@ -30,10 +30,12 @@ use crate::store::{Conn, Result, outbox, readings};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
+mod foresee;
 pub mod pin;
 pub mod read;
 mod tell;
 
+pub(crate) use foresee::foresee;
 pub use tell::Refolding;
 pub(crate) use tell::forget;
 

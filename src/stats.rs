@@ -14,7 +14,7 @@ use crate::store::{self, quarantine};
 use crate::time::Timestamp;
 
 /// Deliveries that percentiles are made of at most: the latest ones.
-const SAMPLE: i64 = 5_000;
+const SAMPLE: i64 = 2_000;
 
 /// How far back is looked, and in how many equal spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -33,6 +33,7 @@ pub mod people;
 pub mod pins;
 pub mod quarantine;
 pub mod readings;
+pub mod replays;
 pub mod results;
 pub mod sessions;
 pub mod timeline;

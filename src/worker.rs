@@ -15,7 +15,7 @@ use crate::queue::{Delivery, LEASE};
 use crate::retry;
 use crate::store::{self, conversations, outbox};
 use crate::verdict::{Failure, Verdict};
-use crate::{deliver, erasure, finalize, remember, retention};
+use crate::{deliver, erasure, finalize, remember, replay, retention};
 
 /// The longest that a stage may take: its lease is longer, so that no two work on one message.
 const STAGE_PATIENCE: Duration = Duration::from_secs(75);
@@ -47,6 +47,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention, memory: Duration) {
     for stage in Stage::ALL {
         flow.host.spawn(work(Arc::clone(flow), stage));
     }
+    replay::start(flow);
     flow.host.spawn(look_again(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
     flow.host.spawn(age(Arc::clone(flow), memory));

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use self::filter::Filter;
 use super::client::{Client, Remote};
-use super::output::{self, Format, field};
+use super::output::{self, Format, field, grouped};
 use super::{Globals, WrongUsage};
 
 mod filter;
+mod replay;
 
 /// `aftercall dead`
 #[derive(Debug, Subcommand)]
@@ -26,9 +27,9 @@ pub(super) enum Command {
     /// One letter with its attempts
     Show(Show),
     /// Put letters back to work: named ones, or all of a filter
-    Replay(Many),
+    Replay(replay::Replay),
     /// Decide against letters: named ones, or all of a filter
-    Discard(Many),
+    Discard(Discard),
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,10 +71,9 @@ pub(super) struct Show {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  aftercall dead replay dl_3k9q0v5e2m8x1c7b4n6z0a2s4d
-  aftercall dead replay --code platform_unavailable --dry-run
+  aftercall dead discard dl_3k9q0v5e2m8x1c7b4n6z0a2s4d
   aftercall dead discard --fault poison --until 2026-02-01T00:00:00Z --yes")]
-pub(super) struct Many {
+pub(super) struct Discard {
     #[command(flatten)]
     remote: Remote,
     /// These letters
@@ -92,22 +92,6 @@ pub(super) struct Many {
     yes: bool,
 }
 
-/// What is done to letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    Replay,
-    Discard,
-}
-
-impl Deed {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Replay => "replay",
-            Self::Discard => "discard",
-        }
-    }
-}
-
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, args).await?,
@@ -120,8 +104,8 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
             }
         }
         Command::Show(args) => show(globals, &args).await?,
-        Command::Replay(args) => many(globals, args, Deed::Replay).await?,
-        Command::Discard(args) => many(globals, args, Deed::Discard).await?,
+        Command::Replay(args) => return replay::run(globals, args).await,
+        Command::Discard(args) => discard(globals, args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -212,19 +196,6 @@ fn letters_of(found: &Value) -> u64 {
     groups.filter_map(|group| group["count"].as_u64()).sum()
 }
 
-/// A number with a comma before every three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
     let query: Vec<_> = args
@@ -259,16 +230,19 @@ async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn many(globals: &Globals, mut args: Many, deed: Deed) -> anyhow::Result<()> {
+async fn discard(globals: &Globals, mut args: Discard) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
     let format = args.remote.output.format();
     if let ([id], true, false) = (&args.named[..], args.filter.is_empty(), args.dry_run) {
         let letter = client
-            .post(&["v1", "dead-letters", id, deed.as_str()], &[], &json!({}))
+            .post(&["v1", "dead-letters", id, "discard"], &[], &json!({}))
             .await?;
         return match format {
             Format::Json => output::json(&letter),
-            Format::Table => Ok(output::say(&fate(&letter))?),
+            Format::Table => Ok(output::say(&format!(
+                "{} is discarded",
+                field(&letter, "id")
+            ))?),
         };
     }
     let named = !args.named.is_empty();
@@ -280,13 +254,13 @@ async fn many(globals: &Globals, mut args: Many, deed: Deed) -> anyhow::Result<(
             Format::Table => causes(&found),
         };
     }
-    if !named && !args.yes && !is_meant(&client, &args.filter, deed).await? {
+    if !named && !args.yes && !is_meant(&client, &args).await? {
         output::note("Nothing was done.");
         return Ok(());
     }
     let body = json!({"filter": args.filter.body(), "limit": args.limit});
     let done = client
-        .post(&["v1", "dead-letters", deed.as_str()], &[], &body)
+        .post(&["v1", "dead-letters", "discard"], &[], &body)
         .await?;
     match format {
         Format::Json => output::json(&done),
@@ -295,56 +269,30 @@ async fn many(globals: &Globals, mut args: Many, deed: Deed) -> anyhow::Result<(
 }
 
 /// Asks whoever sits at the terminal. Where nobody does, the answer must be in the command.
-async fn is_meant(client: &Client, filter: &Filter, deed: Deed) -> anyhow::Result<bool> {
-    let deed = deed.as_str();
+async fn is_meant(client: &Client, args: &Discard) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        return Err(WrongUsage(format!(
-            "this would {deed} every letter of the filter: say --yes, or look first with --dry-run"
-        ))
-        .into());
+        let text = "this would discard every letter of the filter: say --yes, or look first with \
+             --dry-run";
+        return Err(WrongUsage(text.to_owned()).into());
     }
-    let found = groups(client, filter).await?;
+    let found = groups(client, &args.filter).await?;
     if letters_of(&found) == 0 {
         return Ok(false);
     }
     causes(&found)?;
     let mut error = io::stderr().lock();
-    write!(error, "\n{deed} {}? [y/N] ", summary(&found))?;
+    write!(error, "\nDiscard {}? [y/N] ", summary(&found))?;
     error.flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// What became of one letter.
-fn fate(letter: &Value) -> String {
-    let (id, state) = (field(letter, "id"), field(letter, "state"));
-    match state.as_str() {
-        "dead" => format!("{id} is still dead: {}", field(letter, "message")),
-        "replaying" => format!("{id} is back in the queue"),
-        _ => format!("{id} is {state}"),
-    }
-}
-
 /// What became of many.
 fn told(done: &Value) -> String {
-    let parts: Vec<_> = [
-        ("queued", "back in the queue"),
-        ("resolved", "resolved"),
-        ("still_dead", "still dead"),
-        ("passed_over", "gone meanwhile"),
-        ("discarded", "discarded"),
-    ]
-    .into_iter()
-    .filter_map(|(name, words)| {
-        let number = done[name].as_u64().filter(|number| *number > 0)?;
-        Some(format!("{} {words}", grouped(number)))
-    })
-    .collect();
-    if parts.is_empty() {
-        "No letters match.".to_owned()
-    } else {
-        parts.join(", ")
+    match done["discarded"].as_u64().unwrap_or(0) {
+        0 => "No letters match.".to_owned(),
+        number => format!("{} discarded", grouped(number)),
     }
 }
 
@@ -358,16 +306,11 @@ mod tests {
         assert_eq!(summary(&found), "4,012 letters, 3 causes");
         let one = json!({"groups": [{"count": 1}]});
         assert_eq!(summary(&one), "1 letter, 1 cause");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(grouped(100), "100");
     }
 
     #[test]
     fn what_was_done_is_told_in_words() {
-        let done = json!({"queued": 1_200, "resolved": 0, "still_dead": 3, "passed_over": 0});
-        assert_eq!(told(&done), "1,200 back in the queue, 3 still dead");
+        assert_eq!(told(&json!({"discarded": 1_200})), "1,200 discarded");
         assert_eq!(told(&json!({"discarded": 0})), "No letters match.");
-        let letter = json!({"id": "dl_1", "state": "dead", "message": "no JSON"});
-        assert_eq!(fate(&letter), "dl_1 is still dead: no JSON");
     }
 }

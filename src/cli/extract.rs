@@ -43,7 +43,8 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => Box::new(File::create(path).with_context(|| shown(path))?),
         None => Box::new(io::stdout().lock()),
     };
-    let summary = match lines::run(input, BufWriter::new(into), &options) {
+    let bad = |line: lines::BadLine| output::note(&line.to_string());
+    let summary = match lines::run(input, BufWriter::new(into), &options, bad) {
         // That the reader has gone, as `head` does, is no failure.
         Err(LinesError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::SUCCESS);
@@ -54,6 +55,13 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         "{} conversations, {} observations",
         summary.conversations, summary.observations
     ));
+    if summary.failed > 0 {
+        output::note(&format!(
+            "{} lines could not be understood; the others are done",
+            summary.failed
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -115,6 +115,19 @@ pub(super) fn field(object: &Value, name: &str) -> String {
     }
 }
 
+/// A number with a comma before every three digits.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Text without control characters: what callers and platforms wrote must not steer a terminal.
 pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
@@ -134,6 +147,12 @@ mod tests {
         assert_eq!(told(&error), "can't listen: port taken; choose another");
         let error = anyhow::Error::new(io::Error::other("no such file")).context("headers.txt");
         assert_eq!(told(&error), "headers.txt: no such file");
+    }
+
+    #[test]
+    fn long_numbers_are_read_in_groups() {
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(100), "100");
     }
 
     #[test]

@@ -58,14 +58,6 @@ pub enum SignedBy {
     Polled,
 }
 
-/// Platforms of the product contract that this version does not speak yet.
-const LATER: &[PlatformName] = &[
-    PlatformName::Elevenlabs,
-    PlatformName::Anyreach,
-    PlatformName::Voiceable,
-    PlatformName::Standard,
-];
-
 impl PlatformName {
     /// Every one.
     pub const ALL: [Self; 13] = [
@@ -104,17 +96,11 @@ impl PlatformName {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match Self::ALL.into_iter().find(|name| name.as_str() == text) {
-            Some(name) if LATER.contains(&name) => Err(format!(
-                "{text} is not supported by this version yet; it knows {}",
-                spoken()
-            )),
-            Some(name) => Ok(name),
-            None => {
-                let nearest = keys::nearest(text, Self::ALL.iter().map(|name| name.as_str()));
-                Err(format!("{text:?} is no platform; did you mean {nearest}?"))
-            }
-        }
+        let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        found.ok_or_else(|| {
+            let nearest = keys::nearest(text, Self::ALL.iter().map(|name| name.as_str()));
+            format!("{text:?} is no platform; did you mean {nearest}?")
+        })
     }
 
     /// How its webhooks are told to be its own.
@@ -164,6 +150,12 @@ impl PlatformName {
     /// such a platform was tried with a real account.
     pub fn unverified(self) -> Option<&'static str> {
         match self {
+            Self::Speechify => Some("the body of its workspace endpoints' webhooks"),
+            Self::Elevenlabs => {
+                Some("the texts of termination_reason, which are published nowhere")
+            }
+            Self::Anyreach => Some("the form of its transcript, and the paging of its API"),
+            Self::Voiceable => Some("the form of a single conversation"),
             Self::Telnyx => Some("the words for why an AI assistant's conversation ended"),
             Self::Twilio => Some("the paging of its API, and that a machine's answer is voicemail"),
             Self::Bland => Some("that its signature is hexadecimal, and the paging of its API"),
@@ -195,15 +187,7 @@ impl PlatformName {
     }
 }
 
-/// The platforms that this version speaks, for a sentence.
-pub(super) fn spoken() -> String {
-    let names: Vec<_> = PlatformName::ALL
-        .into_iter()
-        .filter(|name| !LATER.contains(name))
-        .map(PlatformName::as_str)
-        .collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
+/// Every platform, for a sentence.
+pub(super) fn all_names() -> String {
+    PlatformName::ALL.map(PlatformName::as_str).join(", ")
 }

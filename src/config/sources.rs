@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ::config::ValueKind;
 
-use super::platforms::{KnownApi, PlatformName, SignedBy, spoken};
+use super::platforms::{KnownApi, PlatformName, SignedBy, all_names};
 use super::read::{Notes, Reader, Table};
 use super::{ApiConfig, Reconcile, SourceConfig, keys, units, webhook};
 
@@ -51,7 +51,7 @@ fn source(reader: &mut Reader<'_, '_, '_>) -> Option<SourceConfig> {
         reader.problem("name", "missing; it is the last part of the webhook's path");
     }
     if !reader.has("platform") {
-        reader.problem("platform", format!("missing; it is one of {}", spoken()));
+        reader.problem("platform", format!("missing; it is one of {}", all_names()));
     }
     let name = reader.parsed("name", name);
     let platform = reader.parsed("platform", PlatformName::parse);

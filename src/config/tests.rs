@@ -195,7 +195,7 @@ fn everything_wrong_is_told_at_once() {
             ("sources.Acme.name", "a-z, 0-9 and -"),
             ("sources.Acme.platform", "did you mean speechify?"),
             ("sources[1].name", "missing"),
-            ("sources[1].platform", "not supported by this version yet"),
+            ("sources[1].webhook.secrets", "missing"),
         ],
     );
 }
@@ -478,8 +478,9 @@ fn the_readmes_sources_are_taken() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     let variables = [
+        ("TWILIO_AUTH_TOKEN", "d"),
         ("ACME_SECRET", "a"),
         ("ACME_API_KEY", "b"),
         ("LIVEKIT_API_SECRET", "c"),

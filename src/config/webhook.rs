@@ -6,6 +6,7 @@ use super::platforms::{PlatformName, SignedBy};
 use super::read::Reader;
 use super::{SignatureForm, SignatureScheme, WebhookConfig, keys, units};
 use crate::secret::Secret;
+use crate::signature::standard::SenderKey;
 
 /// Keys that only platforms whose customer chooses the signature have a use for.
 const FORM: [&str; 6] = [
@@ -24,7 +25,10 @@ pub(super) fn read(reader: &mut Reader<'_, '_, '_>, platform: PlatformName) -> W
     let secrets = reader.secrets("webhook.secrets");
     let mut keys = named_keys(reader);
     match platform.signed_by() {
-        SignedBy::Secrets => need_secrets(reader),
+        SignedBy::Secrets => {
+            need_secrets(reader);
+            need_keys_that_verify(reader, platform, &secrets);
+        }
         SignedBy::NamedKeys => need_keys(reader, &secrets, &mut keys),
         SignedBy::Polled if reader.has("webhook") => {
             let name = platform.as_str();
@@ -66,6 +70,22 @@ fn need_secrets(reader: &mut Reader<'_, '_, '_>) {
             "webhook.secrets",
             "missing; without a secret every delivery would be refused",
         );
+    }
+}
+
+/// A secret that is none of the platform's kind would verify nothing.
+fn need_keys_that_verify(
+    reader: &mut Reader<'_, '_, '_>,
+    platform: PlatformName,
+    secrets: &[Secret],
+) {
+    if platform != PlatformName::Standard {
+        return;
+    }
+    for (at, secret) in secrets.iter().enumerate() {
+        if let Err(why) = SenderKey::read(secret) {
+            reader.problem(&format!("webhook.secrets[{at}]"), why.to_string());
+        }
     }
 }
 

@@ -11,6 +11,9 @@ mod asked;
 mod listed;
 mod one;
 
+pub(super) use asked::Asked;
+pub(super) use one::address;
+
 pub(super) fn routes() -> Router<Arc<Flow>> {
     Router::new()
         .route("/console/dead-letters", get(listed::show))

@@ -9,16 +9,18 @@ pub(super) enum Section {
     Conversations,
     Callers,
     DeadLetters,
+    Replays,
     Audit,
     Tokens,
 }
 
 impl Section {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Overview,
         Self::Conversations,
         Self::Callers,
         Self::DeadLetters,
+        Self::Replays,
         Self::Audit,
         Self::Tokens,
     ];
@@ -30,6 +32,7 @@ impl Section {
             Self::Conversations => "Conversations",
             Self::Callers => "Callers",
             Self::DeadLetters => "Dead letters",
+            Self::Replays => "Replays",
             Self::Audit => "Audit",
             Self::Tokens => "Tokens",
         }
@@ -41,6 +44,7 @@ impl Section {
             Self::Conversations => "/console/conversations",
             Self::Callers => "/console/callers",
             Self::DeadLetters => "/console/dead-letters",
+            Self::Replays => "/console/replays",
             Self::Audit => "/console/audit",
             Self::Tokens => "/console/tokens",
         }
@@ -49,7 +53,7 @@ impl Section {
     /// What a token must have to see it.
     pub(super) fn scope(self) -> Scope {
         match self {
-            Self::Overview | Self::DeadLetters => Scope::OpsRead,
+            Self::Overview | Self::DeadLetters | Self::Replays => Scope::OpsRead,
             Self::Conversations => Scope::ConversationsRead,
             Self::Callers => Scope::MemoriesRead,
             Self::Audit | Self::Tokens => Scope::Admin,

@@ -32,28 +32,23 @@ pub struct Summary {
     pub observations: usize,
     /// Observations that their quote did not carry.
     pub dropped: usize,
+    /// Lines that could not be understood.
+    pub failed: usize,
 }
 
-/// The transcripts could not be read, or the observations not written. No text of a transcript is
-/// in it.
+/// A line could not be understood. No text of a transcript is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct BadLine {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// The transcripts could not be read, or the observations not written.
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
-    /// A line is not JSON.
-    #[error("line {line}, column {column}: not JSON")]
-    Syntax {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// A line is JSON of another form.
-    #[error("line {line}: {what}")]
-    Shape {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        what: String,
-    },
     /// The input failed.
     #[error("line {line} can't be read")]
     Read {
@@ -75,42 +70,68 @@ struct Answer<'a> {
 }
 
 /// Extracts what each line's call says about its caller, and writes one line for it. Empty lines
-/// are passed over; the first line that can't be understood ends the work.
+/// are passed over; a line that can't be understood is told to `bad`, and the work goes on.
 pub fn run(
-    input: impl BufRead,
+    mut input: impl BufRead,
     mut output: impl Write,
     options: &Options,
+    mut bad: impl FnMut(BadLine),
 ) -> Result<Summary, LinesError> {
     let mut summary = Summary::default();
-    for (at, text) in input.lines().enumerate() {
-        let line = at + 1;
-        let text = text.map_err(|source| LinesError::Read { line, source })?;
-        let text = text.trim().trim_start_matches('\u{feff}');
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let read = input.read_until(b'\n', &mut bytes);
+        if read.map_err(|source| LinesError::Read { line, source })? == 0 {
+            break;
+        }
+        let text = bytes.trim_ascii();
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         if text.is_empty() {
             continue;
         }
-        let (conversation, mut messages, zone) = read(line, text, options)?;
-        redact(&mut messages);
-        let found = Rules.observe(&Transcript {
-            conversation: &conversation,
-            messages: &messages,
-            zone: &zone,
-            region: &options.region,
-        });
-        let (observations, dropped) = ground(found, &messages);
-        summary.conversations += 1;
-        summary.observations += observations.len();
-        summary.dropped += dropped;
-        let answer = Answer {
-            conversation_id: &conversation.id,
-            observations: &observations,
-        };
-        serde_json::to_writer(&mut output, &answer)
-            .map_err(|error| LinesError::Write(error.into()))?;
-        output.write_all(b"\n").map_err(LinesError::Write)?;
+        match read_line(text, options) {
+            Ok(call) => answer(&call, &mut output, options, &mut summary)?,
+            Err(what) => {
+                summary.failed += 1;
+                bad(BadLine { line, what });
+            }
+        }
     }
     output.flush().map_err(LinesError::Write)?;
     Ok(summary)
+}
+
+/// A call of the input.
+struct Call {
+    conversation: Conversation,
+    messages: Vec<Message>,
+    zone: TimeZone,
+}
+
+fn answer(
+    call: &Call,
+    output: &mut impl Write,
+    options: &Options,
+    summary: &mut Summary,
+) -> Result<(), LinesError> {
+    let found = Rules.observe(&Transcript {
+        conversation: &call.conversation,
+        messages: &call.messages,
+        zone: &call.zone,
+        region: &options.region,
+    });
+    let (observations, dropped) = ground(found, &call.messages);
+    summary.conversations += 1;
+    summary.observations += observations.len();
+    summary.dropped += dropped;
+    let answer = Answer {
+        conversation_id: &call.conversation.id,
+        observations: &observations,
+    };
+    serde_json::to_writer(&mut *output, &answer)
+        .map_err(|error| LinesError::Write(error.into()))?;
+    output.write_all(b"\n").map_err(LinesError::Write)
 }
 
 /// A line, before its gaps are filled: only the conversation's id is required.
@@ -121,36 +142,34 @@ struct Line {
     messages: Vec<Map<String, Value>>,
 }
 
-fn read(
-    line: usize,
-    text: &str,
-    options: &Options,
-) -> Result<(Conversation, Vec<Message>, TimeZone), LinesError> {
-    let shape = |what: String| LinesError::Shape { line, what };
-    let value: Value = serde_json::from_str(text).map_err(|error| LinesError::Syntax {
-        line,
-        column: error.column(),
-    })?;
+/// Reads a line and redacts its messages, or says what is wrong with it.
+fn read_line(text: &[u8], options: &Options) -> Result<Call, String> {
+    let value: Value = serde_json::from_slice(text)
+        .map_err(|error| format!("not JSON, at column {}", error.column()))?;
     let parsed: Line = serde_json::from_value(value)
-        .map_err(|_| shape("want {\"conversation\":{\"id\":…},\"messages\":[…]}".to_owned()))?;
+        .map_err(|_| "want {\"conversation\":{\"id\":…},\"messages\":[…]}".to_owned())?;
     let id = parsed.conversation.get("id").and_then(Value::as_str);
     let id = id
         .and_then(|id| ConversationId::new(id).ok())
-        .ok_or_else(|| shape("`conversation.id` is missing or no id".to_owned()))?;
+        .ok_or_else(|| "`conversation.id` is missing or no id".to_owned())?;
     let zone = match parsed.conversation.get("timezone").and_then(Value::as_str) {
         Some(name) => TimeZone::get(name)
-            .map_err(|_| shape("`conversation.timezone` is no IANA time zone".to_owned()))?,
+            .map_err(|_| "`conversation.timezone` is no IANA time zone".to_owned())?,
         None => options.zone.clone(),
     };
-    let conversation = conversation(id, &parsed.conversation).map_err(&shape)?;
-    let messages = parsed
+    let conversation = conversation(id, &parsed.conversation)?;
+    let mut messages = parsed
         .messages
         .iter()
         .enumerate()
         .map(|(at, fields)| message(at, fields))
-        .collect::<Result<_, _>>()
-        .map_err(shape)?;
-    Ok((conversation, messages, zone))
+        .collect::<Result<Vec<_>, _>>()?;
+    redact(&mut messages);
+    Ok(Call {
+        conversation,
+        messages,
+        zone,
+    })
 }
 
 /// The call of a line. Without any time it happened at the epoch: relative dates then mean little,

@@ -10,18 +10,24 @@ use super::{ExtractError, Extractor, Transcript};
 use crate::memory::observation::{Observation, Rank};
 use crate::memory::redact::hide;
 
+mod address;
 mod appointments;
 mod ask;
 mod call;
 mod commitments;
+mod company;
 mod consent;
+mod constraints;
 mod contact;
 mod dates;
 mod email;
 mod identifiers;
+mod issues;
+mod language;
 mod line;
 mod names;
 mod preferences;
+mod spelling;
 mod summary;
 mod verdict;
 mod vocabulary;
@@ -37,7 +43,7 @@ pub struct Rules;
 
 impl Rules {
     /// The name and version that stand beside whatever the rules have said.
-    pub const NAME: &'static str = "rules/1";
+    pub const NAME: &'static str = "rules/2";
 
     /// What the rules find in a redacted transcript, in the order in which it was said.
     pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {
@@ -51,13 +57,23 @@ impl Rules {
         let mut notes = Notes::default();
         consent::find(&call, &mut notes);
         let line = line::find(&call, &mut notes);
-        names::find(&call, &mut notes);
-        contact::find(&call, &mut notes);
-        email::find(&call, &mut notes);
-        identifiers::find(&call, &mut notes);
-        commitments::find(&call, &mut notes);
-        preferences::find(&call, &mut notes);
-        appointments::find(&call, &mut notes);
+        if language::find(&call, &mut notes) {
+            // What is written the same in every language; the rest would be guessed.
+            contact::written(&call, &mut notes);
+            email::written(&call, &mut notes);
+        } else {
+            names::find(&call, &mut notes);
+            company::find(&call, &mut notes);
+            contact::find(&call, &mut notes);
+            address::find(&call, &mut notes);
+            email::find(&call, &mut notes);
+            identifiers::find(&call, &mut notes);
+            commitments::find(&call, &mut notes);
+            preferences::find(&call, &mut notes);
+            constraints::find(&call, &mut notes);
+            issues::find(&call, &mut notes);
+            appointments::find(&call, &mut notes);
+        }
         notes.into_observations(&call, |slot| line.silences(slot))
     }
 }

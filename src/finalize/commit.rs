@@ -55,19 +55,11 @@ pub(super) async fn commit(
     fetched_at: Timestamp,
 ) -> std::result::Result<(), Verdict> {
     let settling = Settling {
-        source: source.clone(),
-        event: event.clone(),
-        key: key.clone(),
-        fetched,
-        fetched_at,
-        now: flow.host.now(),
         attempt: delivery.attempt,
         history: delivery.history.clone(),
         enqueued_at: delivery.enqueued_at,
-        finalize: flow.finalize.clone(),
-        sources: Arc::clone(&flow.sources),
-        seal: flow.seal.clone(),
         payload: told::payload_of(flow, event).await?,
+        ..settling(flow, source, event, key, fetched, fetched_at)
     };
     let ended_at = flow
         .db
@@ -78,6 +70,63 @@ pub(super) async fn commit(
     passed(Passage::Finalized, ended_at, flow.host.now());
     metrics::counter!("aftercall_finalized_total", "source" => source.name.clone()).increment(1);
     Ok(())
+}
+
+/// The first attempt to settle what was fetched.
+fn settling(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    key: &ConversationKey,
+    fetched: Fetched,
+    fetched_at: Timestamp,
+) -> Settling {
+    let now = flow.host.now();
+    Settling {
+        source: source.clone(),
+        event: event.clone(),
+        key: key.clone(),
+        fetched,
+        fetched_at,
+        now,
+        attempt: 1,
+        history: Vec::new(),
+        enqueued_at: now,
+        finalize: flow.finalize.clone(),
+        sources: Arc::clone(&flow.sources),
+        seal: flow.seal.clone(),
+        payload: None,
+    }
+}
+
+/// A call as it is, as it would be, and what was said in it.
+pub(super) type Outlook = (Option<Record>, Record, Vec<Message>);
+
+/// What settling would come to; nothing is written.
+pub(super) async fn outlook(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+    key: &ConversationKey,
+    fetched: Fetched,
+) -> std::result::Result<Outlook, Verdict> {
+    let now = flow.host.now();
+    let mut settling = settling(flow, source, event, key, fetched, now);
+    flow.db
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let stored = conversations::get(&mut conn, &settling.key).await?;
+                // What only events tell is kept by reading it anew: this event speaks for itself.
+                if settling.source.api.is_some() || settling.event.room.is_some() {
+                    settling.keep_newest(&mut conn, stored.as_ref()).await?;
+                }
+                let settled = settling.settle(&mut conn, stored.as_ref()).await?;
+                let record = settling.record(stored.as_ref(), settled)?;
+                Ok((stored, record, settling.fetched.messages))
+            })
+        })
+        .await
+        .map_err(|error| store_failed(&error))
 }
 
 impl Settling {
@@ -189,7 +238,11 @@ impl Settling {
         }
         // What was said by an event whose payload has expired stays known.
         let before = Fetched {
-            conversation: stored.conversation.clone(),
+            conversation: Conversation {
+                // Counted, unless an event says it; and then that event is still here.
+                user_turn_count: None,
+                ..stored.conversation.clone()
+            },
             messages: conversations::all_messages(conn, &self.key).await?,
             reason: stored_word(&stored.settled()),
             seen: None,

@@ -27,34 +27,12 @@ pub(super) async fn conversation_of(
     event: &CallEvent,
     delivery: &Delivery,
 ) -> Result<ConversationId, Verdict> {
-    if let Some(id) = &event.conversation_id {
-        return Ok(id.clone());
-    }
-    let Some(held_in) = &event.room else {
-        let why = Failure::poison(
-            "no_conversation",
-            "the event names neither a call nor a room",
-        );
-        return Err(Verdict::Park { why });
-    };
-    let Some(api) = &source.api else {
-        let id = room::room_id(event).and_then(|id| ConversationId::new(&id).ok());
-        return id.ok_or_else(|| {
-            let why = Failure::poison("no_conversation", "the room has no usable id");
-            Verdict::Park { why }
-        });
-    };
-    if api.is_conversation_id(&held_in.name)
-        && let Ok(id) = ConversationId::new(&held_in.name)
-    {
+    if let Some(id) = known_as(flow, source, event).await? {
         return Ok(id);
     }
-    if let Some(id) = &held_in.conversation_id {
-        return Ok(id.clone());
-    }
-    if let Choice::One(id) = choose(&known(flow, source, held_in).await?, held_in) {
-        return Ok(id);
-    }
+    let (Some(api), Some(held_in)) = (&source.api, &event.room) else {
+        unreachable!("only the call of a room of a source with an API is not known at once")
+    };
     let listing = listed(flow, source, api.as_ref(), held_in, delivery);
     let Ok(rows) = timeout(FETCH_PATIENCE, listing).await else {
         let late = FetchError::Unavailable("no answer in time".to_owned());
@@ -78,6 +56,45 @@ pub(super) async fn conversation_of(
             "the platform lists several calls for it",
         )),
     }
+}
+
+/// The conversation of an event, as far as that is known without the platform's list.
+pub(super) async fn known_as(
+    flow: &Flow,
+    source: &Source,
+    event: &CallEvent,
+) -> Result<Option<ConversationId>, Verdict> {
+    if let Some(id) = &event.conversation_id {
+        return Ok(Some(id.clone()));
+    }
+    let Some(held_in) = &event.room else {
+        let why = Failure::poison(
+            "no_conversation",
+            "the event names neither a call nor a room",
+        );
+        return Err(Verdict::Park { why });
+    };
+    let Some(api) = &source.api else {
+        let id = room::room_id(event).and_then(|id| ConversationId::new(&id).ok());
+        return id.map(Some).ok_or_else(|| {
+            let why = Failure::poison("no_conversation", "the room has no usable id");
+            Verdict::Park { why }
+        });
+    };
+    if api.is_conversation_id(&held_in.name)
+        && let Ok(id) = ConversationId::new(&held_in.name)
+    {
+        return Ok(Some(id));
+    }
+    if let Some(id) = &held_in.conversation_id {
+        return Ok(Some(id.clone()));
+    }
+    Ok(
+        match choose(&known(flow, source, held_in).await?, held_in) {
+            Choice::One(id) => Some(id),
+            Choice::None | Choice::Ambiguous => None,
+        },
+    )
 }
 
 /// The calls that we know to have been held in the room.

@@ -29,6 +29,7 @@ use crate::time::Timestamp;
 use crate::worker;
 
 mod rooms;
+mod told;
 
 const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 
@@ -115,11 +116,22 @@ impl Bench {
             owner: Owner::source("alone"),
             ..source("alone")
         };
+        let telling = Source {
+            api: None,
+            webhooks: Some(Arc::new(told::Teller)),
+            owner: Owner::source("told"),
+            ..source("told")
+        };
         let flow = Flow {
             db,
             queue,
             host,
-            sources: Arc::new(Sources::new(vec![source("voice"), source("rooms"), alone])),
+            sources: Arc::new(Sources::new(vec![
+                source("voice"),
+                source("rooms"),
+                alone,
+                telling,
+            ])),
             seal: SealKey::new([7; 32], None),
             finalize: config::Finalize {
                 grace: Duration::from_secs(10),

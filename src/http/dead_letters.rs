@@ -8,9 +8,7 @@ use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::body::{
-    Content, DiscardedBody, GroupBody, GroupList, LetterBody, LetterList, OneLetter, ReplayedBody,
-};
+use self::body::{Content, DiscardedBody, GroupBody, GroupList, LetterBody, LetterList, OneLetter};
 use self::filter::{FilterParams, GroupsQuery, ListQuery, Many, ShowParams, ShowQuery};
 use super::Api;
 use super::auth::Bearer;
@@ -23,7 +21,7 @@ use crate::store::tokens::Scope;
 use crate::store::{Db, audit};
 
 mod body;
-mod filter;
+pub(super) mod filter;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
@@ -32,7 +30,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(show))
         .routes(routes!(replay_one))
         .routes(routes!(discard_one))
-        .routes(routes!(replay_many))
         .routes(routes!(discard_many))
 }
 
@@ -192,32 +189,6 @@ async fn discard_one(
         return Err(ApiError::new(StatusCode::CONFLICT, "not_dead", why));
     }
     Ok(axum::Json(LetterBody::new(letter, &api)))
-}
-
-/// Replay dead letters
-///
-/// Those of a filter that are `dead`, unless it says otherwise. Ask `/v1/dead-letters/groups` with
-/// the same filter first to see how many they are.
-#[utoipa::path(
-    post, path = "/v1/dead-letters/replay", operation_id = "replay_dead_letters", tag = "dead letters",
-    request_body = Many,
-    security(("bearer" = ["ops:write"]), ("key" = ["ops:write"])),
-    responses((status = 202, description = "What became of them.", body = ReplayedBody), ApiError),
-)]
-async fn replay_many(
-    bearer: Bearer,
-    State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
-    Json(Many { filter, limit }): Json<Many>,
-) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsWrite)?;
-    tell(&api, &bearer, "dead_letter.replay", &filter.told()).await?;
-    let filter = filter.stored(&api, &bearer);
-    let replayed = replay::replay_letters(&api.flow, &filter, limit).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        axum::Json(ReplayedBody::from(replayed)),
-    ))
 }
 
 /// Discard dead letters

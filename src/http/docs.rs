@@ -32,6 +32,7 @@ use super::Api;
         (name = "callers", description = "Who calls, what they refuse, and how they are erased."),
         (name = "events", description = "Results, in the order in which they were committed."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
+        (name = "replays", description = "Dead letters back to work: previewed, at a rate, canary first."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
         (name = "operation", description = "How the calls fare."),

@@ -72,7 +72,7 @@ struct Span {
     counts: Counts,
 }
 
-/// From the end of a call to the delivery of its result, in milliseconds; of the latest 5,000.
+/// From the end of a call to the delivery of its result, in milliseconds; of the latest 2,000.
 #[derive(Debug, Serialize, ToSchema)]
 struct LatencyBody {
     /// Half of the calls were faster; null where none was delivered.

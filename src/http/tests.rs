@@ -28,6 +28,7 @@ mod access;
 mod dead_letters;
 mod observed;
 mod records;
+mod replays;
 mod webhook;
 
 /// A router with what it stands on.

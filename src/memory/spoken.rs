@@ -212,7 +212,8 @@ fn adjoins(first: &Word<'_>, next: &Word<'_>) -> bool {
     next.place.start - first.place.end == 1
 }
 
-fn repeat(word: &str) -> Option<usize> {
+/// How often a word repeats what follows it: "double five".
+pub fn repeat(word: &str) -> Option<usize> {
     match word.to_ascii_lowercase().as_str() {
         "double" => Some(2),
         "triple" | "treble" => Some(3),

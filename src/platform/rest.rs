@@ -28,8 +28,17 @@ pub(super) struct BadBaseUrl;
 pub(super) enum Auth {
     /// `Authorization: Bearer`
     Bearer(Secret),
-    /// `Authorization`, with the key as it is
-    Bare(Secret),
+    /// The key as it is, in a header of the platform's own.
+    Header(&'static str, Secret),
+    /// `Authorization: Bearer`, and a header that says for whom.
+    BearerFor {
+        /// The token.
+        token: Secret,
+        /// The header.
+        header: &'static str,
+        /// Its value.
+        account: String,
+    },
     /// `Authorization: Basic`, of an account and its token
     Basic(String, Secret),
 }
@@ -54,7 +63,12 @@ impl Rest {
     fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.auth {
             Auth::Bearer(token) => request.bearer_auth(token.expose()),
-            Auth::Bare(key) => request.header(http::header::AUTHORIZATION, key.expose()),
+            Auth::Header(name, key) => request.header(*name, key.expose()),
+            Auth::BearerFor {
+                token,
+                header,
+                account,
+            } => request.bearer_auth(token.expose()).header(*header, account),
             Auth::Basic(account, token) => request.basic_auth(account, Some(token.expose())),
         }
     }
@@ -112,13 +126,27 @@ impl Rest {
         let mut url = self.base.clone();
         url.set_query(None);
         url.set_fragment(None);
+        let given = self.overlap(path);
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
+            segments.pop_if_empty().extend(&path[given..]);
         }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         Ok(url)
+    }
+}
+
+impl Rest {
+    /// How many of the path's first segments stand at the base's end already: documents print base
+    /// URLs with them and without.
+    fn overlap(&self, path: &[&str]) -> usize {
+        let base = self.base.path_segments().into_iter().flatten();
+        let base: Vec<&str> = base.filter(|segment| !segment.is_empty()).collect();
+        (1..path.len())
+            .rev()
+            .find(|n| base.ends_with(&path[..*n]))
+            .unwrap_or(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Speechify Voice Agents: the platform of the first source document (`platforms.md` §4).
 
 mod api;
-mod map;
+pub(super) mod map;
 mod webhook;
 
 pub use api::Client;

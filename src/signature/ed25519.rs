@@ -89,7 +89,12 @@ pub fn verify(
 pub fn sign(seed: &[u8; 32], secs: i64, body: &[u8]) -> (String, String) {
     let time = secs.to_string();
     let signed = [time.as_bytes(), b"|", body].concat();
-    (STANDARD.encode(pair(seed).sign(&signed)), time)
+    (sign_bytes(seed, &signed), time)
+}
+
+/// The private key's signature over exactly these bytes, in base64.
+pub fn sign_bytes(seed: &[u8; 32], signed: &[u8]) -> String {
+    STANDARD.encode(pair(seed).sign(signed))
 }
 
 /// The public key of a private one, in base64: what a source is configured with.

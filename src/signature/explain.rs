@@ -17,12 +17,14 @@ mod bearer;
 mod ed25519;
 mod hmac;
 mod payload_jwt;
+mod standard;
 mod url_hmac;
 
 pub use bearer::bearer;
 pub use ed25519::ed25519;
 pub use hmac::{appended_hmac, custom_hmac};
 pub use payload_jwt::payload_jwt;
+pub use standard::standard;
 pub use url_hmac::{plivo, twilio};
 
 /// One step of a verification.

@@ -1,16 +1,20 @@
-//! Standard Webhooks 1.0.0, `v1`: HMAC-SHA256 over `<id>.<unix seconds>.<raw body>`, in base64
-//! (`platforms.md` §7). Our own deliveries are signed so, and sources of the platform `standard`.
+//! Standard Webhooks 1.0.0: HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) over `<id>.<unix seconds>.<raw
+//! body>`, in base64 (`platforms.md` §7). Our own deliveries are signed by `v1`; senders of the
+//! platform `standard` sign by either.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
-use subtle::ConstantTimeEq as _;
 
 use super::{Refusal, Tolerance, digits, hmac_sha256, malformed, sole_header};
 use crate::secret::Secret;
 use crate::time::Timestamp;
+
+mod sender_key;
+
+pub use sender_key::{NotASenderKey, SenderKey};
 
 /// The header with the event's id, which stays the same over all attempts.
 pub const ID: &str = "webhook-id";
@@ -86,8 +90,10 @@ pub(super) struct Claim<'a> {
     pub(super) time: &'a str,
     /// The same time as a moment.
     pub(super) signed_at: Timestamp,
-    /// Every `v1`. Other versions are left to those who know them.
+    /// Every `v1`. Versions that we do not know are left to those who do.
     pub(super) digests: Vec<[u8; 32]>,
+    /// Every `v1a`.
+    pub(super) signatures: Vec<Vec<u8>>,
 }
 
 /// Reads the three headers.
@@ -99,15 +105,21 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Claim<'_>, Refusal> {
         return Err(malformed(ID, "it has a dot, which parts what is signed"));
     }
     let secs = digits(time).ok_or_else(|| malformed(TIMESTAMP, "it is not whole seconds"))?;
-    let digests: Vec<[u8; 32]> = signatures
-        .split(' ')
-        .filter_map(|signature| signature.strip_prefix("v1,"))
-        .filter_map(|text| BASE64.decode(text).ok()?.try_into().ok())
+    let of_version = |version: &'static str| {
+        signatures
+            .split(' ')
+            .filter_map(move |one| BASE64.decode(one.strip_prefix(version)?).ok())
+    };
+    let digests: Vec<[u8; 32]> = of_version("v1,")
+        .filter_map(|bytes| bytes.try_into().ok())
         .collect();
-    if digests.is_empty() {
+    let signatures: Vec<Vec<u8>> = of_version("v1a,")
+        .filter(|bytes| bytes.len() == 64)
+        .collect();
+    if digests.is_empty() && signatures.is_empty() {
         return Err(malformed(
             SIGNATURE,
-            "it has no v1, with 32 bytes in base64",
+            "it has neither a v1 with 32 bytes in base64, nor a v1a with 64",
         ));
     }
     Ok(Claim {
@@ -115,6 +127,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Claim<'_>, Refusal> {
         time,
         signed_at: Timestamp::from_secs(secs),
         digests,
+        signatures,
     })
 }
 
@@ -123,7 +136,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Claim<'_>, Refusal> {
 pub fn verify<'a>(
     headers: &'a HeaderMap,
     body: &[u8],
-    keys: &[Key],
+    keys: &[SenderKey],
     tolerance: Tolerance,
     now: Timestamp,
 ) -> Result<&'a str, Refusal> {
@@ -131,10 +144,7 @@ pub fn verify<'a>(
     // Every key is tried against every signature, so that the time taken says nothing.
     let mut matches = subtle::Choice::from(0);
     for key in keys {
-        let expected = key.mac(claim.id, claim.time, body);
-        for digest in &claim.digests {
-            matches |= expected.ct_eq(digest);
-        }
+        matches |= key.signed(&claim, body);
     }
     if !bool::from(matches) {
         return Err(Refusal::Mismatch { tried: keys.len() });

@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 
 /// The header that Speechify signs with.
 pub const SPEECHIFY: &str = "Speechify-Signature";
+/// The header that ElevenLabs signs with.
+pub const ELEVENLABS: &str = "ElevenLabs-Signature";
 
 /// What a signature header says, still unproved.
 #[derive(Clone, Debug, PartialEq, Eq)]

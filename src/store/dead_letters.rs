@@ -155,16 +155,22 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Kept>> {
     row.map(Kept::try_from).transpose()
 }
 
-/// Marks a letter as being replayed; says whether it could be. The message goes back into the
-/// queue in the same transaction.
-pub async fn begin_replay(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bool> {
+/// Marks a letter as being replayed, unless it has become something else than what was read of it;
+/// says whether it could be. The message goes back into the queue in the same transaction.
+pub async fn begin_replay(
+    conn: &mut Conn<'_>,
+    id: &str,
+    was: State,
+    now: Timestamp,
+) -> Result<bool> {
     Ok(on!(conn, c => {
         sqlx::query(
             "UPDATE dead_letters SET state = 'replaying', last_at = $1 \
-             WHERE id = $2 AND state <> 'resolved'",
+             WHERE id = $2 AND state = $3 AND state <> 'resolved'",
         )
         .bind(now.as_millis())
         .bind(id)
+        .bind(was.as_str())
         .execute(c)
         .await?
         .rows_affected()

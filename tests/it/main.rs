@@ -8,6 +8,7 @@
 
 mod backends;
 mod bodies;
+mod browser;
 mod calls;
 mod carriers;
 mod cli;
@@ -16,6 +17,7 @@ mod demo;
 mod deploy;
 mod discretion;
 mod erasure;
+mod eval;
 mod failures;
 mod layers;
 mod list;
@@ -26,6 +28,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod replays;
 mod services;
 mod start_stop;
 mod stop;

@@ -3,7 +3,9 @@
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
+use crate::host::Clock;
 use crate::store::dead_letters::State;
+use crate::time::Timestamp;
 use crate::verdict::Fault;
 
 /// Flags that narrow the letters down.
@@ -24,10 +26,10 @@ pub(super) struct Filter {
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
     /// Of this agent
-    #[arg(long, value_name = "ID")]
+    #[arg(long, alias = "agent", value_name = "ID")]
     agent_id: Option<String>,
     /// Of this caller, as the platform names them
-    #[arg(long, value_name = "IDENTITY")]
+    #[arg(long, alias = "caller", value_name = "IDENTITY")]
     caller_identity: Option<String>,
     /// Of this cause
     #[arg(long, value_name = "ID")]
@@ -38,12 +40,22 @@ pub(super) struct Filter {
     /// With this code
     #[arg(long)]
     code: Option<String>,
-    /// Where something happened then or later
-    #[arg(long, value_name = "TIME")]
+    /// Where something happened then or later: a time, or how long ago, as 2h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<String>,
-    /// Where the last that happened was before
-    #[arg(long, value_name = "TIME")]
+    /// Where the last that happened was before: a time, or how long ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<String>,
+}
+
+/// A moment, or how long ago it was.
+fn moment(text: &str) -> Result<String, String> {
+    if text.parse::<Timestamp>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let ago = crate::config::duration(text)
+        .map_err(|_| "expected a time such as 2026-01-31T09:30:00Z or a span such as 2h")?;
+    Ok(Clock::System.now().minus(ago).to_string())
 }
 
 fn states() -> PossibleValuesParser {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::console::access::Session;
+use crate::console::access::{Posted, Session};
 use crate::console::show::href;
 use crate::store::dead_letters::State;
 use crate::store::dead_letters::list::Filter;
@@ -24,8 +24,41 @@ pub(in crate::console) struct Asked {
 }
 
 impl Asked {
+    /// The same as a form says it.
+    pub(in crate::console) fn of(posted: &Posted) -> Self {
+        let field = |name: &str| posted.field(name).unwrap_or_default().to_owned();
+        Self {
+            state: field("state"),
+            fingerprint: field("fingerprint"),
+            stage: field("stage"),
+            source: field("source"),
+            fault: field("fault"),
+            code: field("code"),
+            agent_id: field("agent_id"),
+            caller_identity: field("caller_identity"),
+            cursor: String::new(),
+        }
+    }
+
+    /// As the audit log is told it, in JSON: who called stays out of it.
+    pub(in crate::console) fn told(&self) -> String {
+        let said = |(name, value): (&str, &str)| {
+            let value = if name == "caller_identity" {
+                "…"
+            } else {
+                value
+            };
+            (name.to_owned(), value.into())
+        };
+        let given = self
+            .parameters()
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty());
+        serde_json::Value::Object(given.map(said).collect()).to_string()
+    }
+
     /// The same for the store, narrowed to what the session may see.
-    pub(super) fn filter(&self, session: &Session) -> Filter {
+    pub(in crate::console) fn filter(&self, session: &Session) -> Filter {
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Filter {
             agents: session.token.agents.clone(),
@@ -44,7 +77,7 @@ impl Asked {
         }
     }
 
-    pub(super) fn parameters(&self) -> Vec<(&'static str, &str)> {
+    pub(in crate::console) fn parameters(&self) -> Vec<(&'static str, &str)> {
         vec![
             ("state", &self.state),
             ("fingerprint", &self.fingerprint),
@@ -58,7 +91,7 @@ impl Asked {
     }
 
     /// The address of another page about the same letters.
-    pub(super) fn href(&self, path: &str) -> String {
+    pub(in crate::console) fn href(&self, path: &str) -> String {
         href(path, &self.parameters())
     }
 }

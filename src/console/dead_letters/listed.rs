@@ -14,6 +14,7 @@ use crate::event::Stage;
 use crate::flow::Flow;
 use crate::store::dead_letters::list::{self, Group};
 use crate::store::dead_letters::{Kept, State as Fate};
+use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 use crate::verdict::Fault;
 
@@ -95,6 +96,8 @@ struct Listed {
     stages: Vec<Choice>,
     faults: Vec<Choice>,
     is_filtered: bool,
+    /// The preview of a replay of these letters; empty for who may not replay.
+    preview: String,
     rows: Vec<Row>,
     next: String,
 }
@@ -141,6 +144,11 @@ pub(super) async fn show(
             .into_iter()
             .map(|group| Cause::new(group, &asked.fingerprint, now))
             .collect(),
+        preview: if session.token.allows(Scope::OpsWrite) && letters > 0 {
+            asked.href("/console/replays/new")
+        } else {
+            String::new()
+        },
         states: Fate::ALL
             .iter()
             .map(|state| choice(&asked.state, state.as_str()))

@@ -19,7 +19,7 @@ use crate::store::dead_letters::{self, Kept, State as Fate};
 use crate::store::tokens::Scope;
 
 /// The address of a letter's page.
-pub(super) fn address(id: &str) -> String {
+pub(in crate::console) fn address(id: &str) -> String {
     format!("/console/dead-letters/{}", encode(id))
 }
 

@@ -118,6 +118,8 @@ async fn no_form_is_taken_without_its_own_token() {
         "/console/dead-letters/dl_conv_1",
         "/console/dead-letters/dl_conv_1/replay",
         "/console/dead-letters/dl_conv_1/discard",
+        "/console/replays",
+        "/console/replays/replay_1/cancel",
         "/console/tokens",
         "/console/tokens/a/revoke",
     ] {

@@ -6,12 +6,14 @@ use regex::Regex;
 
 use super::*;
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 10] = [
     "/console",
     "/console/conversations",
     "/console/conversations?q=conv",
     "/console/callers",
     "/console/dead-letters",
+    "/console/replays",
+    "/console/replays/new?state=any",
     "/console/audit",
     "/console/tokens",
     "/console/login",
@@ -28,6 +30,9 @@ async fn every_page_says_what_to_do_while_there_is_nothing() {
         ("/console/callers", "Nobody is remembered yet"),
         ("/console/dead-letters", "Nothing was given up"),
         ("/console/dead-letters?code=x", "Loosen a filter"),
+        ("/console/replays", "Nothing was replayed yet"),
+        ("/console/replays/new", "There is nothing to replay"),
+        ("/console/replays/replay_none", "No such replay"),
         ("/console/audit?action=x", "No entry is like that"),
         ("/console/nowhere", "No such page"),
         ("/console/conversations/conv_none", "No such conversation"),
@@ -266,4 +271,74 @@ async fn a_letter_is_read_with_a_trace_and_discarded() {
         .await
         .text;
     assert!(audit.contains("dead_letter.read_body") && audit.contains("dead_letter.discard"));
+}
+
+#[tokio::test]
+async fn a_replay_is_previewed_made_held_and_ended() {
+    let bench = Bench::new().await;
+    bench.keep_call("conv_1", "agent_1", "cause").await;
+    let cookie = bench.session("a", &[Scope::Admin], &[]).await;
+    let csrf = format!("csrf={}", bench.csrf(&cookie).await);
+    let listed = bench
+        .get("/console/dead-letters?code=planted", &cookie)
+        .await;
+    assert!(listed.text.contains("/console/replays/new?code=planted"));
+    let preview = bench
+        .get("/console/replays/new?code=planted", &cookie)
+        .await
+        .text;
+    assert!(
+        preview.contains("1 letter, 1 of them looked at"),
+        "{preview}"
+    );
+    assert!(preview.contains("name=\"code\" value=\"planted\""));
+
+    let form = format!("{csrf}&code=planted&caller_identity=cause&rate=0.001&canary=0");
+    let made = bench.post("/console/replays", &cookie, &form).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    let path = made.header("location").to_owned();
+    let page = bench.get(&path, &cookie).await.text;
+    assert!(
+        page.contains(">running</span>") && page.contains("0 of 1"),
+        "{page}"
+    );
+    assert!(!page.contains("cause"), "who called is not told");
+    for (decision, status) in [
+        ("pause", "paused"),
+        ("resume", "running"),
+        ("cancel", "cancelled"),
+    ] {
+        let done = bench
+            .post(&format!("{path}/{decision}"), &cookie, &csrf)
+            .await;
+        assert_eq!(done.header("location"), path);
+        let page = bench.get(&path, &cookie).await.text;
+        assert!(page.contains(&format!(">{status}</span>")), "{decision}");
+    }
+    let again = bench.post(&format!("{path}/resume"), &cookie, &csrf).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let id = path.rsplit('/').next().unwrap();
+    let audit = bench
+        .get(&format!("/console/audit?target={id}"), &cookie)
+        .await
+        .text;
+    for action in [
+        "replay.create",
+        "replay.pause",
+        "replay.resume",
+        "replay.cancel",
+    ] {
+        assert!(audit.contains(action), "{action}");
+    }
+    for wrong in [
+        "rate=0",
+        "canary=-1",
+        "stop_at=101",
+        "canary_only=yes&canary=0",
+    ] {
+        let answer = bench
+            .post("/console/replays", &cookie, &format!("{csrf}&{wrong}"))
+            .await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
 }

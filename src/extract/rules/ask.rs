@@ -18,7 +18,7 @@ pub(super) enum Ask {
 
 static NAME: LazyLock<Regex> = pattern!(
     r"\byour (?:full |first |last |sur|given |complete )*name\b|\bwho (?:am i|do i have|is this|is calling|is speaking|are you|may i)|\bwho's (?:calling|this|speaking)\b",
-    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
+    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\b(?:what|which) name\b|\bname and (?:your )?(?:\w+ )?(?:number|phone|e-?mail|address)|^\W*(?:and )?(?:the )?(?:full )?name\?|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
 );
 static PHONE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b"
@@ -28,6 +28,9 @@ static ADDRESS: LazyLock<Regex> = pattern!(
     r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b"
 );
 static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\byour zip\b");
+static CITY: LazyLock<Regex> = pattern!(
+    r"\b(?:your (?:city|town)|(?:city|town|where) (?:do|are) you (?:live|living|reside|located|based)|(?:city|town) you live)\b"
+);
 static CALLBACK: LazyLock<Regex> = pattern!(
     r"\b(?:when|what (?:day|time|date))\b[^?.!]{0,50}\b(?:call|ring|phone|reach|contact) you\b|\b(?:good|best|better|convenient) (?:time|day)\b[^?.!]{0,40}\b(?:call|ring|phone|reach|contact)"
 );
@@ -68,6 +71,7 @@ pub(super) fn asks(text: &str) -> Vec<Ask> {
         (Slot::Email, &EMAIL),
         (Slot::Address, &ADDRESS),
         (Slot::Postcode, &POSTCODE),
+        (Slot::City, &CITY),
     ] {
         if cue.is_match(text) {
             asked.push(Ask::For(slot));

@@ -19,6 +19,11 @@ static MONEY: LazyLock<Regex> = pattern!(
     r"\b(?:cards?|credit|bank|checking|savings|balance|ssn|social security|transfer(?:red)?|cheques?|loan)\b"
 );
 
+/// Words of a call in which a number alone may be one to call.
+static REACHABLE: LazyLock<Regex> = pattern!(
+    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|repair|fix|install\w*|technician)\b|@"
+);
+
 /// Bytes of a turn that are read: more than ten minutes of speech.
 const LONGEST_TURN: usize = 8_000;
 
@@ -86,6 +91,8 @@ pub(super) struct Call<'a> {
     pub(super) one_sided: bool,
     /// Whether the caller speaks of cards, accounts or transfers.
     pub(super) about_money: bool,
+    /// Whether the caller speaks of phones, mail or being reached.
+    pub(super) about_reach: bool,
 }
 
 impl<'a> Call<'a> {
@@ -119,10 +126,14 @@ impl<'a> Call<'a> {
                 asked: answers,
             });
         }
-        Self {
-            about_money: turns
+        let speaks_of = |what: &Regex| {
+            turns
                 .iter()
-                .any(|turn| turn.speaker == Speaker::Caller && MONEY.is_match(turn.text)),
+                .any(|turn| turn.speaker == Speaker::Caller && what.is_match(turn.text))
+        };
+        Self {
+            about_money: speaks_of(&MONEY),
+            about_reach: speaks_of(&REACHABLE),
             one_sided: turns.iter().all(|turn| turn.speaker == Speaker::Caller),
             turns,
             region: transcript.region,
@@ -279,7 +290,7 @@ impl Notes {
             .retain(|note| !silenced(&note.slot) && !redacted(note));
         // A correction comes right before what it puts in place.
         self.0
-            .sort_by_key(|note| (note.turn, note.quote.start, note.op == Op::Assert));
+            .sort_by_key(|note| (note.turn, note.quote.end, note.op == Op::Assert));
         let mut seen = Vec::new();
         let mut observations = Vec::new();
         for note in self.0 {

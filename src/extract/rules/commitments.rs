@@ -92,7 +92,12 @@ fn requested(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
 
 /// "When should we call you?" – "Tomorrow at 3."
 fn answered(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    if !turn.answers(&Ask::CallbackTime) || CALL_ME.is_match(turn.text) || is_no(turn.text) {
+    let general = turn.text.contains("best time") || turn.text.contains("Best time");
+    if !turn.answers(&Ask::CallbackTime)
+        || CALL_ME.is_match(turn.text)
+        || is_no(turn.text)
+        || general
+    {
         return;
     }
     let now = call.local(turn);
@@ -156,8 +161,15 @@ fn callback(
     slot: Slot,
     notes: &mut Notes,
 ) {
-    let now = call.local(turn);
-    notes.push(note(turn, at, (hit, when.as_ref()), slot, &now));
+    // "We'll call you then" says no more than what was agreed on.
+    let known = notes
+        .held(&slot, at)
+        .iter()
+        .any(|note| note.due_at.is_some());
+    if when.is_some() || !known {
+        let now = call.local(turn);
+        notes.push(note(turn, at, (hit, when.as_ref()), slot, &now));
+    }
 }
 
 fn note(
@@ -208,13 +220,20 @@ fn others(
         let now = call.local(turn);
         let when = dates::find(text, &now).into_iter().next();
         let what = when.as_ref().map_or(text, |when| &text[..when.place.start]);
-        let what = third_person(what.trim_end_matches([' ', ',']));
+        let other = match slot {
+            Slot::CallerWill => "the agent",
+            _ => "the caller",
+        };
+        let what = third_person(what.trim_end_matches([' ', ',']), other);
         let what = ["by", "on", "at", "in", "within"]
             .iter()
             .find_map(|tail| what.strip_suffix(&format!(" {tail}")))
             .unwrap_or(&what)
             .to_owned();
-        if what.split_whitespace().count() < 2 {
+        let bare = ["it", "that", "this", "them", "so"]
+            .iter()
+            .any(|object| what.ends_with(&format!(" {object}")) && what.split(' ').count() == 2);
+        if bare || what.split_whitespace().count() < 2 {
             continue;
         }
         let value = match &when {
@@ -231,13 +250,12 @@ fn others(
     }
 }
 
-/// "Send you your receipt" as "send the caller their receipt" would guess; only case is folded.
-fn third_person(text: &str) -> String {
+/// "Send you your receipt" as "send the caller the caller's receipt". `other` is who is spoken to.
+fn third_person(text: &str, other: &str) -> String {
     text.split_whitespace()
         .map(|word| match word.to_lowercase().as_str() {
-            "you" => "the caller".to_owned(),
-            "your" => "the caller's".to_owned(),
-            "me" | "us" => "the agent".to_owned(),
+            "you" => other.to_owned(),
+            "your" => format!("{other}'s"),
             "my" => "their".to_owned(),
             other => other.to_owned(),
         })

@@ -48,6 +48,15 @@ static RECORDING: LazyLock<Regex> = pattern!(
 static FORGET: LazyLock<Regex> = pattern!(
     r"\b(?:(?:do not|don't|dont) (?:remember|memorize|save|store|keep|retain) (?:this|that|me|any of (?:this|that|my)|my (?:\w+ )?(?:info|information|data|details|number|name|conversation)|what i)|forget (?:what i (?:said|told)|i said|everything i|my (?:info|information|data|details|name))|(?:this is|keep this|strictly) off the record)\b"
 );
+/// The same in other languages that callers speak: a revocation is honoured in any.
+static STOP_ABROAD: LazyLock<Regex> = pattern!(
+    r"(?:no (?:me|nos) (?:llame|llamen|llames|vuelvan? a llamar|contacten?)(?: m[aá]s| nunca)?|dej(?:e|en|a) de llamar(?:me|nos)?|(?:qu[ií]te|b[oó]rr|elim[ií]n)(?:e|en)?(?:me)? de (?:su|la|esa) lista|no quiero (?:recibir )?m[aá]s llamadas",
+    r"|ne (?:m'|m’|nous )(?:r?appelez) (?:plus|pas|jamais)|arr[eê]tez de (?:m'|m’|nous )appeler|(?:retirez|enlevez|supprimez)[- ](?:moi|mon num[eé]ro) de (?:votre|la) liste|plus d'appels",
+    r"|rufen sie (?:mich|uns|hier|diese nummer) (?:bitte )?(?:nicht|nie) (?:mehr|wieder) an|h[oö]ren sie (?:bitte )?auf,? (?:mich|uns|hier) anzurufen|(?:nehmen|streichen|l[oö]schen) sie (?:mich|meine nummer) (?:bitte )?(?:von|aus) (?:der|ihrer|dieser) liste|keine anrufe mehr",
+    r"|n[aã]o (?:me|nos) ligu?(?:e|em|a|am)(?: mais| nunca)?|par(?:e|em) de (?:me |nos )?ligar|(?:tire|remova)(?:-me| meu n[uú]mero| o meu n[uú]mero)? da (?:sua|vossa) lista",
+    r"|non (?:mi|ci) chiam(?:i|ate|ino)(?: pi[uù]| mai)|smett(?:a|ete) di chiamar(?:mi|ci)|(?:mi tolga|toglietemi) dalla (?:vostra |sua )?lista",
+    r"|bel (?:me|mij|ons) niet meer|stop met (?:mij te )?bellen|haal (?:me|mij|mijn nummer) van (?:de|uw|jullie) lijst)"
+);
 static AGAIN: LazyLock<Regex> = pattern!(
     r"\b(?:(?:you|you guys) (?:can|may) (?:call|phone|contact) (?:me|us) again|(?:ok|okay|fine|alright|all right) (?:to|if you) (?:call|phone|contact) (?:me|us) (?:again|now)|(?:put|add) me back (?:on|to) (?:your|the) (?:\w+ )?list|(?:start|resume) calling (?:me|us)(?: again)?)\b"
 );
@@ -75,6 +84,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             }
         }
         for (slot, cue, value, confidence) in [
+            (Slot::DoNotCall, &STOP_ABROAD, "true", 0.9),
             (Slot::OptOutSms, &SMS, "true", 0.9),
             (Slot::RecordingRefused, &RECORDING, "true", 0.9),
             (Slot::RememberMe, &FORGET, "no", 0.85),

@@ -1,4 +1,4 @@
-//! How to reach the caller: numbers, typed or spoken, and addresses.
+//! Numbers to reach the caller at, typed or spoken.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
+use super::vocabulary::{Likeness, ends_name, is_common, likeness};
 use crate::memory::observation::Op;
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
@@ -29,45 +30,38 @@ static OLD: LazyLock<Regex> = pattern!(
     r"\b(?:old|previous|former)\b[^.!?]{0,24}$|\b(?:used to be|it's not|its not|is not|isn't|not)\b\W*$"
 );
 static DATE: LazyLock<Regex> = pattern!(r"^(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:19|20)\d\d");
-/// Letters of a code right before its digits.
-static CODE: LazyLock<Regex> = pattern!(r"(?:^|\s)[a-z]{2,4}[ -]?$");
-static PH: LazyLock<Regex> = pattern!(
-    r"(?:^|\s)(?:is|its|it's|at|no|num|ph|on|me|my|and|so|yes|yeah|ok|sure|the|cell|um|uh|to|plus|or|was|that|call|text|new|also|hey|hi|sir|not|dial|ring|try|for|use|here|well)[ -]?$"
-);
 static ACCOUNT: LazyLock<Regex> = pattern!(
     r"^[\s,]*(?:is )?(?:this |that |the |my |for )*(?:account|order|booking|policy|claim|card)"
 );
-static ADDRESS: LazyLock<Regex> = pattern!(
-    r"\b(?:my|the|new|home|current|mailing|shipping|billing|street) (?:\w+ )?address(?:'s| is| to|:)? (?:is |to )?|\bi live at |\baddress is "
-);
-static STREET: LazyLock<Regex> = pattern!(
-    r"\d|\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|square|terrace|apartment|apt|suite|nagar|colony|house|block)\b"
-);
-static ELECTRONIC: LazyLock<Regex> = pattern!(r"\b(?:e-?mail|mail|ip|web|internet)\b");
-/// A turn that is nothing but a street address.
-static BARE_ADDRESS: LazyLock<Regex> = pattern!(
-    r"^(?:no |number )?\d{1,5} (?:[a-z]+ ){1,4}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|nagar)\b[a-z0-9 ,#]*$"
-);
-static ADDRESS_ENDS: LazyLock<Regex> = pattern!(
-    r"[.!?](?:\s|$)|,? (?:and|but) (?:my|i|the|can|could|please|change|update)\b|,? (?:thanks|thank you|please)\b"
-);
-static ADDRESS_LEAD: LazyLock<Regex> = pattern!(
-    r"^(?:(?:yes|yeah|sure|ok|okay|um|uh|it's|its|it is|that's|that is|of course|my|the|address|is|new)\b[\s,.:]*)+"
-);
-static ZIP: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?(?:code)?(?:'s| is|:)? (?:is )?");
+/// Numbers with their country's code, in a call whose language is not read.
+pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        for run in runs(turn.text).into_iter().filter(|run| run.plus) {
+            if let Some(value) = e164(&run, call.region) {
+                let place = place_with_plus(turn.text, &run)..run.place.end;
+                notes.push(Note::new(Slot::Phone, value, at, place, 0.8));
+            }
+        }
+    }
+}
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         phones(call, at, turn, notes);
         read_back(call, at, turn, notes);
-        address(call, at, turn, notes);
-        postcode(at, turn, notes);
     }
 }
 
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let mut last: Option<(Value, usize)> = None;
-    for run in runs(turn.text) {
+    let mut before_it: Option<Run> = None;
+    for mut run in runs(turn.text) {
+        if let Some(whole) = before_it
+            .as_ref()
+            .and_then(|whole| mended(turn.text, whole, &run))
+        {
+            run = whole;
+        }
         let before = lead(turn.text, run.place.start);
         let Some(confidence) = judge(call, turn, before, &run) else {
             continue;
@@ -81,7 +75,8 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
             continue;
         }
         let put_right = match &last {
-            Some((_, end)) => corrects(&turn.text[*end..run.place.start]),
+            // A number that was mended holds the correction itself.
+            Some((_, end)) => turn.text.get(*end..run.place.start).is_none_or(corrects),
             None => corrects(before) || is_no(turn.text),
         };
         if put_right {
@@ -89,7 +84,22 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         }
         notes.push(Note::new(Slot::Phone, value.clone(), at, quote, confidence));
         last = Some((value, run.place.end));
+        before_it = Some(run);
     }
+}
+
+/// "… oh one nine two. Sorry, oh one nine three": a few digits put the end of a number right.
+fn mended(text: &str, whole: &Run, part: &Run) -> Option<Run> {
+    let kept = whole.digits.len().checked_sub(part.digits.len())?;
+    let short = (2..7).contains(&part.digits.len()) && part.place.start > whole.place.end;
+    let between = text.get(whole.place.end..part.place.start)?;
+    (short && kept >= 3 && between.len() < 40 && corrects(between)).then(|| Run {
+        digits: format!("{}{}", &whole.digits[..kept], part.digits),
+        place: whole.place.start..part.place.end,
+        parts: part.parts.clone(),
+        plus: whole.plus,
+        spoken: part.spoken,
+    })
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.
@@ -103,15 +113,16 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
     let cue = CUE.is_match(before);
     let lone = !cue && !asked;
     // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
-    if lone && (length == 8 || DATE.is_match(&run.digits) || CODE.is_match(before)) {
+    if lone && (length == 8 || DATE.is_match(&run.digits)) {
         return None;
     }
     // In a call about money a number that nobody named is sooner an account or a card.
     let after = tail(turn.text, run.place.end);
-    if lone && (call.about_money || ACCOUNT.is_match(after)) {
+    let unlikely = call.about_money || (call.one_sided && !call.about_reach);
+    if lone && (unlikely || ACCOUNT.is_match(after)) {
         return None;
     }
-    if CODE.is_match(before) && !PH.is_match(before) {
+    if is_code(before) {
         return None;
     }
     match (asked, cue, valid) {
@@ -120,9 +131,44 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
         (_, true, false) => Some(0.8),
         _ if identifier(&turn.asked).is_some() => None,
         (_, _, true) if length >= 10 => Some(0.85),
-        _ if length == 10 => Some(0.6),
+        _ if length == 10 || (length == 11 && run.digits.starts_with('1')) => Some(0.6),
+        // An answer to a question that nobody wrote down.
+        _ if call.one_sided && is_abroad(run) && is_alone(turn.text, run) => Some(0.55),
         _ => None,
     }
+}
+
+/// Whether letters of a code stand right before: "kjh 5896247560".
+fn is_code(before: &str) -> bool {
+    let near = words(before);
+    let Some(last) = near.last() else {
+        return false;
+    };
+    let gap = &before[last.place.end..];
+    matches!(gap, "" | " " | "-")
+        && (2..=4).contains(&last.text.len())
+        && last.text.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !matches!(
+            last.text.to_ascii_lowercase().as_str(),
+            "ph" | "num" | "fone"
+        )
+        && likeness(last.text) == Likeness::Unknown
+        && !ends_name(last.text)
+}
+
+/// Whether it is a number of some country, said with the country's code but without a `+`.
+fn is_abroad(run: &Run) -> bool {
+    let digits = run.digits.strip_prefix("00").unwrap_or(&run.digits);
+    digits.len() >= 11
+        && phonenumber::parse(None, format!("+{digits}"))
+            .is_ok_and(|number| phonenumber::is_valid(&number))
+}
+
+/// Whether a turn says nothing but this number.
+fn is_alone(text: &str, run: &Run) -> bool {
+    let before = &text[..run.place.start];
+    let after = &text[run.place.end..];
+    !after.contains(char::is_alphanumeric) && words(before).iter().all(|word| is_common(word.text))
 }
 
 /// E.164 where the number is valid in the region, or in the world with its `+`; else its digits,
@@ -200,56 +246,6 @@ fn read_back(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
 
 fn first_word(text: &str) -> Range<usize> {
     words(text).first().map_or(0..0, |word| word.place.clone())
-}
-
-fn address(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    let cue = ADDRESS
-        .find_iter(turn.text)
-        .find(|hit| {
-            !ELECTRONIC.is_match(hit.as_str()) && !ELECTRONIC.is_match(lead(turn.text, hit.start()))
-        })
-        .map(|hit| hit.end());
-    let asked = turn.answers(&Ask::For(Slot::Address));
-    let start = match cue {
-        Some(start) => start,
-        None if asked => ADDRESS_LEAD.find(turn.text).map_or(0, |lead| lead.end()),
-        None if call.one_sided && BARE_ADDRESS.is_match(turn.text.trim()) => 0,
-        None => return,
-    };
-    let rest = tail(turn.text, start);
-    let end = ADDRESS_ENDS
-        .find(rest)
-        .map_or(rest.len(), |hit| hit.start());
-    let place = trimmed(turn.text, start..start + end);
-    let text = &turn.text[place.clone()];
-    let length = text.split_whitespace().count();
-    let whole = STREET.find_iter(text).count() >= 1
-        && text
-            .bytes()
-            .any(|byte| byte.is_ascii_digit() || byte == b' ');
-    if (2..=16).contains(&length) && whole && !text.contains(['@', '?']) {
-        notes.push(Note::new(Slot::Address, text, at, place, 0.75));
-    }
-}
-
-fn postcode(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    let asked = turn.answers(&Ask::For(Slot::Postcode));
-    let from = match ZIP.find(turn.text) {
-        Some(hit) => hit.end(),
-        None if asked => 0,
-        None => return,
-    };
-    let found = runs(tail(turn.text, from));
-    if let Some(run) = found.iter().find(|run| matches!(run.digits.len(), 5 | 9)) {
-        let place = from + run.place.start..from + run.place.end;
-        notes.push(Note::new(
-            Slot::Postcode,
-            run.digits.as_str(),
-            at,
-            place,
-            0.8,
-        ));
-    }
 }
 
 /// A place without the white space and commas at its ends.

@@ -42,6 +42,8 @@ static BETWEEN: LazyLock<Regex> = pattern!(
 static AFTER: LazyLock<Regex> = pattern!(r"\b(?:after|past|from|later than)\s+(?:the\s+)?$");
 static BEFORE: LazyLock<Regex> =
     pattern!(r"\b(?:before|by|until|till|no later than)\s+(?:the\s+)?$");
+/// "Within five days" is the latest.
+static WITHIN: LazyLock<Regex> = pattern!(r"^within\b");
 
 /// The days and times that a text names, said at `now`.
 pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
@@ -63,7 +65,7 @@ pub(super) fn find(text: &str, now: &Zoned) -> Vec<When> {
         let lead = lead(text, piece.place.start);
         if AFTER.is_match(lead) {
             piece.bound = Bound::After;
-        } else if BEFORE.is_match(lead) {
+        } else if BEFORE.is_match(lead) || WITHIN.is_match(&text[piece.place.clone()]) {
             piece.bound = Bound::Before;
         }
         match found.last_mut() {

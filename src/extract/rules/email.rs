@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::ask::{Ask, corrects, is_no};
 use super::call::{Call, Note, Notes, Turn, lead};
+use super::vocabulary::is_common;
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
@@ -17,19 +18,58 @@ static TYPED: LazyLock<Regex> =
     pattern!(r"\b[a-z0-9](?:[a-z0-9._%+-]*[a-z0-9_])?@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b");
 /// The part behind the "at".
 static DOMAIN: LazyLock<Regex> = pattern!(
-    r"\b(?:at|@)(?: sign)?\s+((?:[a-z0-9-]+(?:\s?\.\s?|\s(?:dot|period|point)\s))+(?:com|net|org|edu|gov|io|co|us|uk|de|fr|ca|in|au|info|biz|me|ai|dev|app|eu)(?:\s?\.\s?uk|\sdot uk)?)\b"
+    r"\b(?:at|@)(?: sign)?\s+((?:[a-z0-9-]+(?:\s?\.\s?|\s(?:dot|period|point|dash|hyphen)\s))+(?:com|net|org|edu|gov|io|co|us|uk|de|fr|ca|in|au|info|biz|me|ai|dev|app|eu)(?:\s?\.\s?uk|\sdot uk)?)\b"
 );
-static LOST: LazyLock<Regex> = pattern!(
-    r"^([a-z0-9._-]*?)(gmail|gamil|gmial|hotmail|yahoo|outlook|icloud|rediffmail|ymail|aol|mail)\.?(com|net|org|in|co)$"
-);
+/// What is left of an address without its punctuation ends so.
+static LOST: LazyLock<Regex> = pattern!(r"^([a-z0-9._-]+?)\.?(com|net|org|edu|co|in)$");
+/// Mail providers, the longer of two that end alike first.
+const PROVIDERS: [&str; 26] = [
+    "rediffmail",
+    "protonmail",
+    "googlemail",
+    "hotmail",
+    "fastmail",
+    "sbcglobal",
+    "bellsouth",
+    "earthlink",
+    "comcast",
+    "verizon",
+    "outlook",
+    "charter",
+    "icloud",
+    "ymail",
+    "gmail",
+    "yahoo",
+    "yandex",
+    "live",
+    "mail",
+    "msn",
+    "aol",
+    "att",
+    "cox",
+    "mac",
+    "gmx",
+    "email",
+];
+/// The providers that are misheard and mistyped most; by one letter they are still known.
+const MISHEARD: [&str; 4] = ["gmail", "yahoo", "hotmail", "outlook"];
 /// Where a spoken address begins behind.
-const BEGINS: [&str; 34] = [
-    "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
+const BEGINS: [&str; 35] = [
+    "at", "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
     "yes", "yeah", "sure", "okay", "ok", "my", "and", "id", "um", "uh", "so", "use", "the", "with",
     "for", "it", "on", "be", "was", "please", "no", "sorry", "actually",
 ];
 static OTHERS: LazyLock<Regex> =
     pattern!(r"\b(?:his|her|their|your|wife's|husband's)\b[^.!?,]{0,24}$");
+
+/// Addresses as they are typed, in a call whose language is not read.
+pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
+    for (at, turn) in call.callers() {
+        for (value, place, confidence) in typed(turn) {
+            notes.push(Note::new(Slot::Email, value, at, place, confidence));
+        }
+    }
+}
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
@@ -71,6 +111,9 @@ fn said(turn: &Turn<'_>) -> Vec<Found> {
             let mut name = domain.as_str().to_lowercase();
             for dot in [" dot ", " period ", " point ", ". ", " ."] {
                 name = name.replace(dot, ".");
+            }
+            for dash in [" dash ", " hyphen "] {
+                name = name.replace(dash, "-");
             }
             let name = name.replace(' ', "");
             Some((format!("{local}@{name}"), start..whole.end(), 0.9))
@@ -170,21 +213,18 @@ fn piece(words: &[Word<'_>]) -> (String, usize) {
     (word, 1)
 }
 
-/// "sam 27 gmailcom": what is left when recognition drops the punctuation of a known provider.
+/// "sam 27 gmailcom": what is left when recognition drops the punctuation of a known provider. The
+/// provider stays as it was heard: `gamil.com` may be a mistake, or may be somebody's.
 fn lost(turn: &Turn<'_>) -> Vec<Found> {
     let words = spoken::words(turn.text);
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        let Some(hit) = LOST.captures(word.text) else {
+        let lower = word.text.to_lowercase();
+        let Some((local, domain)) = provider(&lower) else {
             continue;
         };
-        let part = |group: usize| hit.get(group).map_or("", |part| part.as_str());
-        let provider = match part(2).to_lowercase().as_str() {
-            "gamil" | "gmial" => "gmail".to_owned(),
-            other => other.to_owned(),
-        };
         let mut first = at;
-        let mut local = part(1).to_lowercase();
+        let mut local = local.to_owned();
         let digits = |word: &Word<'_>| word.text.bytes().all(|byte| byte.is_ascii_digit());
         // Digits, and the word before them, belong to it.
         while let Some(before) = first.checked_sub(1).map(|before| &words[before]) {
@@ -199,9 +239,71 @@ fn lost(turn: &Turn<'_>) -> Vec<Found> {
             first -= 1;
         }
         if local.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-            let value = format!("{local}@{provider}.{}", part(3).to_lowercase());
-            found.push((value, words[first].place.start..word.place.end, 0.7));
+            let place = words[first].place.start..word.place.end;
+            found.push((format!("{local}@{domain}"), place, 0.7));
         }
     }
     found
+}
+
+/// What stands before a known provider, and its domain: "ann" and "gmail.com" of "anngmailcom".
+fn provider(word: &str) -> Option<(&str, String)> {
+    if word.len() < 6 || is_common(word) {
+        return None;
+    }
+    let parts = LOST.captures(word)?;
+    let (name, top) = (parts.get(1)?.as_str(), parts.get(2)?.as_str());
+    let rare_top = matches!(top, "in" | "co" | "edu");
+    let exact = PROVIDERS
+        .iter()
+        .find_map(|provider| Some((name.strip_suffix(provider)?, *provider)));
+    if let Some((local, provider)) = exact {
+        let short = provider.len() < 4 && local.len() < 2;
+        let local = local.trim_end_matches(['.', '@']);
+        return (!short && !(rare_top && provider.len() < 5))
+            .then(|| (local, format!("{provider}.{top}")));
+    }
+    if rare_top || !name.is_ascii() {
+        return None;
+    }
+    let near = MISHEARD.iter().flat_map(|provider| {
+        [provider.len(), provider.len() - 1, provider.len() + 1]
+            .into_iter()
+            .filter_map(move |length| {
+                let cut = name.len().checked_sub(length)?;
+                let heard = &name[cut..];
+                let starts = heard.as_bytes()[0] == provider.as_bytes()[0];
+                (starts && strsim::osa_distance(heard, provider) == 1).then_some(cut)
+            })
+    });
+    let cut = near.min()?;
+    let (local, heard) = name.split_at(cut);
+    Some((local, format!("{heard}.{top}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_an_address() {
+        for (word, expected) in [
+            ("anngmailcom", Some(("ann", "gmail.com"))),
+            ("gmailcom", Some(("", "gmail.com"))),
+            ("anngamilcom", Some(("ann", "gamil.com"))),
+            ("bobcomcastnet", Some(("bob", "comcast.net"))),
+            ("ann.leeyahoo.com", Some(("ann.lee", "yahoo.com"))),
+            ("internet", None),
+            ("welcome", None),
+            ("telecom", None),
+            ("login", None),
+            ("somewherecom", None),
+        ] {
+            let found = provider(word);
+            let found = found
+                .as_ref()
+                .map(|(local, domain)| (*local, domain.as_str()));
+            assert_eq!(found, expected, "{word}");
+        }
+    }
 }

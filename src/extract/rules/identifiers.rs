@@ -8,138 +8,223 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{corrects, identifier};
-use super::call::{Call, Note, Notes, Turn, tail};
+use super::call::{Call, Note, Notes, Turn, lead, tail};
+use super::spelling;
+use super::vocabulary::{Likeness, ends_name, is_surname, likeness};
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{self, Word};
 
+/// Words of a code at the most.
+const LONGEST_CODE: usize = 24;
+
+/// Words of a name that may stand before a code.
+const NAMES_BEFORE: usize = 4;
+
 /// Digits of an account number are fewer.
 const LONGEST_ACCOUNT: usize = 13;
 
+/// Digits of an account that is not called a number are more.
+const SHORTEST_ACCOUNT: usize = 5;
+
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(order|purchase|booking|reservation|confirmation|account|acct|ac(?: no| number)|claim|policy|case|ticket|invoice|customer|member|membership|tracking|record locator|pnr)(?: (?:confirmation|reference|id))?(?: (?:number|no|num|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
+    r"\b(order|purchase|booking|reservation|confirmation|conformation|account|acct|ac|acc|claim|cliam|clm|policy|case|ticket|invoice|customer|member|membership|patient|student|tracking|record locator|pnr|reference|meter)(?: (?:confirmation|conformation|reference|id))?(?: (?:number|no|num|numbers?|nubmer|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
 );
 /// A cue without one of these needs digits and letters behind it: "my order is late".
 static NUMBER: LazyLock<Regex> =
-    pattern!(r"\b(?:number|no|num|id|code|reference|ref|locator|pnr|#)\b|#");
-
+    pattern!(r"\b(?:number|no|num|nubmer|id|code|reference|ref|locator|pnr|ac|acc|acct|#)\b|#");
+/// "My number is a 7 k 9": what it numbers is what the call is about.
+static ANY_NUMBER: LazyLock<Regex> =
+    pattern!(r"\b(?:number|no|id|code|reference|book no)(?:'s| is|:)?(?: it's| its)? ");
+/// Somebody else's number.
+static OTHERS: LazyLock<Regex> = pattern!(
+    r"\b(?:friend|brother|sister|mother|father|wife|husband|son|daughter|his|her|their|your|another|someone|somebody)(?:'?s)?\b[^.!?]{0,20}$"
+);
 static BARE_LEAD: LazyLock<Regex> = pattern!(
-    r"^(?:(?:yes|yeah|sure|ok|okay|oh|sorry|no|it's|its|it is|that is|that's|sir|here|the number is)\b[\s,.:!-]*)+"
+    r"^(?:(?:yes|yeah|sure|ok|okay|oh|sorry|no|it's|its|it is|that is|that's|sir|here|the number is|please make a note of it)\b[\s,.:!-]*)+"
 );
 static INSURED: LazyLock<Regex> = pattern!(r"\b(?:claim|policy)\b");
-static BOOKED: LazyLock<Regex> =
-    pattern!(r"\b(?:booking|boarding pass|seats?|flight|reservation|ticket|check[- ]?in)\b");
+static BOOKED: LazyLock<Regex> = pattern!(
+    r"\b(?:booking|boarding pass|boarding|seats?|flight|reservation|ticket|check[- ]?in)\b"
+);
+static ORDERED: LazyLock<Regex> =
+    pattern!(r"\b(?:my order|an order|order (?:status|number)|package|parcel|shipment)\b");
 
 static USERNAME: LazyLock<Regex> =
     pattern!(r"\b(?:my )?user ?(?:name|id)(?:'s| is|:) ([a-z0-9][a-z0-9._-]{2,30})\b");
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
+    let topic = topic(call);
     for (at, turn) in call.callers() {
-        let mut used: Vec<Range<usize>> = Vec::new();
-        for hit in CUE.captures_iter(turn.text) {
-            let (Some(whole), Some(word)) = (hit.get(0), hit.get(1)) else {
-                continue;
-            };
-            let numbered = NUMBER.is_match(whole.as_str());
-            let Some((value, place)) = code_at(turn.text, whole.end(), numbered) else {
-                continue;
-            };
-            if used
-                .iter()
-                .any(|used| used.start < place.end && place.start < used.end)
-            {
-                continue;
+        let found = named(turn);
+        let found = if found.is_empty() {
+            asked(turn)
+                .or_else(|| generic(turn, topic.as_ref()))
+                .or_else(|| bare(call, turn, topic.as_ref()))
+                .into_iter()
+                .collect()
+        } else {
+            found
+        };
+        for (slot, value, place, confidence) in found {
+            let value = Value::from(value);
+            if corrects(turn.text) {
+                notes.correct(&slot, at, place.clone(), &value);
             }
-            let slot = slot(&word.as_str().to_lowercase());
-            // So long an account number is a card's.
-            if slot == Slot::Account && value.len() >= LONGEST_ACCOUNT {
-                continue;
-            }
-            note(notes, at, turn, slot, value, whole.start()..place.end, 0.85);
-            used.push(place);
-        }
-        if used.is_empty()
-            && let Some(slot) = identifier(&turn.asked)
-            && let Some((value, place)) = code_in(turn.text)
-        {
-            note(notes, at, turn, slot.clone(), value, place, 0.85);
-        }
-        if used.is_empty()
-            && call.one_sided
-            && let Some((slot, value, place)) = bare(call, turn)
-        {
-            note(notes, at, turn, slot, value, place, 0.6);
+            notes.push(Note::new(slot, value, at, place, confidence));
         }
         if let Some(name) = USERNAME.captures(turn.text).and_then(|hit| hit.get(1)) {
-            notes.push(Note::new(
-                Slot::Username,
-                name.as_str(),
-                at,
-                name.range(),
-                0.75,
-            ));
+            let value = name.as_str();
+            notes.push(Note::new(Slot::Username, value, at, name.range(), 0.75));
         }
     }
 }
 
-fn note(
-    notes: &mut Notes,
-    at: usize,
-    turn: &Turn<'_>,
-    slot: Slot,
-    value: String,
-    place: Range<usize>,
-    confidence: f64,
-) {
-    let value = Value::from(value);
-    if corrects(turn.text) {
-        notes.correct(&slot, at, place.clone(), &value);
+/// What it is, its value, where it stands, and how sure that is.
+type Found = (Slot, String, Range<usize>, f64);
+
+/// Behind the words that name them.
+fn named(turn: &Turn<'_>) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for hit in CUE.captures_iter(turn.text) {
+        let (Some(whole), Some(word)) = (hit.get(0), hit.get(1)) else {
+            continue;
+        };
+        let numbered = NUMBER.is_match(whole.as_str());
+        let Some((value, place)) = code_at(turn.text, whole.end(), numbered) else {
+            continue;
+        };
+        let place = whole.start()..place.end;
+        let used = found.iter().any(|(_, _, used, _)| used.end > place.start);
+        let slot = slot(&word.as_str().to_lowercase());
+        // So long an account number is a card's, and so short a one the end of something.
+        let few = !numbered && value.len() < SHORTEST_ACCOUNT;
+        let card = slot == Slot::Account && (few || value.len() >= LONGEST_ACCOUNT);
+        if !used && !card && !OTHERS.is_match(lead(turn.text, whole.start())) {
+            found.push((slot, value, place, 0.85));
+        }
     }
-    notes.push(Note::new(slot, value, at, place, confidence));
+    found
+}
+
+/// In answer to the question.
+fn asked(turn: &Turn<'_>) -> Option<Found> {
+    let slot = identifier(&turn.asked)?;
+    let (value, place) = code_in(turn.text)?;
+    Some((slot.clone(), value, place, 0.85))
+}
+
+/// "My number is a 7 k 9", in a call about something that has a number.
+fn generic(turn: &Turn<'_>, topic: Option<&Topic>) -> Option<Found> {
+    let topic = topic?;
+    let hit = ANY_NUMBER.find(turn.text)?;
+    let (value, place) = code_at(turn.text, hit.end(), false)?;
+    let slot = topic.slot(&value);
+    is_plain_code(&value).then(|| (slot, value, hit.start()..place.end, 0.7))
+}
+
+/// What the caller's own words say that the call is about.
+#[derive(Clone, Copy, Debug)]
+enum Topic {
+    Insurance,
+    Booking,
+    Order,
+}
+
+impl Topic {
+    /// What a code is in such a call.
+    fn slot(self, code: &str) -> Slot {
+        let digits = code.bytes().filter(u8::is_ascii_digit).count();
+        match self {
+            Self::Insurance if digits >= 8 => Slot::Policy,
+            Self::Insurance => Slot::Claim,
+            Self::Booking => Slot::Booking,
+            Self::Order => Slot::Order,
+        }
+    }
+}
+
+fn topic(call: &Call<'_>) -> Option<Topic> {
+    let speaks_of = |what: &Regex| call.callers().any(|(_, turn)| what.is_match(turn.text));
+    match (speaks_of(&INSURED), speaks_of(&BOOKED), speaks_of(&ORDERED)) {
+        (true, false, _) => Some(Topic::Insurance),
+        (false, true, _) => Some(Topic::Booking),
+        (false, false, true) => Some(Topic::Order),
+        _ => None,
+    }
+}
+
+/// Where only the caller's side was written down: letters and digits that answer a question nobody
+/// wrote down, with nothing else in the turn but a name before them.
+fn bare(call: &Call<'_>, turn: &Turn<'_>, topic: Option<&Topic>) -> Option<Found> {
+    if !call.one_sided {
+        return None;
+    }
+    let topic = topic?;
+    let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
+    let words = spoken::words(&turn.text[start..]);
+    let named = |word: &Word<'_>| {
+        word.text.len() > 2
+            && word.text.chars().all(char::is_alphabetic)
+            && (matches!(likeness(word.text), Likeness::Name | Likeness::Unknown)
+                || is_surname(word.text))
+            || word.is("and")
+    };
+    let names = words
+        .iter()
+        .take(NAMES_BEFORE)
+        .take_while(|word| named(word));
+    let (lead, (value, taken)) = (0..=names.count())
+        .filter_map(|lead| Some((lead, code(words.get(lead..)?)?)))
+        .find(|(_, (value, _))| is_plain_code(value))?;
+    let words = &words[lead..];
+    let next = words.get(taken);
+    let ended = next.is_none_or(|next| ends_name(next.text));
+    if !ended {
+        return None;
+    }
+    let place = start + words[0].place.start..start + words[taken - 1].place.end;
+    Some((topic.slot(&value), value, place, 0.6))
+}
+
+/// Whether letters and digits look like a code where nothing announced one: not "bmw 2016", not
+/// "sep 8", not digits alone.
+fn is_plain_code(value: &str) -> bool {
+    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
+    let digits = value.len() - letters;
+    let month = [
+        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+    ]
+    .iter()
+    .any(|month| value.starts_with(month));
+    let year = value.ends_with(|c: char| c.is_ascii_digit())
+        && value.len() > 4
+        && value.get(value.len() - 4..).is_some_and(|end| {
+            (end.starts_with("19") || end.starts_with("20"))
+                && end.bytes().all(|b| b.is_ascii_digit())
+        });
+    (1..=5).contains(&letters)
+        && digits >= 2
+        && value.len() >= 5
+        && !month
+        && !(year && digits == 4)
 }
 
 fn slot(word: &str) -> Slot {
     match word {
         "order" | "purchase" => Slot::Order,
         word if word.starts_with("ac") => Slot::Account,
-        "claim" => Slot::Claim,
+        "meter" => Slot::Account,
+        "claim" | "cliam" | "clm" => Slot::Claim,
         "policy" => Slot::Policy,
         "case" => Slot::Case,
         "ticket" => Slot::Ticket,
         "invoice" => Slot::Invoice,
-        "customer" | "member" | "membership" => Slot::Customer,
+        "customer" | "member" | "membership" | "patient" | "student" => Slot::Customer,
+        "reference" => Slot::Case,
         "tracking" => Slot::Tracking,
         _ => Slot::Booking,
     }
-}
-
-/// Where only the caller's side was written down: a turn that is nothing but letters and digits,
-/// in a call about something that has a number.
-fn bare(call: &Call<'_>, turn: &Turn<'_>) -> Option<(Slot, String, Range<usize>)> {
-    let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
-    let words = spoken::words(&turn.text[start..]);
-    let (value, taken) = code(&words)?;
-    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
-    let lettered = value.starts_with(|c: char| c.is_ascii_alphabetic());
-    let digits = value.len() - letters;
-    let worded = words[..taken].iter().any(|word| {
-        word.text.len() == 4 && word.text.bytes().all(|byte| byte.is_ascii_alphabetic())
-    });
-    let unlike =
-        worded || words[taken - 1].text.len() == 4 && words[taken - 1].text.starts_with("20");
-    if taken < words.len() || !lettered || letters > 4 || digits < 2 || value.len() < 5 || unlike {
-        return None;
-    }
-    let insured = call.callers().any(|(_, turn)| INSURED.is_match(turn.text));
-    let booked = call.callers().any(|(_, turn)| BOOKED.is_match(turn.text));
-    let slot = match (insured, booked) {
-        (true, false) if digits >= 8 => Slot::Policy,
-        (true, false) => Slot::Claim,
-        (false, true) => Slot::Booking,
-        _ => return None,
-    };
-    let end = start + words[taken - 1].place.end;
-    Some((slot, value, start + words[0].place.start..end))
 }
 
 /// The code that begins here.
@@ -154,14 +239,22 @@ fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usi
     let letters = code.bytes().any(|byte| byte.is_ascii_alphabetic());
     let start = from + words[lead].place.start;
     let end = from + words[lead + taken - 1].place.end;
-    let near = text[from..start].trim_matches([' ', ':', ',', '#']).len() <= 10;
-    (near && (numbered || (letters && code.len() >= 5) || code.len() >= 6))
-        .then_some((code, start..end))
+    let gap = text[from..start].trim_matches([' ', ':', ',', '#']).len();
+    let next = words.get(lead + taken);
+    // "Order 4512" ends; "order 2000 shares" goes on.
+    let ended = next
+        .is_none_or(|next| ends_name(next.text) || text[end..].starts_with(['.', ',', '?', '!']));
+    let enough = numbered
+        || (letters && code.len() >= 5)
+        || code.len() >= 6
+        || (gap == 0 && ended && code.len() >= 4);
+    (gap <= 10 && enough).then_some((code, start..end))
 }
 
-/// The longest code in an answer.
+/// The longest code in an answer, or the last where it is put right.
 fn code_in(text: &str) -> Option<(String, Range<usize>)> {
     let words = spoken::words(text);
+    let put_right = corrects(text);
     let mut best: Option<(String, Range<usize>)> = None;
     let mut at = 0;
     while at < words.len() {
@@ -169,7 +262,7 @@ fn code_in(text: &str) -> Option<(String, Range<usize>)> {
             let place = words[at].place.start..words[at + taken - 1].place.end;
             if best
                 .as_ref()
-                .is_none_or(|(held, _)| held.len() < code.len())
+                .is_none_or(|(held, _)| held.len() < code.len() + usize::from(put_right))
             {
                 best = Some((code, place));
             }
@@ -185,37 +278,42 @@ fn code_in(text: &str) -> Option<(String, Range<usize>)> {
 /// one digit and three characters; in upper case, without spaces.
 fn code(words: &[Word<'_>]) -> Option<(String, usize)> {
     let mut code = String::new();
-    let mut taken = 0;
-    let mut end = 0;
-    for (at, word) in words.iter().enumerate().take(16) {
-        let typed = word.text.bytes().any(|byte| byte.is_ascii_digit());
-        let digit = spoken::runs(word.text)
-            .first()
-            .filter(|_| word.text.bytes().all(|byte| byte.is_ascii_alphabetic()))
-            .map(|run| run.digits.clone());
-        let letters = word.text.len() <= 4
-            && word.text.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && !super::vocabulary::is_common(word.text)
-            && !super::vocabulary::ends_name(word.text);
-        let spelled =
-            word.text.len() == 1 && word.text.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if at > 0 && word.place.start - words[at - 1].place.end > 2 {
+    let mut at = 0;
+    while at < words.len().min(LONGEST_CODE) {
+        let word = &words[at];
+        let far = at > 0 && word.place.start - words[at - 1].place.end > 2;
+        let Some((piece, taken)) = piece(&words[at..]).filter(|_| !far) else {
             break;
-        }
-        if typed && word.text.is_ascii() {
-            code.push_str(word.text);
-        } else if let Some(digit) = digit {
-            code.push_str(&digit);
-        } else if spelled || letters {
-            code.push_str(word.text);
-        } else {
-            break;
-        }
-        taken = at + 1;
-        end = code.len();
+        };
+        code.push_str(&piece);
+        at += taken;
     }
-    code.truncate(end);
     let sound =
         code.len() >= 3 && code.len() <= 24 && code.bytes().any(|byte| byte.is_ascii_digit());
-    sound.then(|| (code.to_ascii_uppercase(), taken))
+    sound.then(|| (code.to_ascii_uppercase(), at))
+}
+
+/// What the next word of a code stands for, and how many words it takes.
+fn piece(words: &[Word<'_>]) -> Option<(String, usize)> {
+    let word = words.first()?.text;
+    if !word.is_ascii() {
+        return None;
+    }
+    if word.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Some((word.to_owned(), 1));
+    }
+    if let Some(run) = spoken::runs(word).first() {
+        return Some((run.digits.clone(), 1));
+    }
+    if let Some(letters) = spelling::letters(words) {
+        return Some(letters);
+    }
+    if let Some(letter) = spelling::of_alphabet(word) {
+        return Some((letter.to_string(), 1));
+    }
+    let letters = word.len() <= 5
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && likeness(word) == Likeness::Unknown
+        && !ends_name(word);
+    letters.then(|| (word.to_owned(), 1))
 }

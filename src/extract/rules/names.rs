@@ -7,24 +7,30 @@ use regex::Regex;
 
 use super::ask::{Ask, corrects, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
-use super::vocabulary::{ends_name, is_common};
+use super::spelling::spelled;
+use super::vocabulary::{Likeness, likeness};
 use crate::memory::observation::Op;
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
-use crate::memory::spoken::{self, Word};
 
-/// Words of a name at the most.
-const LONGEST: usize = 4;
+mod shape;
+
+use shape::{name_at, spelled_after};
+
+/// Turns into a call until which a rare word alone is taken for a name.
+const UNKNOWN_UNTIL: usize = 6;
+
+const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];
 
 /// After this a name stands, whatever it is.
 static SURE: LazyLock<Regex> = pattern!(
-    r"\b(?:my|the) (?:full |complete |given )?name(?:'s| is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |\bmyself "
+    r"\b(?:my|the) ?(?:full |complete |given )?name(?:'s| ?is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |myself |\bfull ?name "
 );
 static FIRST: LazyLock<Regex> = pattern!(r"\bfirst name(?:'s| is|:)? (?:is )?");
 static LAST: LazyLock<Regex> = pattern!(r"\b(?:last|sur|family) ?name(?:'s| is|:)? (?:is )?");
 /// After this a name stands if the words look like one.
 static MAYBE: LazyLock<Regex> = pattern!(
-    r"\b(?:this is|i am|i'm|iam|im|it's|it is|you're speaking (?:with|to)|you are speaking (?:with|to)) (?:called )?"
+    r"\b(?:this is|i am|i'm|iam|im|it's|it is|you're speaking (?:with|to)|you are speaking (?:with|to)|under(?: the name(?: of)?)?|named me(?: as)?|name of) (?:called )?"
 );
 static SPEAKING: LazyLock<Regex> = pattern!(
     r"^\W*(?:(?:yes|yeah|hi|hello|hey|this is)[\s,.]+)?([\w'’-]+(?: [\w'’-]+){0,2}) (?:speaking|here)\b"
@@ -37,19 +43,27 @@ static LEAD: LazyLock<Regex> = pattern!(
     r"^(?:(?:yes|yeah|yep|sure|ok|okay|um|uh|oh|well|hi|hello|of course|certainly|it's|its|it is|that's|that is|this is|i'm|i am|iam|sir|the name is|name is|name's|name|my|is|actually|no|sorry)\b[\s,.:!-]*)+"
 );
 static BARE_LEAD: LazyLock<Regex> = pattern!(
-    r"^(?:(?:yes|yeah|sure|ok|okay|it's|its|it is|the name is|name is|name)\b[\s,.:!-]*)+"
+    r"^(?:(?:yes|yeah|sure|of course|it's|its|it is|the name is|name is|(?:full ?|first ?)?name|mr|mrs|ms)\b[\s,.:!-]*)+"
 );
+/// What may follow a bare name: something else that was asked for with it.
+static WITH_NAME: LazyLock<Regex> = pattern!(
+    r"^[\s,.;]*(?:$|\x01|and\b|my\b|is my (?:full )?name|ssn\b|social|\d{10}\b|\d{3}[ -]\d{3}|(?:phone|mobile|cell|contact|e-?mail|mail|address|account|ac|acc|booking|confirmation|conformation|policy|claim|order|card|credit|zip|dob|id|number|no|last (?:four|4))\b)"
+);
+/// After a name that is known for one, a number may follow too.
+static NUMBER_NEXT: LazyLock<Regex> =
+    pattern!(r"^[\s,.;]*(?:[a-z]{1,4} ?)?\d[\da-z]*(?: [\da-z]{1,4})*\b");
+/// "Kavi 45 gmailcom" is an e-mail address.
+static LOST_ADDRESS: LazyLock<Regex> = pattern!(r"^[\s,.;]*\w*(?:com|net|org|mail|yahoo)\b");
 /// Somebody else's name.
 static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|boss's|company|business|user|pet|dog's|cat's|brand|street|middle|maiden|product|file|hotel|screen|domain)\W*$|\bwhat(?:'s| is)\W*$"
 );
-static AT_DOMAIN: LazyLock<Regex> = pattern!(r"^at [\w-]+(?: dot |\.)[a-z]");
-/// Letters said one by one.
-static SPELLED: LazyLock<Regex> = pattern!(r"(?:^|[\s,:])([a-z](?:(?:[\s.,-]{1,2}|-)[a-z]\b){2,})");
-
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
-        let known = !notes.held(&Slot::Name, at).is_empty();
+        let known = notes
+            .held(&Slot::Name, at)
+            .first()
+            .is_some_and(|held| held.confidence >= 0.7);
         if let Some(name) = stated(call, at, turn, known) {
             assert(call, notes, at, &name);
         }
@@ -128,119 +142,38 @@ fn answer(turn: &Turn<'_>) -> Option<Name> {
     })
 }
 
-/// Where only the caller's side was written down, a turn that is nothing but a name early in the
-/// call answers a question that nobody wrote down.
+/// Where only the caller's side was written down, a turn that is nothing but a name, and what was
+/// asked for with it, answers a question that nobody wrote down.
 fn bare(call: &Call<'_>, at: usize, turn: &Turn<'_>) -> Option<Name> {
-    if !call.one_sided || !(1..6).contains(&at) {
+    if !call.one_sided {
         return None;
     }
-    // "Hello Alex" greets the agent.
+    // "Hello Alex" and "ok Alex" are said to the agent.
     let start = BARE_LEAD.find(turn.text).map_or(0, |lead| lead.end());
     let (text, place) = name_at(turn.text, start, true)?;
-    let rest = spoken::words(tail(turn.text, place.end));
-    let alone = rest.is_empty() || rest[0].is("and") || rest.iter().any(|word| word.is("ssn"));
-    let plausible = text
-        .split(' ')
-        .all(|word| word.len() >= 2 || text.contains(' '))
-        && text.split(' ').any(|word| word.len() >= 3)
-        && !text.to_lowercase().ends_with("com");
-    (alone && plausible).then_some(Name {
+    let rest = tail(turn.text, place.end);
+    let parts: Vec<&str> = text.split(' ').collect();
+    let known = parts.iter().any(|part| likeness(part) == Likeness::Name);
+    let plausible = known || ((1..UNKNOWN_UNTIL).contains(&at) && is_pronounced(&parts));
+    let alone = WITH_NAME.is_match(rest);
+    let numbered = (known || parts.len() > 1)
+        && NUMBER_NEXT
+            .find(rest)
+            .is_some_and(|number| !LOST_ADDRESS.is_match(&rest[number.end()..]));
+    let confidence = if known || parts.len() > 1 { 0.7 } else { 0.6 };
+    (plausible && (alone || numbered)).then_some(Name {
         text,
         place,
-        confidence: 0.6,
+        confidence,
     })
 }
 
-/// The name that begins at a place: words that look like one, no more than [`LONGEST`]. With
-/// `judge`, a word that is common anyway is no name.
-fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, Range<usize>)> {
-    let rest = tail(text, start);
-    let words = spoken::words(rest);
-    let mut taken: Vec<&Word<'_>> = Vec::new();
-    for word in &words {
-        let gap = taken.last().map_or(&rest[..word.place.start], |last| {
-            &rest[last.place.end..word.place.start]
-        });
-        let joined = if taken.is_empty() {
-            gap.chars()
-                .all(|c| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ':'))
-        } else {
-            matches!(gap, " " | "-" | ". " | "  ")
-                && !(gap == ". " && taken.last().is_some_and(|last| last.text.len() > 2))
-        };
-        let letters = word
-            .text
-            .chars()
-            .all(|c| c.is_alphabetic() || matches!(c, '\'' | '’'));
-        let ended = ends_name(word.text) || word.is("dot") || (judge && is_common(word.text));
-        if !joined || !letters || ended || taken.len() == LONGEST {
-            break;
-        }
-        taken.push(word);
-    }
-    // "I'm Ann from Leeds" ends; "I'm so tired" never began; "I am looking" neither.
-    let (first, last) = (taken.first()?, taken.last()?);
-    let next = words.get(taken.len());
-    let cut = next.is_some_and(|next| {
-        judge
-            && !rest[last.place.end..next.place.start].contains([',', '.', '!'])
-            && !ends_name(next.text)
-            && is_common(next.text)
-    });
-    // "It's john dot smith at gmail dot com" is an address.
-    let address = next.is_some_and(|next| {
-        ["dot", "underscore"].iter().any(|joint| next.is(joint))
-            || AT_DOMAIN.is_match(&rest[next.place.start..])
-    });
-    let single_letter = taken.iter().all(|word| word.text.chars().count() < 2);
-    let lower = !first.text.starts_with(char::is_uppercase);
-    let sentence_case = text.starts_with(char::is_uppercase) && text.contains(['.', ',', '?']);
-    if single_letter || address || (judge && (cut || (lower && sentence_case))) {
-        return None;
-    }
-    let place = start + first.place.start..start + last.place.end;
-    let mut name = taken
-        .iter()
-        .map(|word| title(word.text))
-        .collect::<Vec<_>>();
-    if let Some(spelled) = spelled_after(text, place.end, &name) {
-        name = spelled;
-    }
-    Some((name.join(" "), place))
-}
-
-/// "Jon, J O N": the letters decide how the last word that resembles them is written.
-fn spelled_after(text: &str, from: usize, name: &[String]) -> Option<Vec<String>> {
-    let letters = SPELLED
-        .captures(tail(text, from))?
-        .get(1)
-        .filter(|hit| hit.start() <= 30)?;
-    let word: String = letters
-        .as_str()
-        .chars()
-        .filter(|c| c.is_alphabetic())
-        .collect();
-    let at = name.iter().rposition(|part| {
-        strsim::jaro_winkler(&part.to_lowercase(), &word.to_lowercase()) > 0.75
-    })?;
-    let mut name = name.to_vec();
-    name[at] = title(&word);
-    Some(name)
-}
-
-/// A word as names are written, unless it has a form of its own.
-fn title(word: &str) -> String {
-    let own = word.chars().any(char::is_lowercase) && word.chars().any(char::is_uppercase);
-    if own {
-        return word.to_owned();
-    }
-    let mut chars = word.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first
-            .to_uppercase()
-            .chain(chars.flat_map(char::to_lowercase))
-            .collect()
-    })
+/// Whether rare words sound like a name rather than a code or a lost address.
+fn is_pronounced(parts: &[&str]) -> bool {
+    parts.iter().any(|part| part.len() >= 3)
+        && parts
+            .iter()
+            .all(|part| part.len() >= 2 && part.to_lowercase().contains(VOWELS))
 }
 
 fn assert(call: &Call<'_>, notes: &mut Notes, at: usize, name: &Name) {
@@ -249,14 +182,21 @@ fn assert(call: &Call<'_>, notes: &mut Notes, at: usize, name: &Name) {
     let held = notes
         .held(&Slot::Name, at)
         .first()
-        .map(|note| note.value.clone());
-    if let Some(held) = held {
-        let sure = name.confidence > 0.7;
+        .map(|note| (*note).clone());
+    if let Some(held) = held.filter(|held| held.value != value) {
         let denied = call.before(at).is_some() && is_no(turn.text);
-        if held != value && (corrects(turn.text) || denied) && sure {
+        let put_right = (corrects(turn.text) || denied) && name.confidence > 0.7;
+        let shorter = held.value.as_str().unwrap_or_default();
+        let fuller = extends(&name.text, shorter);
+        // What was guessed gives way to what was said.
+        let surer = held.confidence < 0.7 && name.confidence > held.confidence;
+        let answered = name.confidence >= 0.85 && turn.answers(&Ask::For(Slot::Name));
+        if extends(shorter, &name.text) {
+            return;
+        }
+        if put_right || fuller || surer {
             notes.correct(&Slot::Name, at, name.place.clone(), &value);
-        } else if held != value && (name.confidence < 0.85 || !turn.answers(&Ask::For(Slot::Name)))
-        {
+        } else if !answered {
             // Another name without a word of correction is more often somebody else's.
             return;
         }
@@ -270,13 +210,20 @@ fn assert(call: &Call<'_>, notes: &mut Notes, at: usize, name: &Name) {
     ));
 }
 
+/// Whether a name says more than another: "Ann Lee" than "Ann".
+fn extends(long: &str, short: &str) -> bool {
+    let parts: Vec<&str> = long.split(' ').collect();
+    parts.len() > short.split(' ').count() && short.split(' ').all(|part| parts.contains(&part))
+}
+
 /// "How do you spell your last name?" – "C O N N E R."
 fn spelled_out(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    if !turn.answers(&Ask::For(Slot::Name)) {
+        return;
+    }
     let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());
-    let Some(letters) = SPELLED
-        .captures(tail(turn.text, start))
-        .and_then(|hit| hit.get(1))
-    else {
+    let letters = spelled(tail(turn.text, start)).filter(|(_, place)| place.start == 0);
+    let Some((_, letters)) = letters else {
         return;
     };
     let held = notes
@@ -286,15 +233,12 @@ fn spelled_out(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
     let Some(name) = held.as_ref().and_then(|held| held.value.as_str()) else {
         return;
     };
-    if !turn.answers(&Ask::For(Slot::Name)) || letters.start() > 0 {
-        return;
-    }
     let parts: Vec<String> = name.split(' ').map(str::to_owned).collect();
     let Some(spelled) = spelled_after(turn.text, start, &parts) else {
         return;
     };
     let value = serde_json::Value::from(spelled.join(" "));
-    let place = start..start + letters.end();
+    let place = start..start + letters.end;
     notes.correct(&Slot::Name, at, place.clone(), &value);
     notes.push(Note::new(Slot::Name, value, at, place, 0.9));
 }

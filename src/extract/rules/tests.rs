@@ -9,6 +9,7 @@ use crate::memory::observation::Op;
 use crate::memory::redact::redact;
 use crate::time::Timestamp;
 
+mod facts;
 mod wishes;
 
 /// Friday, 6 March 2026, 10:00 in Los Angeles.
@@ -299,7 +300,12 @@ fn identifiers_behind_their_cue() {
         "the order number is one two three four five",
         &["identifier.order=12345"],
     );
-    turn("my order is late", &[]);
+    turn("my order is late", &["issue.open=order is late"]);
+    turn("k as in kilo 7 papa 2 9, that is my ticket number", &[]);
+    check(
+        "a: Your ticket number?\nu: k as in kilo, 7, p as in papa, 2 9",
+        &["identifier.ticket=K7P29"],
+    );
     check(
         "a: What's your policy number?\nu: tcw 702459821",
         &["identifier.policy=TCW702459821"],
@@ -332,15 +338,25 @@ fn the_order_is_that_of_speech_and_every_run_the_same() {
 }
 
 #[test]
-fn a_long_turn_takes_no_longer_a_word() {
+fn a_long_call_takes_no_longer_a_word() {
     for piece in [
         "my name is ",
         "at gmail dot com ",
         "one two ",
         "call me tomorrow at 3 ",
         "a dot b ",
+        "my internet is not working ",
+        "my account is a 1 b 2 ",
+        "12 main street ",
+        "s as in sam ",
+        "at three or four or five ",
+        "stop calling me ",
+        "double ",
     ] {
         let _ = observe(&format!("a: Hi.\nu: {}", piece.repeat(3_000)));
+        // The same in many turns: what an earlier turn left must not be read again by each.
+        let turns = format!("a: Is {piece}right?\nu: {piece}\n").repeat(2_000);
+        let _ = observe(&turns);
     }
 }
 

@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::Api;
-use crate::replay::Replayed;
 use crate::secret::Unsealable;
 use crate::store::dead_letters::list::Group;
 use crate::store::dead_letters::{Kept, State};
@@ -211,30 +210,6 @@ impl From<Group> for GroupBody {
 pub(super) struct GroupList {
     /// Those with the most letters first; at most 1,000.
     pub(super) groups: Vec<GroupBody>,
-}
-
-/// What became of letters that were replayed.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ReplayedBody {
-    /// Their messages are back in the queue.
-    queued: u64,
-    /// Bodies that can be read by now, and are events in the queue.
-    resolved: u64,
-    /// Still dead, each with its cause of today.
-    still_dead: u64,
-    /// Gone or resolved meanwhile.
-    passed_over: u64,
-}
-
-impl From<Replayed> for ReplayedBody {
-    fn from(replayed: Replayed) -> Self {
-        Self {
-            queued: replayed.queued,
-            resolved: replayed.resolved,
-            still_dead: replayed.still_dead,
-            passed_over: replayed.passed_over,
-        }
-    }
 }
 
 /// How many letters were discarded.

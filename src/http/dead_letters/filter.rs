@@ -13,16 +13,16 @@ use crate::store::dead_letters::list::Filter;
 use crate::time::Timestamp;
 use crate::verdict::Fault;
 
-/// Letters that one request replays or discards.
+/// Letters that one request discards.
 const MAX_LIMIT: i64 = 10_000;
 
-/// Letters that one request replays or discards unless told.
+/// Letters that one request discards unless told.
 const DEFAULT_LIMIT: i64 = 1_000;
 
 /// Which letters are meant. Every field narrows them further.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct LetterFilter {
+pub(in crate::http) struct LetterFilter {
     /// Only these.
     ids: Vec<String>,
     /// Only of which this has become.
@@ -36,8 +36,10 @@ pub(super) struct LetterFilter {
     /// Only of this platform.
     platform: Option<String>,
     /// Only of this agent.
+    #[serde(alias = "agent")]
     agent_id: Option<String>,
     /// Only of this caller.
+    #[serde(alias = "caller")]
     caller_identity: Option<String>,
     /// Only of this cause.
     fingerprint: Option<String>,
@@ -82,8 +84,21 @@ impl LetterFilter {
     }
 
     /// The state that is asked for.
-    pub(super) fn state(&self) -> Option<State> {
+    pub(in crate::http) fn state(&self) -> Option<State> {
         self.state
+    }
+
+    /// What is wrong with it as a filter of letters that something is to be done to.
+    pub(in crate::http) fn wrong(&self) -> Option<String> {
+        let stage = self.stage.as_deref();
+        if stage.is_some_and(|stage| !stages().contains(&stage)) {
+            return Some(format!("stage must be one of {}", stages().join(", ")));
+        }
+        if self.holds_nul() {
+            return Some("must not hold U+0000".to_owned());
+        }
+        let done = self.state == Some(State::Resolved);
+        done.then(|| "a resolved letter has nothing left to do".to_owned())
     }
 
     /// Whether a text in it holds U+0000, which no record has and PostgreSQL would call an error.
@@ -103,7 +118,7 @@ impl LetterFilter {
     }
 
     /// The filter as the audit log tells it: who called stays out of it.
-    pub(super) fn told(&self) -> String {
+    pub(in crate::http) fn told(&self) -> String {
         let mut told = self.clone();
         told.caller_identity = told.caller_identity.map(|_| "…".to_owned());
         let mut fields = match serde_json::to_value(&told) {
@@ -115,7 +130,7 @@ impl LetterFilter {
     }
 
     /// The same for the store, narrowed to what the token may see.
-    pub(super) fn stored(self, api: &Api, bearer: &Bearer) -> Filter {
+    pub(in crate::http) fn stored(self, api: &Api, bearer: &Bearer) -> Filter {
         let platform = self.platform.as_deref();
         let platform_sources = api
             .flow
@@ -220,16 +235,8 @@ impl FromObject for Many {
         if !(1..=MAX_LIMIT).contains(&many.limit) {
             object.refuse("limit", "must be a whole number from 1 to 10000");
         }
-        let stage = many.filter.stage.as_deref();
-        if stage.is_some_and(|stage| !stages().contains(&stage)) {
-            let expected = format!("stage must be one of {}", stages().join(", "));
-            object.refuse("filter", &expected);
-        }
-        if many.filter.holds_nul() {
-            object.refuse("filter", "must not hold U+0000");
-        }
-        if many.filter.state == Some(State::Resolved) {
-            object.refuse("filter", "a resolved letter has nothing left to do");
+        if let Some(wrong) = many.filter.wrong() {
+            object.refuse("filter", &wrong);
         }
         many
     }

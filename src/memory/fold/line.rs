@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Evidence, Fact, Origin, Seen, value_key};
-use crate::memory::observation::{Op, Rank};
+use crate::memory::observation::{Observation, Op, Rank};
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
 
@@ -32,7 +32,7 @@ pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
         let key = value_key(&said.value);
         let same = held.as_ref().is_some_and(|held| {
             supports(&said.slot, &held.key, &key)
-                || (said.op == Op::Retract && said.value.is_null())
+                || (said.op == Op::Retract && (said.value.is_null() || is_named_by_object(said)))
         });
         // A person's pin yields to nobody but a person.
         let pinned =
@@ -75,6 +75,18 @@ pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
     }
     facts.extend(held.and_then(|held| held.close(id, object, None)));
     facts
+}
+
+/// Whether a retraction means whatever is held for its object: an issue, however it was described,
+/// and an appointment of a day, at whatever hour.
+fn is_named_by_object(said: &Observation) -> bool {
+    let hour =
+        |value: &serde_json::Value| value.get("time").is_some_and(serde_json::Value::is_string);
+    match said.slot {
+        Slot::IssueOpen => true,
+        Slot::Appointment => !hour(&said.value),
+        _ => false,
+    }
 }
 
 /// Whether an assertion stands although a person took the value back before: their own word, and a

@@ -48,6 +48,15 @@ static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
 static NO_CUE: LazyLock<Regex> =
     pattern!(r"^social (?:media|club|event|network|worker|services?)\b");
 
+/// "My card number is …": the next turn holds it. "I lost my card" announces nothing.
+static ANNOUNCES: LazyLock<Regex> = pattern!(
+    r"^\W*(?:(?:number|no|num|code|digits)\W*)?(?:is|are|was|ends? (?:with|in)|would be|here|follows|:)\W*(?:um|uh)?\W*$"
+);
+static NUMBERED: LazyLock<Regex> = pattern!(
+    r"\b(?:number|no|num|code|pin|ssn?|social|social security|otp|pass ?word|cvv|cvc|ending|ends|is)$"
+);
+static ENDS: LazyLock<Regex> = pattern!(r"^\W*(?:number|no|num)?\W*$");
+
 /// Words that say that a number is of another kind.
 const OTHER_NUMBERS: [&str; 32] = [
     "phone",
@@ -163,9 +172,8 @@ impl Expected {
         }
         let hidden = hide(said);
         if let Some((kind, place)) = cues(&hidden).pop() {
-            let rest = &hidden[place.end..];
-            let answered = rest.contains(super::HIDDEN);
-            if !answered && spoken::words(rest).len() <= 3 && spoken::runs(rest).is_empty() {
+            let (cue, rest) = (&hidden[place.clone()], &hidden[place.end..]);
+            if ANNOUNCES.is_match(rest) || (NUMBERED.is_match(cue) && ENDS.is_match(rest)) {
                 self.kinds.push(kind);
                 self.turns = PATIENCE;
             }

@@ -25,6 +25,12 @@ const GLUE: [&str; 46] = [
     "here", "um", "uh", "ok", "okay", "sure", "and", "me", "us",
 ];
 
+/// What a caller says before a number that was asked for.
+const PREAMBLE: [&str; 14] = [
+    "yes", "yeah", "yep", "well", "so", "alright", "right", "please", "sir", "ma'am", "course",
+    "think", "i", "believe",
+];
+
 /// Everything that must go from a text whose markers are hidden: in order, without overlap.
 pub(super) fn spans(hidden: &str, expected: &Expected) -> Vec<(Range<usize>, Kind)> {
     let text = Text {
@@ -186,8 +192,7 @@ impl Text<'_> {
         if expected.has(Kind::Password) {
             self.password_answer(found);
         }
-        let said: usize = self.runs.iter().map(|run| run.parts.len()).sum();
-        let only_digits = self.words.len() <= said + 3;
+        let only_digits = self.only_digits();
         for kind in expected.kinds() {
             if *kind == Kind::Password {
                 continue;
@@ -211,6 +216,21 @@ impl Text<'_> {
                 found.extend(mixed.map(|word| (word.place.clone(), Kind::Code)));
             }
         }
+    }
+
+    /// Whether a turn says nothing but numbers: "sure, it's 6789", not "843 Garden Drive".
+    fn only_digits(&self) -> bool {
+        let mut runs = self.runs.iter().peekable();
+        self.words.iter().all(|word| {
+            while runs
+                .next_if(|run| run.place.end <= word.place.start)
+                .is_some()
+            {}
+            let said = runs
+                .peek()
+                .is_some_and(|run| run.place.start <= word.place.start);
+            said || is_glue(word) || PREAMBLE.iter().any(|lead| word.is(lead))
+        })
     }
 
     fn between(&self, from: usize, to: usize) -> &[Word<'_>] {

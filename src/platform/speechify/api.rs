@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::map;
 use crate::config::SourceConfig;
 use crate::id::ConversationId;
 use crate::platform::naming::Naming;
+use crate::platform::paged::rows;
 use crate::platform::rest::{Rest, malformed, object};
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 
@@ -76,7 +77,7 @@ impl Client {
             let mut query = vec![("limit", LIMIT)];
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let page = object(self.rest.get(&path, &query).await?)?;
-            let (rows, next) = rows(page, "messages")?;
+            let (rows, next) = rows(page, "messages", &["next_cursor"], None)?;
             messages.extend(rows);
             let Some(next) = next else {
                 return Ok(messages);
@@ -98,14 +99,15 @@ impl Api for Client {
 
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
         let (spelled, answer) = self.conversation(id).await?;
-        let (conversation, reason) = map::conversation(object(answer)?, &self.naming)?;
+        let (conversation, reason) =
+            map::conversation(object(answer)?, &self.naming, None).map_err(malformed)?;
         if conversation.id != *id {
             return Err(malformed(
                 "it is another conversation than the one asked for",
             ));
         }
         let messages = self.messages(&spelled).await?;
-        let messages = map::messages(&conversation.id, messages)?;
+        let messages = map::messages(&conversation.id, messages).map_err(malformed)?;
         Ok(Fetched {
             conversation,
             messages,
@@ -124,13 +126,15 @@ impl Api for Client {
         );
         pairs.extend(query.cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let page = object(self.rest.get(&CONVERSATIONS, &pairs).await?)?;
-        let (rows, next) = rows(page, "conversations")?;
-        if next.is_some() && next == query.cursor {
-            return Err(malformed("its pages of conversations run in a circle"));
-        }
+        let (rows, next) = rows(
+            page,
+            "conversations",
+            &["next_cursor"],
+            query.cursor.as_deref(),
+        )?;
         let rows = rows
             .into_iter()
-            .map(|row| map::listed(row, &self.naming))
+            .map(|row| map::listed(row, &self.naming).map_err(malformed))
             .collect::<Result<_, _>>()?;
         Ok(ListPage { rows, next })
     }
@@ -146,27 +150,6 @@ impl Api for Client {
                             && !b"ilou".contains(&byte.to_ascii_lowercase())
                     })
             })
-    }
-}
-
-/// The rows of a page, and where the next one begins. A page that says there is more, but not
-/// where, is half an answer.
-fn rows(
-    mut page: Map<String, Value>,
-    name: &str,
-) -> Result<(Vec<Value>, Option<String>), FetchError> {
-    let Some(Value::Array(rows)) = page.remove(name) else {
-        return Err(malformed(&format!("it has no list of {name}")));
-    };
-    let next = match page.remove("next_cursor") {
-        Some(Value::String(next)) if !next.is_empty() => Some(next),
-        Some(Value::Number(next)) => Some(next.to_string()),
-        _ => None,
-    };
-    match (page.get("has_more").and_then(Value::as_bool), next) {
-        (Some(false), _) => Ok((rows, None)),
-        (Some(true), None) => Err(malformed("it says that there is more, and not where")),
-        (_, next) => Ok((rows, next)),
     }
 }
 

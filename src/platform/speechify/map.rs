@@ -10,21 +10,22 @@ use crate::end_reason::{EndReason, PlatformReason};
 use crate::id::{ConversationId, MessageId, of_content};
 use crate::platform::fields::Fields;
 use crate::platform::naming::Naming;
-use crate::platform::{FetchError, Listed};
+use crate::platform::{Fetched, Listed};
+use crate::time::Timestamp;
 
-/// Maps a conversation, of a single read or of a list.
-pub(super) fn conversation(
+/// Maps a conversation, of a single read, of a list or of a webhook. `or_at` is when it was created
+/// where it says no time of its own.
+pub(in crate::platform) fn conversation(
     answer: Map<String, Value>,
     naming: &Naming,
-) -> Result<(Conversation, Option<PlatformReason>), FetchError> {
+    or_at: Option<Timestamp>,
+) -> Result<(Conversation, Option<PlatformReason>), &'static str> {
     let mut fields = Fields::new(answer);
     let id = fields
         .text("id")
         .and_then(|id| ConversationId::new(&id).ok())
-        .ok_or_else(|| malformed("it has no id"))?;
-    let status = fields
-        .text("status")
-        .ok_or_else(|| malformed("it has no status"))?;
+        .ok_or("it has no id")?;
+    let status = fields.text("status").ok_or("it has no status")?;
     let agent_id = fields.text("agent_id");
     let started_at = fields.time("started_at");
     let ended_at = fields.time("ended_at");
@@ -32,10 +33,11 @@ pub(super) fn conversation(
         .time("created_at")
         .or(started_at)
         .or(ended_at)
-        .ok_or_else(|| malformed("it has no created_at"))?;
+        .or(or_at)
+        .ok_or("it has no created_at")?;
     let mut call = naming
         .blank(id, created_at)
-        .ok_or_else(|| malformed("the source has no name"))?;
+        .ok_or("the source has no name")?;
     call.status = Status::from(&*status);
     call.started_at = started_at;
     call.ended_at = ended_at;
@@ -45,7 +47,7 @@ pub(super) fn conversation(
     fill(&mut call, &mut fields);
     call.agent_id = naming
         .agent_id(agent_id.as_deref(), &call)
-        .ok_or_else(|| malformed("it has no agent, and the source no name"))?;
+        .ok_or("it has no agent, and the source no name")?;
     let reason = fields.text("end_reason").map(|raw| PlatformReason {
         reason: Some(EndReason::from(&*raw)),
         raw,
@@ -91,12 +93,38 @@ fn fill(call: &mut Conversation, fields: &mut Fields) {
     call.user_turn_count = fields.integer("user_turn_count");
 }
 
+/// Maps a conversation that an event tells of by itself: it is over, unless it says otherwise.
+pub(in crate::platform) fn told(
+    mut call: Map<String, Value>,
+    rows: Vec<Value>,
+    naming: &Naming,
+    or_at: Timestamp,
+) -> Result<Fetched, &'static str> {
+    let status = call.entry("status").or_insert(Value::Null);
+    if status.is_null() {
+        *status = Status::Completed.as_str().into();
+    }
+    let (mut conversation, reason) = conversation(call, naming, Some(or_at))?;
+    if conversation.duration_ms.is_none()
+        && let (Some(from), Some(to)) = (conversation.started_at, conversation.ended_at)
+    {
+        conversation.duration_ms = i64::try_from(to.since(from).as_millis()).ok();
+    }
+    let messages = messages(&conversation.id, rows)?;
+    Ok(Fetched {
+        conversation,
+        messages,
+        reason,
+        seen: None,
+    })
+}
+
 /// Maps a row of the list.
-pub(super) fn listed(row: Value, naming: &Naming) -> Result<Listed, FetchError> {
+pub(super) fn listed(row: Value, naming: &Naming) -> Result<Listed, &'static str> {
     let Value::Object(row) = row else {
-        return Err(malformed("a row of it is not an object"));
+        return Err("a row of it is not an object");
     };
-    let (conversation, reason) = conversation(row, naming)?;
+    let (conversation, reason) = conversation(row, naming, None)?;
     Ok(Listed {
         conversation,
         reason,
@@ -104,15 +132,15 @@ pub(super) fn listed(row: Value, naming: &Naming) -> Result<Listed, FetchError> 
 }
 
 /// Maps the messages of all pages, in order. A message that stands on two pages counts once.
-pub(super) fn messages(
+pub(in crate::platform) fn messages(
     conversation: &ConversationId,
     rows: Vec<Value>,
-) -> Result<Vec<Message>, FetchError> {
+) -> Result<Vec<Message>, &'static str> {
     let mut seen = std::collections::HashSet::new();
     let mut messages = Vec::with_capacity(rows.len());
     for (index, row) in rows.into_iter().enumerate() {
         let Value::Object(row) = row else {
-            return Err(malformed("a message of it is not an object"));
+            return Err("a message of it is not an object");
         };
         let message = message(conversation, index, row)?;
         if seen.insert(message.id.clone()) {
@@ -126,7 +154,7 @@ fn message(
     conversation: &ConversationId,
     index: usize,
     row: Map<String, Value>,
-) -> Result<Message, FetchError> {
+) -> Result<Message, &'static str> {
     let mut fields = Fields::new(row);
     let content = fields.prose("content");
     let id = fields
@@ -151,16 +179,12 @@ fn made_id(
     conversation: &ConversationId,
     index: usize,
     content: &str,
-) -> Result<MessageId, FetchError> {
+) -> Result<MessageId, &'static str> {
     let id = of_content(
         "msg_",
         &[conversation.as_str(), &index.to_string(), content],
     );
-    MessageId::new(&id).map_err(|_| malformed("a message of it can't be named"))
-}
-
-fn malformed(why: &str) -> FetchError {
-    FetchError::Malformed(why.to_owned())
+    MessageId::new(&id).map_err(|_| "a message of it can't be named")
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 //! (`platforms.md` §4.4).
 
 use http::HeaderMap;
+use serde_json::{Map, Value};
 
+use super::map;
 use crate::config::SourceConfig;
 use crate::event::{CallEvent, EventKind};
 use crate::id::{AgentId, ConversationId, EventId};
+use crate::platform::fields::object_of;
+use crate::platform::naming::Naming;
 use crate::platform::pick::{Raw, pick, printable};
-use crate::platform::{Classified, Delivery, Webhooks, body_id};
+use crate::platform::{Classified, Delivery, Fetched, Untold, Webhooks, body_id};
 use crate::secret::Secret;
 use crate::signature::explain::{self, Check};
 use crate::signature::{Refusal, Tolerance, prefixed_hmac, timestamped_hmac};
@@ -19,7 +23,7 @@ const FINISHED: [&str; 2] = ["conversation.completed", "conversation.ended"];
 /// The half of Speechify that sends.
 #[derive(Debug)]
 pub struct Sender {
-    source: String,
+    naming: Naming,
     secrets: Vec<Secret>,
     tolerance: Tolerance,
 }
@@ -28,7 +32,7 @@ impl Sender {
     /// The sender of this source's webhooks.
     pub fn of(source: &SourceConfig) -> Self {
         Self {
-            source: source.name.clone(),
+            naming: Naming::of(source, super::NAME),
             secrets: source.webhook.secrets.clone(),
             tolerance: Tolerance::of(source.webhook.tolerance),
         }
@@ -82,7 +86,7 @@ impl Sender {
             .filter(|id| **id != *call.id && !id.starts_with("conv_"))
             .and_then(|id| EventId::new(&id).ok());
         Ok(Classified::Event(Box::new(CallEvent {
-            source: self.source.clone(),
+            source: self.naming.source.clone(),
             event_id: event_id.unwrap_or_else(|| body_id(body)),
             kind: EventKind::Finished,
             occurred_at,
@@ -178,6 +182,45 @@ impl Webhooks for Sender {
         self.event(delivery.payload(), received_at)
             .unwrap_or_else(|why| Classified::Unreadable(why.to_owned()))
     }
+
+    fn told(&self, payload: &[u8], received_at: Timestamp) -> Result<Fetched, Untold> {
+        let body = object_of(payload).ok_or(Untold("it is not a JSON object"))?;
+        let (call, messages) = held(body).ok_or(Untold("it holds no conversation"))?;
+        map::told(call, messages, &self.naming, received_at).map_err(Untold)
+    }
+}
+
+/// The call and its messages, in whichever of the forms of [`Call::find`].
+fn held(mut body: Map<String, Value>) -> Option<(Map<String, Value>, Vec<Value>)> {
+    let mut data = match body.remove("data") {
+        Some(Value::Object(data)) => data,
+        _ => Map::new(),
+    };
+    let messages = [body.remove("messages"), data.remove("messages")];
+    let objects = [
+        body.remove("conversation"),
+        data.remove("object"),
+        data.remove("conversation"),
+    ];
+    let whole = objects.into_iter().flatten().find_map(|value| match value {
+        Value::Object(call) => Some(call),
+        _ => None,
+    });
+    let call = whole.or_else(|| {
+        let id = data
+            .remove("conversation_id")
+            .or(body.remove("conversation_id"))?;
+        data.insert("id".to_owned(), id);
+        Some(data)
+    })?;
+    let messages = messages
+        .into_iter()
+        .flatten()
+        .find_map(|value| match value {
+            Value::Array(rows) => Some(rows),
+            _ => None,
+        });
+    Some((call, messages.unwrap_or_default()))
 }
 
 #[cfg(test)]

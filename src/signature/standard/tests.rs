@@ -26,7 +26,7 @@ fn judge(headers: &HeaderMap, now_secs: i64) -> Result<&str, Refusal> {
     verify(
         headers,
         BODY,
-        &[key(SECRET)],
+        &[SenderKey::Shared(key(SECRET))],
         tolerance,
         Timestamp::from_secs(now_secs),
     )
@@ -126,5 +126,40 @@ fn a_key_is_read_written_and_never_shown() {
             Err(NotAKey),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_private_keys_owner_signs_by_v1a() {
+    // The vector of `platforms.md` §8.
+    const PUBLIC: &str = "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    const SIGNED: &str = "v1a,CnkujwXFUOk59gNZFCCzmJ2MkkC0yKa+OmyYFXFtPnxkRhEkUBAd4PGNNNjLh4huOXNuqy+Eyxud5+wHP2ezBA==";
+    let read = |text: &str| SenderKey::read(&Secret::new(text).unwrap());
+    let judge = |signature: &str, body: &[u8], keys: &[SenderKey]| {
+        let tolerance = Tolerance::of(std::time::Duration::from_mins(5));
+        let now = Timestamp::from_secs(SECS);
+        verify(&headers(signature), body, keys, tolerance, now).is_ok()
+    };
+    let public = read(PUBLIC).unwrap();
+    let shared = read(SECRET).unwrap();
+    for keys in [vec![public.clone()], vec![shared.clone(), public.clone()]] {
+        assert!(judge(SIGNED, BODY, &keys));
+        assert!(judge(
+            &format!("{} {SIGNED}", GOOD.replace('K', "L")),
+            BODY,
+            &keys
+        ));
+    }
+    assert!(!judge(SIGNED, BODY, &[shared]));
+    assert!(!judge(SIGNED, b"{}", std::slice::from_ref(&public)));
+    assert!(!judge(
+        &SIGNED.replace("v1a,", "v1,"),
+        BODY,
+        std::slice::from_ref(&public)
+    ));
+    assert_eq!(format!("{public:?}"), "[secret]");
+    assert_eq!(read("whsk_AAECAwQ="), Err(NotASenderKey::Private));
+    for text in ["whpk_", "whpk_AAEC", "whsec_", "plain text"] {
+        assert_eq!(read(text), Err(NotASenderKey::Unreadable), "{text}");
     }
 }

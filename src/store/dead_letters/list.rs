@@ -102,6 +102,43 @@ pub async fn ids(conn: &mut Conn<'_>, filter: &Filter, limit: i64) -> Result<Vec
     }))
 }
 
+/// What a replay must know of a letter to put it in its place.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Brief {
+    /// Its id.
+    pub id: String,
+    /// Its platform.
+    pub platform: Option<String>,
+    /// The conversation.
+    pub conversation_id: Option<String>,
+    /// Who called.
+    pub caller_identity: Option<String>,
+    /// When it was given up first, in Unix milliseconds.
+    pub first_at: i64,
+    /// When something happened to it last, in Unix milliseconds.
+    pub last_at: i64,
+}
+
+/// The letters behind `after` (a `last_at` and an id), those that have waited longest first; at most
+/// `limit`.
+pub async fn briefs(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    after: (i64, &str),
+    limit: i64,
+) -> Result<Vec<Brief>> {
+    Ok(on!(conn, c => {
+        let mut query = QueryBuilder::new(
+            "SELECT id, platform, conversation_id, caller_identity, first_at, last_at \
+             FROM dead_letters WHERE (last_at, id) > (",
+        );
+        query.push_bind(after.0).push(", ").push_bind(after.1.to_owned()).push(")");
+        conditions(&mut query, filter);
+        query.push(" ORDER BY last_at, id LIMIT ").push_bind(limit);
+        query.build_query_as().fetch_all(c).await?
+    }))
+}
+
 /// How many letters there are.
 pub async fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
     Ok(on!(conn, c => {

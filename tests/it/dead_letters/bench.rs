@@ -27,8 +27,8 @@ use crate::backends::{self, Backend, START};
 
 /// A platform whose bodies nobody can read until somebody has learnt to.
 #[derive(Default)]
-pub(super) struct Learner {
-    pub(super) has_learnt: AtomicBool,
+pub(crate) struct Learner {
+    pub(crate) has_learnt: AtomicBool,
 }
 
 impl Webhooks for Learner {
@@ -69,14 +69,14 @@ impl Webhooks for Learner {
 }
 
 /// A database with a flow on it.
-pub(super) struct Bench {
-    pub(super) flow: Flow,
-    pub(super) learner: Arc<Learner>,
+pub(crate) struct Bench {
+    pub(crate) flow: Flow,
+    pub(crate) learner: Arc<Learner>,
     backend: Backend,
 }
 
 impl Bench {
-    pub(super) async fn all(test: &str) -> Vec<Self> {
+    pub(crate) async fn all(test: &str) -> Vec<Self> {
         let mut benches = Vec::new();
         for backend in backends::all(test).await {
             benches.push(Self::on(backend).await);
@@ -123,28 +123,28 @@ impl Bench {
         }
     }
 
-    pub(super) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         job: impl for<'c> FnOnce(store::Conn<'c>) -> BoxFuture<'c, store::Result<T>> + Send + 'static,
     ) -> T {
         self.backend.db.write(job).await.unwrap()
     }
 
-    pub(super) async fn keep(&self, letter: Letter, at: Timestamp) {
+    pub(crate) async fn keep(&self, letter: Letter, at: Timestamp) {
         self.write(move |mut conn| {
             Box::pin(async move { dead_letters::keep(&mut conn, &letter, at).await })
         })
         .await;
     }
 
-    pub(super) async fn get(&self, id: &str) -> Kept {
+    pub(crate) async fn get(&self, id: &str) -> Kept {
         let id = id.to_owned();
         self.write(move |mut conn| Box::pin(async move { dead_letters::get(&mut conn, &id).await }))
             .await
             .unwrap()
     }
 
-    pub(super) async fn listed(&self, filter: Filter) -> Vec<String> {
+    pub(crate) async fn listed(&self, filter: Filter) -> Vec<String> {
         self.write(move |mut conn| {
             Box::pin(async move {
                 let page = list::list(&mut conn, &filter, &PageRequest::default()).await?;
@@ -162,7 +162,7 @@ impl Bench {
         .await
     }
 
-    pub(super) async fn replay(&self, id: &str) -> Replayed {
+    pub(crate) async fn replay(&self, id: &str) -> Replayed {
         let entry = audit::Entry {
             id: aftercall::id::fresh("audit_", START, self.flow.host.dice.bytes()),
             at: START,
@@ -178,7 +178,7 @@ impl Bench {
     }
 
     /// Takes the one message that waits at the stage, and ends it so.
-    pub(super) async fn work(&self, stage: Stage, verdict: Verdict) -> u32 {
+    pub(crate) async fn work(&self, stage: Stage, verdict: Verdict) -> u32 {
         let mut taken = self.flow.queue.take(stage, 10).await.unwrap();
         let delivery = taken.pop().unwrap();
         assert!(taken.is_empty());
@@ -188,14 +188,14 @@ impl Bench {
     }
 }
 
-pub(super) fn key(n: usize) -> ConversationKey {
+pub(crate) fn key(n: usize) -> ConversationKey {
     ConversationKey {
         owner: Owner::platform("speechify"),
         id: ConversationId::new(&format!("conv_{n}")).unwrap(),
     }
 }
 
-pub(super) fn failed(at: Timestamp) -> Attempt {
+pub(crate) fn failed(at: Timestamp) -> Attempt {
     Attempt {
         at,
         code: "platform_unavailable".to_owned(),
@@ -205,7 +205,7 @@ pub(super) fn failed(at: Timestamp) -> Attempt {
 }
 
 /// A letter of the message that remembers conversation `n`.
-pub(super) fn letter(n: usize) -> Letter {
+pub(crate) fn letter(n: usize) -> Letter {
     let message = Message::remember(key(n), 1);
     Letter {
         id: format!("dl_{n}"),
@@ -223,6 +223,6 @@ pub(super) fn letter(n: usize) -> Letter {
     }
 }
 
-pub(super) fn after(secs: u64) -> Timestamp {
+pub(crate) fn after(secs: u64) -> Timestamp {
     START.plus(Duration::from_secs(secs))
 }

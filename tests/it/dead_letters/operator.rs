@@ -71,13 +71,22 @@ async fn letters_are_found_understood_and_put_back_to_work() {
     assert_eq!(shown["platform"], "speechify");
     let still = json_of(&server, &["replay", parked]);
     assert_eq!(
-        (&still["state"], &still["code"]),
-        (&json!("dead"), &json!("unreadable_body"))
+        (&still["status"], &still["failed"]),
+        (&json!("completed"), &json!(1))
     );
     assert_eq!(json_of(&server, &["discard", parked])["state"], "discarded");
 
     let dry = json_of(&server, &["replay", "--code", "not_over", "--dry-run"]);
-    assert_eq!(dry["groups"][0]["count"], 1);
+    assert_eq!(
+        (&dry["total"], &dry["effects"]["would_fail"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(
+        dry["examples"][0]["note"]
+            .as_str()
+            .unwrap()
+            .starts_with("not_over")
+    );
     let unasked = dead(&server, &["replay", "--code", "not_over"]);
     assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
     let before = wait_for(&server, "dead", 1).await["dead_letters"][0].take();
@@ -85,15 +94,28 @@ async fn letters_are_found_understood_and_put_back_to_work() {
 
     // The platform still says so: the same letter, with one attempt more.
     let replay = ["replay", "--code", "not_over", "--yes"];
-    assert_eq!(json_of(&server, &replay)["queued"], 1);
+    assert_eq!(json_of(&server, &replay)["failed"], 1);
     let again = wait_for(&server, "dead", 1).await["dead_letters"][0].take();
     assert_eq!(again["id"], before["id"]);
     let attempts = |letter: &Value| letter["attempts"].as_array().unwrap().len();
     assert_eq!(attempts(&again), attempts(&before) + 1);
 
     call["status"] = json!("completed");
-    platform.add(call, talk("Hello."));
-    assert_eq!(json_of(&server, &replay)["queued"], 1);
+    platform.add(call, talk("My name is Dana Cruz."));
+    let dry = json_of(&server, &["replay", "--code", "not_over", "--dry-run"]);
+    assert_eq!(dry["effects"]["would_run"], 1);
+    assert_eq!(
+        dry["effects"]["end_reason_changes"],
+        json!([{"from": null, "to": "caller_hangup", "count": 1}])
+    );
+    assert_eq!(dry["effects"]["would_add_facts"], 1);
+    let (_, none) = server.get("/v1/conversations").await;
+    assert_eq!(none["conversations"], json!([]), "looking changes nothing");
+    let done = json_of(&server, &replay);
+    assert_eq!(
+        (&done["status"], &done["succeeded"]),
+        (&json!("completed"), &json!(1))
+    );
     wait_for(&server, "resolved", 1).await;
     let call = server.wait_for(&id, Duration::from_secs(15)).await;
     assert_eq!(call["end_reason"], "caller_hangup");

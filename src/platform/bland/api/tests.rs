@@ -10,7 +10,7 @@ use crate::secret::Secret;
 
 fn api(server: &MockServer) -> Client {
     let config = source(PlatformName::Bland, Some(&server.uri()));
-    let auth = Auth::Bare(Secret::new("key_planted").unwrap());
+    let auth = Auth::Header("authorization", Secret::new("key_planted").unwrap());
     Client::new(&config, Rest::new(&server.uri(), auth, client()).unwrap())
 }
 

@@ -2,7 +2,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::conversation::Presence;
-use crate::platform::Fetched;
 use crate::platform::tests::shared_fixture;
 use crate::time::Timestamp;
 
@@ -20,7 +19,7 @@ fn fetched(body: &Value) -> Fetched {
     let Value::Object(body) = body.clone() else {
         panic!("an object")
     };
-    let (conversation, reason) = conversation(body, &naming(None)).unwrap();
+    let (conversation, reason) = conversation(body, &naming(None), None).unwrap();
     Fetched {
         conversation,
         messages: Vec::new(),
@@ -166,7 +165,7 @@ fn the_agent_is_never_empty() {
         body["agent_id"] = json!(said);
         body["transport"] = json!(transport);
         let Value::Object(body) = body else { panic!() };
-        let (call, _) = conversation(body, &naming(agent)).unwrap();
+        let (call, _) = conversation(body, &naming(agent), None).unwrap();
         assert_eq!(call.agent_id.as_str(), expected);
     }
 }

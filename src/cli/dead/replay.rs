@@ -1,0 +1,287 @@
+//! `aftercall dead replay`: looked at, confirmed, and watched.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::filter::Filter;
+use crate::cli::client::{Client, Remote};
+use crate::cli::output::{self, Format, field, grouped};
+use crate::cli::{Globals, WrongUsage, replays};
+
+/// Letters that go first of a long replay, unless told otherwise.
+const CANARY: u64 = 10;
+
+/// A replay of more letters has a canary unless told otherwise.
+const LONG: u64 = 50;
+
+/// Letters a second unless told otherwise.
+const RATE: f64 = 10.0;
+
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[command(after_help = "Examples:
+  aftercall dead replay dl_3k9q0v5e2m8x1c7b4n6z0a2s4d
+  aftercall dead replay --code platform_unavailable --dry-run
+  aftercall dead replay --stage finalize --since 2h --canary 10 --rate 50")]
+pub(in crate::cli) struct Replay {
+    #[command(flatten)]
+    remote: Remote,
+    /// These letters
+    #[arg(value_name = "ID")]
+    named: Vec<String>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Letters a second
+    #[arg(long, value_name = "N", default_value_t = RATE, value_parser = rate)]
+    rate: f64,
+    /// Letters that go first, and whose verdicts are awaited [default: 10 of more than 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    canary: Option<u32>,
+    /// Send the canary and nothing else
+    #[arg(long, requires = "canary")]
+    canary_only: bool,
+    /// Stop when this share of the canary, or of the last 50, fails again
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    stop_at_failure_rate: f64,
+    /// Don't ask whether that is meant
+    #[arg(long)]
+    yes: bool,
+    /// Don't wait until it is over; `aftercall replays show` says how far it is
+    #[arg(long)]
+    detach: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=10_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected letters a second, from 0.001 to 10000".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1".to_owned()),
+    }
+}
+
+pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<ExitCode> {
+    let client = Client::new(globals, &args.remote)?;
+    let format = args.remote.output.format();
+    let named = !args.named.is_empty();
+    args.filter.ids.append(&mut args.named);
+    if args.dry_run {
+        let found = preview(&client, &args.filter).await?;
+        match format {
+            Format::Json => output::json(&found)?,
+            Format::Table => show(&found)?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !named && !args.yes && !is_meant(&client, &args).await? {
+        output::note("Nothing was done.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let canary = match args.canary {
+        Some(canary) => u64::from(canary),
+        None => canary_of(count(&client, &args.filter).await?),
+    };
+    let body = json!({
+        "filter": args.filter.body(),
+        "rate": args.rate,
+        "canary": canary,
+        "canary_only": args.canary_only,
+        "stop_at_failure_rate": args.stop_at_failure_rate,
+    });
+    let job = client.post(&["v1", "replays"], &[], &body).await?;
+    if job["total"] == 0 {
+        match format {
+            Format::Json => output::json(&job)?,
+            Format::Table => output::say("No letters match.")?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let id = field(&job, "id");
+    if args.detach {
+        match format {
+            Format::Json => output::json(&job)?,
+            Format::Table => output::say(&format!("{id} runs: aftercall replays show {id}"))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if io::stderr().is_terminal() {
+        output::note(&format!("{id} runs, also when you stop watching."));
+    }
+    replays::follow(&client, &id, format).await
+}
+
+fn canary_of(letters: u64) -> u64 {
+    if letters > LONG { CANARY } else { 0 }
+}
+
+async fn count(client: &Client, filter: &Filter) -> anyhow::Result<u64> {
+    let found = super::groups(client, filter).await?;
+    Ok(super::letters_of(&found))
+}
+
+async fn preview(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
+    let body = json!({"filter": filter.body(), "dry_run": true});
+    Ok(client.post(&["v1", "replays"], &[], &body).await?)
+}
+
+/// Says what will happen, and asks whoever sits at the terminal. Where nobody does, the answer must
+/// be in the command.
+async fn is_meant(client: &Client, args: &Replay) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        let text = "this would replay every letter of the filter: say --yes, or look first with \
+             --dry-run";
+        return Err(WrongUsage(text.to_owned()).into());
+    }
+    let found = preview(client, &args.filter).await?;
+    let total = found["total"].as_u64().unwrap_or(0);
+    if total == 0 {
+        output::say("No letters match.")?;
+        return Ok(false);
+    }
+    show(&found)?;
+    let canary = args.canary.map_or_else(|| canary_of(total), u64::from);
+    let mut error = io::stderr().lock();
+    write!(error, "\n{} [y/N] ", question(total, args.rate, canary))?;
+    error.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// As `Replay 4,012 letters, 10 of them first, at 10 a second (about 7 min)?`
+fn question(total: u64, rate: f64, canary: u64) -> String {
+    let letters = if total == 1 { "letter" } else { "letters" };
+    let first = if canary > 0 && canary < total {
+        format!(", {canary} of them first")
+    } else {
+        String::new()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "it is said about how long")]
+    let seconds = total as f64 / rate;
+    let long = if seconds < 90.0 {
+        format!("{:.0} s", seconds.ceil())
+    } else if seconds < 5_400.0 {
+        format!("{:.0} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3_600.0)
+    };
+    format!(
+        "Replay {} {letters}{first}, at {rate} a second (about {long})?",
+        grouped(total)
+    )
+}
+
+/// What would happen, letter by letter, and altogether.
+fn show(found: &Value) -> anyhow::Result<()> {
+    let mut table = output::table(&["letter", "stage", "conversation", "effect", "note"]);
+    for example in found["examples"].as_array().into_iter().flatten() {
+        table.add_row([
+            field(example, "id"),
+            field(example, "stage"),
+            field(example, "conversation_id"),
+            field(example, "effect"),
+            note(example),
+        ]);
+    }
+    output::rows(&table, "No letters match.")?;
+    if found["total"] != 0 {
+        output::say(&format!("\n{}", summary(found)))?;
+    }
+    Ok(())
+}
+
+fn note(example: &Value) -> String {
+    let mut parts = Vec::new();
+    let reason = &example["end_reason"];
+    if reason.is_object() {
+        let word = |name: &str| Some(field(reason, name)).filter(|word| !word.is_empty());
+        let none = || "none".to_owned();
+        parts.push(format!(
+            "end reason {} to {}",
+            word("from").unwrap_or_else(none),
+            word("to").unwrap_or_else(none)
+        ));
+    }
+    match example["facts"].as_u64() {
+        None | Some(0) => {}
+        Some(1) => parts.push("1 fact more".to_owned()),
+        Some(facts) => parts.push(format!("{facts} facts more")),
+    }
+    parts.extend(Some(field(example, "note")).filter(|note| !note.is_empty()));
+    parts.join("; ")
+}
+
+fn summary(found: &Value) -> String {
+    let effects = &found["effects"];
+    let number = |name: &str| effects[name].as_u64().unwrap_or(0);
+    let total = found["total"].as_u64().unwrap_or(0);
+    let mut text = format!("{} {}", grouped(total), plural(total));
+    if number("looked_at") < total {
+        text = format!("{text}; of the {} looked at,", grouped(number("looked_at")));
+    } else {
+        text.push(':');
+    }
+    let parts: Vec<_> = [
+        ("would_run", "would run"),
+        ("already_done", "have nothing left to do"),
+        ("would_fail", "would fail again"),
+        ("would_change_end_reason", "would change an end reason"),
+        ("would_add_facts", "facts would be added"),
+    ]
+    .into_iter()
+    .filter(|(name, _)| number(name) > 0)
+    .map(|(name, words)| format!("{} {words}", grouped(number(name))))
+    .collect();
+    format!("{text} {}", parts.join(", "))
+}
+
+fn plural(letters: u64) -> &'static str {
+    if letters == 1 { "letter" } else { "letters" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_says_what_will_happen() {
+        assert_eq!(
+            question(4_012, 10.0, 10),
+            "Replay 4,012 letters, 10 of them first, at 10 a second (about 7 min)?"
+        );
+        assert_eq!(
+            question(1, 0.5, 0),
+            "Replay 1 letter, at 0.5 a second (about 2 s)?"
+        );
+        assert!(question(50_000, 1.0, 10).ends_with("(about 13.9 h)?"));
+    }
+
+    #[test]
+    fn effects_are_told_in_words() {
+        let found = json!({
+            "total": 4_012,
+            "effects": {"looked_at": 100, "would_run": 90, "already_done": 10, "would_fail": 0},
+        });
+        assert_eq!(
+            summary(&found),
+            "4,012 letters; of the 100 looked at, 90 would run, 10 have nothing left to do"
+        );
+        let example = json!({
+            "end_reason": {"from": null, "to": "caller_hangup"}, "facts": 2, "note": null,
+        });
+        assert_eq!(
+            note(&example),
+            "end reason none to caller_hangup; 2 facts more"
+        );
+    }
+}

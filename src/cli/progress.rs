@@ -1,0 +1,73 @@
+//! A line on standard error that shows how far long work is, where that is a terminal.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Cells that the bar has.
+const CELLS: usize = 24;
+
+/// A progress bar; silent where nobody watches.
+#[derive(Debug)]
+pub(super) struct Bar {
+    watched: bool,
+    width: usize,
+}
+
+impl Bar {
+    /// A bar on standard error.
+    pub(super) fn new() -> Self {
+        Self {
+            watched: io::stderr().is_terminal(),
+            width: 0,
+        }
+    }
+
+    /// Draws how far it is, over what was drawn before.
+    pub(super) fn draw(&mut self, done: u64, total: u64, more: &str) {
+        if !self.watched {
+            return;
+        }
+        let line = line(done, total, more);
+        let width = line.chars().count();
+        let gap = self.width.saturating_sub(width);
+        self.width = width;
+        // A progress line that can't be written is no reason to stop.
+        let mut out = io::stderr().lock();
+        let _ = write!(out, "\r{line}{:gap$}", "");
+        let _ = out.flush();
+    }
+
+    /// Ends the line, so that what follows has its own.
+    pub(super) fn end(&mut self) {
+        if self.watched && self.width > 0 {
+            let _ = writeln!(io::stderr().lock());
+            self.width = 0;
+        }
+    }
+}
+
+fn line(done: u64, total: u64, more: &str) -> String {
+    let (share, percent) = if total == 0 {
+        (CELLS as u64, 100)
+    } else {
+        let done = done.min(total);
+        (done * CELLS as u64 / total, done * 100 / total)
+    };
+    let full = usize::try_from(share).unwrap_or(CELLS);
+    let bar = format!("{}{}", "#".repeat(full), "-".repeat(CELLS - full));
+    format!("  [{bar}] {percent:>3} %  {more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_full_as_the_work_is_done() {
+        assert_eq!(line(0, 10, "x"), format!("  [{}]   0 %  x", "-".repeat(24)));
+        let half = format!("  [{}{}]  50 %  x", "#".repeat(12), "-".repeat(12));
+        assert_eq!(line(5, 10, "x"), half);
+        let full = format!("  [{}] 100 %  x", "#".repeat(24));
+        assert_eq!(line(10, 10, "x"), full);
+        assert_eq!((line(11, 10, "x"), line(0, 0, "x")), (full.clone(), full));
+    }
+}

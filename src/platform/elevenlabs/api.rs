@@ -1,0 +1,75 @@
+//! ElevenLabs' conversation API (`platforms.md` §2.3 and §2.4).
+
+use async_trait::async_trait;
+
+use super::map;
+use crate::config::SourceConfig;
+use crate::id::ConversationId;
+use crate::platform::naming::Naming;
+use crate::platform::paged::rows;
+use crate::platform::rest::{Rest, malformed, object};
+use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
+
+/// The path that all routes begin with.
+const CONVERSATIONS: [&str; 3] = ["v1", "convai", "conversations"];
+
+/// Rows a page, the most that the platform gives.
+const PAGE_SIZE: &str = "100";
+
+/// The half of ElevenLabs that answers.
+#[derive(Debug)]
+pub struct Client {
+    rest: Rest,
+    naming: Naming,
+}
+
+impl Client {
+    /// The API of this source.
+    pub(in crate::platform) fn new(source: &SourceConfig, rest: Rest) -> Self {
+        Self {
+            rest,
+            naming: Naming::of(source, super::NAME),
+        }
+    }
+}
+
+#[async_trait]
+impl Api for Client {
+    fn platform(&self) -> &'static str {
+        super::NAME
+    }
+
+    async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
+        let [v1, convai, conversations] = CONVERSATIONS;
+        let path = [v1, convai, conversations, id.as_str()];
+        let answer = object(self.rest.get(&path, &[]).await?)?;
+        let fetched = map::call(answer, &self.naming, None).map_err(malformed)?;
+        if fetched.conversation.id != *id {
+            return Err(malformed(
+                "it is another conversation than the one asked for",
+            ));
+        }
+        Ok(fetched)
+    }
+
+    /// Not narrowed by caller: the list knows `user_id` alone, and phones are known by their number.
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
+        let cursor = query.cursor.as_deref();
+        let mut pairs = vec![("page_size", PAGE_SIZE)];
+        pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let page = object(self.rest.get(&CONVERSATIONS, &pairs).await?)?;
+        let (rows, next) = rows(page, "conversations", &["next_cursor"], cursor)?;
+        let rows = rows
+            .into_iter()
+            .map(|row| map::listed(row, &self.naming).map_err(malformed))
+            .collect::<Result<_, _>>()?;
+        Ok(ListPage { rows, next })
+    }
+
+    fn is_conversation_id(&self, text: &str) -> bool {
+        text.starts_with("conv_") && text.len() > "conv_".len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! How fast a job sends, and when it stops by itself: rules without I/O.
+
+use std::time::Duration;
+
+use crate::store::replays::{Job, Status};
+use crate::time::Timestamp;
+
+/// Verdicts that the failure rate of a running job is taken from (product contract §11).
+pub(super) const WINDOW: i64 = 50;
+
+/// Letters on their way at the most, whatever the rate: what fails is seen before more is sent.
+const IN_FLIGHT: (f64, f64) = (50.0, 5_000.0);
+
+/// A token bucket: letters that may be sent now.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    rate: f64,
+    tokens: f64,
+    filled_at: Timestamp,
+}
+
+impl Bucket {
+    /// A bucket that lets one letter go at once.
+    pub(super) fn new(rate: f64, now: Timestamp) -> Self {
+        Self {
+            rate,
+            tokens: 1.0,
+            filled_at: now,
+        }
+    }
+
+    /// How many letters may be sent now. What a second of standing still has saved up, at the most.
+    pub(super) fn available(&mut self, now: Timestamp) -> i64 {
+        self.tokens += self.rate * now.since(self.filled_at).as_secs_f64();
+        self.tokens = self.tokens.min(self.rate.max(1.0));
+        self.filled_at = now;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rates are bounded: a bucket holds thousands at the most"
+        )]
+        let whole = self.tokens.floor() as i64;
+        whole
+    }
+
+    /// Letters were sent.
+    pub(super) fn take(&mut self, letters: i64) {
+        self.tokens -= as_f64(letters);
+    }
+
+    /// How long until the next letter may be sent.
+    pub(super) fn next(&self) -> Duration {
+        let missing = (1.0 - self.tokens).max(0.0) / self.rate;
+        Duration::try_from_secs_f64(missing).unwrap_or(Duration::MAX)
+    }
+}
+
+/// How many more letters may be on their way.
+pub(super) fn room(job: &Job) -> i64 {
+    let (least, most) = IN_FLIGHT;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is clamped to thousands"
+    )]
+    let cap = job.plan.rate.clamp(least, most) as i64;
+    let room = cap - job.in_flight();
+    if job.in_canary {
+        room.min(job.canary_left)
+    } else {
+        room
+    }
+}
+
+/// What the verdicts so far make of a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdicts {
+    /// Since the canary set out: all, and those that failed.
+    pub(super) canary: (i64, i64),
+    /// The latest of them, [`WINDOW`] at the most: all, and those that failed.
+    pub(super) last: (i64, i64),
+    /// Whether letters are still to be sent.
+    pub(super) left: bool,
+}
+
+/// Moves a running job on: past its canary, to its end, or to a stop.
+pub(super) fn judge(job: &mut Job, verdicts: Verdicts, now: Timestamp) {
+    if job.status != Status::Running {
+        return;
+    }
+    let limit = job.plan.stop_at_failure_rate;
+    let passes = |failed: i64, of: i64| of > 0 && as_f64(failed) > limit * as_f64(of);
+    let idle = job.in_flight() == 0;
+    if job.in_canary {
+        let (judged, failed) = verdicts.canary;
+        // It need not be waited for to its end, once too many have failed of all that it can be.
+        let size = judged + job.in_flight() + job.canary_left;
+        let over = idle && (job.canary_left == 0 || !verdicts.left);
+        if passes(failed, if over { judged } else { size }) {
+            return end(
+                job,
+                Status::Stopped,
+                stopped("the canary", judged, failed),
+                now,
+            );
+        }
+        if over {
+            job.in_canary = false;
+            if job.plan.canary_only {
+                return end(job, Status::Completed, String::new(), now);
+            }
+        }
+    }
+    let (judged, failed) = verdicts.last;
+    if judged >= WINDOW && passes(failed, judged) {
+        end(
+            job,
+            Status::Stopped,
+            stopped("the last", judged, failed),
+            now,
+        );
+    } else if idle && !verdicts.left {
+        end(job, Status::Completed, String::new(), now);
+    }
+}
+
+fn end(job: &mut Job, status: Status, reason: String, now: Timestamp) {
+    job.status = status;
+    job.reason = reason;
+    job.updated_at = now;
+    if status.is_over() {
+        job.finished_at = Some(now);
+    }
+}
+
+fn stopped(of: &str, judged: i64, failed: i64) -> String {
+    format!("{failed} of {of} {judged} letters failed again: mend their cause, then resume")
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of letters stay far below 2^52"
+)]
+fn as_f64(number: i64) -> f64 {
+    number as f64
+}

@@ -4,9 +4,13 @@ CARGO ?= cargo
 DENY_VERSION := 0.20.2
 TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
+FUZZ_VERSION := 0.13.2
+FUZZ := $(TOOLS)/bin/cargo-fuzz
+# How long each of the three targets is searched.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint deny bench eval
+.PHONY: help demo test chaos fuzz lint deny bench eval
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +26,18 @@ chaos: ## the failure suite with twenty thousand events a run, and its table
 	@rm -f target/tmp/failures.md
 	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --locked --test it -- failures::
 	@cat target/tmp/failures.md
+
+# The stable compiler will do. What is found stays under target/; what breaks something belongs into
+# fuzz/corpus, which `make test` holds to.
+fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body or room name that breaks something
+	@for target in headers bodies rooms; do \
+		mkdir -p target/fuzz/corpus/$$target && \
+		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run \
+			--fuzz-dir fuzz --target-dir target/fuzz -s none -O -a $$target \
+			$(CURDIR)/target/fuzz/corpus/$$target $(CURDIR)/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=65536 \
+			|| exit 1; \
+	done
 
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check
@@ -46,3 +62,7 @@ $(DENY)-$(DENY_VERSION):
 	else \
 		$(CARGO) install --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny && mv $(DENY) $@; \
 	fi
+
+$(FUZZ)-$(FUZZ_VERSION):
+	@mkdir -p $(@D)
+	$(CARGO) install --locked --root $(TOOLS) --version $(FUZZ_VERSION) cargo-fuzz && mv $(FUZZ) $@ && cp $@ $(FUZZ)

@@ -1,5 +1,5 @@
-//! Simulated platforms: Speechify's REST API and signed webhooks, LiveKit's room events, and calls
-//! to play on them. For `aftercall demo`, `aftercall simulate`, load, and tests.
+//! Simulated platforms: Speechify's REST API and signed webhooks, LiveKit's room events, the others'
+//! webhooks and APIs, and calls to play on them. For `aftercall demo`, `aftercall simulate`, load, and tests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::secret::Secret;
 
 pub mod book;
+pub mod foreign;
 pub mod livekit;
 pub mod load;
 pub mod play;
@@ -67,7 +68,7 @@ pub fn serve(
 ) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let stop = host.stop.clone().cancelled_owned();
-    let router = speechify::router(platform);
+    let router = foreign::desk::router(&platform.desk).merge(speechify::router(platform));
     host.spawn(async move {
         // Serving ends with the host; until then axum retries what accepting can fail of.
         let _ = axum::serve(listener, router)
@@ -77,14 +78,22 @@ pub fn serve(
     Ok(address)
 }
 
-/// The two `[[sources]]` that make aftercall take the simulated calls, as TOML.
+/// Enters a cast call into the book of its platform, with what goes wrong when it is asked for.
+pub fn enter(platform: &speechify::Platform, take: &script::Take) {
+    match take.script.platform() {
+        Some(other) => platform.desk.enter(other, take.record.clone()),
+        None => platform.book.enter(take.record.clone(), take.script.faults),
+    }
+}
+
+/// The `[[sources]]` that make aftercall take the simulated calls, as TOML.
 pub fn sources_toml(api_address: SocketAddr) -> String {
     let account = Account::simulated();
     let webhook_secret = account.webhook_secret.expose();
     let livekit_key = account.livekit_key;
     let livekit_secret = account.livekit_secret.expose();
     let api_token = account.api_token.expose();
-    format!(
+    let voice = format!(
         r#"[[sources]]
 name = "{VOICE_SOURCE}"
 platform = "speechify"
@@ -101,5 +110,9 @@ api.platform = "speechify"
 api.base_url = "http://{api_address}"
 api.token = "{api_token}"
 "#
-    )
+    );
+    let base_url = format!("http://{api_address}");
+    let (secret, token) = (&account.webhook_secret, &account.api_token);
+    let others = foreign::Foreign::ALL.map(|other| other.source_toml(&base_url, secret, token));
+    voice + &others.concat()
 }

@@ -11,6 +11,8 @@ use futures::stream::FuturesUnordered;
 use super::{Globals, output};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
+use crate::simulate::enter;
+use crate::simulate::foreign::Foreign;
 use crate::simulate::script::{self, Take};
 
 mod judge;
@@ -80,13 +82,15 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 async fn perform(stage: &Stage) -> anyhow::Result<Report> {
     let clock = &stage.host.clock;
     let begun = clock.now();
+    let carriers = script::foreign()?.into_iter();
+    let carriers = carriers.filter(|script| script.platform() == Some(Foreign::Twilio));
     let takes = script::all()?
         .iter()
+        .chain(&carriers.collect::<Vec<_>>())
         .map(|script| script.take("demo", begun))
         .collect::<Result<Vec<Take>, _>>()?;
     for take in &takes {
-        let book = &stage.platform.book;
-        book.enter(take.record.clone(), take.script.faults);
+        enter(&stage.platform, take);
     }
     let deadline = begun.plus(DEADLINE);
     let mut calls: FuturesUnordered<_> = (0_u32..)
@@ -116,7 +120,7 @@ fn greeting(stage: &Stage) -> String {
     format!(
         "aftercall demo: finished calls go in, settled and remembered calls come out\n\
          \n\
-         \x20 platform   {platform}   simulated: Speechify's API and webhooks, LiveKit's room events\n\
+         \x20 platform   {platform}   simulated: Speechify's and Twilio's APIs and webhooks, LiveKit's room events\n\
          \x20 aftercall  {url}   receiver, worker and API; queue and records in SQLite\n\
          \x20 data       {folder}\n\
          \n\

@@ -17,7 +17,7 @@ use crate::simulate::load::{Disorder, templates};
 use crate::simulate::play::play;
 use crate::simulate::sender::Sender;
 use crate::simulate::speechify::{Largest, Platform};
-use crate::simulate::{Account, script, serve, sources_toml};
+use crate::simulate::{Account, enter, script, serve, sources_toml};
 
 mod fill;
 
@@ -134,11 +134,11 @@ async fn scripted(
     platform: &Platform,
     sender: &Sender,
 ) -> anyhow::Result<()> {
-    for script in script::all()? {
+    for script in script::all()?.into_iter().chain(script::foreign()?) {
         // Every run makes calls of its own, unless the same seed and second are played twice.
         let salt = format!("scripted {} {}", args.seed, host.now().as_secs());
         let take = script.take(&salt, host.now())?;
-        platform.book.enter(take.record.clone(), script.faults);
+        enter(platform, &take);
         let answers: Vec<String> = play(&take, sender, &host.clock)
             .await
             .into_iter()

@@ -101,6 +101,21 @@ impl Book {
         .map(|(_, row)| row)
     }
 
+    /// The call of this id.
+    pub fn record(&self, id: &str) -> Option<Record> {
+        let pages = self.open();
+        let created_at = *pages.creation_of.get(id)?;
+        let entry = pages.by_creation.get(&(created_at, id.to_owned()))?;
+        Some(entry.record.clone())
+    }
+
+    /// Some calls, newest first.
+    pub fn newest(&self, from: usize, limit: usize) -> Vec<Record> {
+        let pages = self.open();
+        let all = pages.by_creation.values().rev().skip(from).take(limit);
+        all.map(|entry| entry.record.clone()).collect()
+    }
+
     fn ask<T>(&self, id: &str, answer: impl FnOnce(&mut Entry) -> T) -> Asked<T> {
         let mut pages = self.open();
         let Some(created_at) = pages.creation_of.get(id).copied() else {

@@ -71,6 +71,7 @@ fn body(take: &Take, sending: &Sending, now: Timestamp) -> Vec<u8> {
             livekit::body(call, &RoomEvent::Left { reason: reason() }, now)
         }
         EventName::RoomFinished => livekit::body(call, &RoomEvent::Finished, now),
+        EventName::Over(platform) => return platform.body(call, now),
     };
     let mut bytes = body.to_string().into_bytes();
     if sending.event == EventName::Truncated {
@@ -89,6 +90,9 @@ fn sign(take: &Take, sending: &Sending, body: Vec<u8>, now: Timestamp) -> Webhoo
             genuine
         }
     };
+    if let EventName::Over(platform) = sending.event {
+        return platform.webhook(body, pick(&account.webhook_secret), now);
+    }
     if sending.event.is_livekit() {
         let secret = pick(&account.livekit_secret);
         let mut headers = signing::livekit(account.livekit_key, secret, &body, now);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::foreign::Foreign;
 use super::livekit::tagged;
 use super::record::{Faults, Record};
 use crate::conversation::{Status, Transport};
@@ -113,12 +114,15 @@ pub enum EventName {
     ParticipantLeft,
     /// LiveKit's `room_finished`.
     RoomFinished,
+    /// What another platform says when a call is over.
+    #[serde(untagged)]
+    Over(Foreign),
 }
 
 impl EventName {
     /// Whether LiveKit sends it, rather than Speechify.
     pub fn is_livekit(self) -> bool {
-        !matches!(self, Self::Completed | Self::Truncated)
+        !matches!(self, Self::Completed | Self::Truncated | Self::Over(_))
     }
 }
 
@@ -232,11 +236,41 @@ pub fn all() -> Result<Vec<Script>, serde_json::Error> {
     .collect()
 }
 
+/// One call of each other platform.
+pub fn foreign() -> Result<Vec<Script>, serde_json::Error> {
+    [
+        include_str!("calls/retell.json"),
+        include_str!("calls/vapi.json"),
+        include_str!("calls/bland.json"),
+        include_str!("calls/telnyx.json"),
+        include_str!("calls/twilio.json"),
+        include_str!("calls/vonage.json"),
+        include_str!("calls/plivo.json"),
+    ]
+    .into_iter()
+    .map(serde_json::from_str)
+    .collect()
+}
+
 impl Script {
+    /// The platform whose call it is, where that is neither Speechify nor LiveKit.
+    pub fn platform(&self) -> Option<Foreign> {
+        self.sends.iter().find_map(|sending| match sending.event {
+            EventName::Over(platform) => Some(platform),
+            _ => None,
+        })
+    }
+
     /// Casts the script: every id follows from `salt` and the script's name, every time from `now`.
     pub fn take(&self, salt: &str, now: Timestamp) -> Result<Take, NotAnId> {
         let call = &self.call;
-        let id = ConversationId::new(&of_content("conv_", &[salt, &self.name]))?;
+        // Other platforms have ids of other forms.
+        let prefix = if self.platform().is_some() {
+            ""
+        } else {
+            "conv_"
+        };
+        let id = ConversationId::new(&of_content(prefix, &[salt, &self.name]))?;
         let ended_at = now.minus(Duration::from_secs(call.ended_ago_s));
         let lasted = call.lasted_s.map(Duration::from_secs);
         let started_at = lasted.map(|lasted| ended_at.minus(lasted));

@@ -26,3 +26,20 @@ pub fn speechify_legacy(secret: &Secret, body: &[u8], now: Timestamp) -> Headers
 pub fn livekit(key: &str, secret: &Secret, body: &[u8], now: Timestamp) -> Headers {
     vec![(jwt::HEADER, jwt::sign(key, secret, body, now))]
 }
+
+/// A form, with everything but letters and digits escaped.
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect()
+    };
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
+        .collect();
+    pairs.join("&")
+}

@@ -13,7 +13,9 @@ use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::Account;
 use super::book::{Asked, Book};
+use super::foreign::Desk;
 use super::load::Lot;
 use crate::id::canonical;
 
@@ -27,6 +29,8 @@ use query::{ListFilter, MessagesQuery};
 pub struct Platform {
     /// The calls.
     pub book: Book,
+    /// The other platforms' calls, which are answered for at the same address.
+    pub desk: Arc<Desk>,
     /// The bearer token that it asks for.
     pub token: String,
     /// The largest pages that it gives, whatever is asked for.
@@ -64,6 +68,7 @@ impl Platform {
     pub fn new(token: &str, largest: Largest) -> Self {
         Self {
             book: Book::default(),
+            desk: Arc::new(Desk::new(&Account::simulated().api_token)),
             token: token.to_owned(),
             largest,
             failure_rate: 0.0,

@@ -372,3 +372,84 @@ async fn later_events_fill_in_what_the_first_left_open() {
         .1;
     assert_eq!(messages["messages"][0]["role"], "user", "{messages}");
 }
+
+#[tokio::test]
+async fn the_simulated_platforms_play_their_calls_and_answer_for_them() {
+    use std::sync::Arc;
+
+    use aftercall::host::{Clock, Host};
+    use aftercall::platform::{self, ListQuery};
+    use aftercall::simulate::sender::Sender;
+    use aftercall::simulate::speechify::{self, Largest};
+    use aftercall::simulate::{self, Account, play, script};
+
+    let host = Host::new(Clock::System);
+    let token = Account::simulated().api_token;
+    let simulated = Arc::new(speechify::Platform::new(
+        token.expose(),
+        Largest::DOCUMENTED,
+    ));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = simulate::serve(&host, listener, Arc::clone(&simulated)).unwrap();
+    let settings = format!(
+        "[finalize]\ngrace = \"0s\"\nrecheck = []\n{}",
+        simulate::sources_toml(address)
+    );
+    let server = Server::start(&Platform::start().await, &settings).await;
+    let sender = Sender::new(&server.url, Clock::System).unwrap();
+    let mut ids = std::collections::HashMap::new();
+    for script in script::foreign().unwrap() {
+        let take = script.take("it", Clock::System.now()).unwrap();
+        simulate::enter(&simulated, &take);
+        let played = play::play(&take, &sender, &Clock::System).await;
+        assert_eq!(
+            played[0].reply.body["status"], "accepted",
+            "{}",
+            script.name
+        );
+        let id = take.record.id.as_str().to_owned();
+        let call = server.wait_for(&id, Duration::from_secs(20)).await;
+        let known = script.expect.known.as_ref().unwrap();
+        assert_eq!(call["end_reason"], known.end_reason.as_str(), "{call}");
+        assert_eq!(call["end_reason_source"], known.source.as_str(), "{call}");
+        assert_eq!(
+            call["caller_identity"],
+            take.record
+                .to_number
+                .as_deref()
+                .filter(|_| {
+                    take.record.transport == aftercall::conversation::Transport::SipOutbound
+                })
+                .or(take.record.from_number.as_deref())
+                .unwrap(),
+            "{call}"
+        );
+        ids.insert(format!("simulated-{}", script.name), id);
+    }
+
+    // What was played is what the lists say, in the words of each API.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("aftercall.toml");
+    std::fs::write(&file, simulate::sources_toml(address)).unwrap();
+    let overrides = aftercall::config::Overrides {
+        config: Some(file),
+        ..Default::default()
+    };
+    let config = aftercall::config::Config::load_with(&overrides, &Default::default()).unwrap();
+    let client = platform::http_client().unwrap();
+    let sources = platform::build(&config.sources, &config.memory, &client).unwrap();
+    let mut listed = 0;
+    for source in &sources {
+        let (Some(api), Some(id)) = (&source.api, ids.get(&source.name)) else {
+            continue;
+        };
+        let page = api.list(&ListQuery::default()).await.unwrap();
+        assert_eq!(page.rows.len(), 1, "{}", source.name);
+        assert_eq!(page.rows[0].conversation.id.as_str(), id);
+        assert!(page.rows[0].is_over(), "{}", source.name);
+        listed += 1;
+    }
+    assert_eq!(listed, 5);
+    host.stop.cancel();
+    host.drained().await;
+}

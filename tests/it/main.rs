@@ -19,6 +19,7 @@ mod discretion;
 mod erasure;
 mod eval;
 mod failures;
+mod fuzz;
 mod layers;
 mod list;
 mod memory;

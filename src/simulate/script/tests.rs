@@ -112,3 +112,24 @@ fn the_numbers_are_valid() {
         }
     }
 }
+
+#[test]
+fn each_other_platform_has_a_call() {
+    let scripts = foreign().unwrap();
+    let platforms: Vec<_> = scripts.iter().filter_map(Script::platform).collect();
+    assert_eq!(platforms, Foreign::ALL);
+    for script in &scripts {
+        assert_eq!(script.sends.len(), script.expect.answers.len());
+        assert!(script.title.chars().count() <= 25, "{}", script.title);
+        let take = script.take("salt", NOW).unwrap();
+        assert!(!take.record.id.as_str().starts_with("conv_"));
+        let platform = script.platform().unwrap();
+        assert!(!platform.body(&take.record, NOW).is_empty());
+    }
+    assert!(
+        all()
+            .unwrap()
+            .iter()
+            .all(|script| script.platform().is_none())
+    );
+}

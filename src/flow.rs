@@ -149,9 +149,8 @@ impl Sources {
         };
         let place = Arc::clone(&gated.places)
             .try_acquire_owned()
-            .map_err(|_| Verdict::Wait {
+            .map_err(|_| Verdict::Defer {
                 after: CROWDED_WAIT,
-                why: Failure::platform("source_busy", "the source's API is asked enough at once"),
             })?;
         let admitted = Admitted {
             circuit: Arc::clone(&gated.circuit),

@@ -136,6 +136,9 @@ ids! {
 #[serde(transparent)]
 pub struct Owner(String);
 
+/// What sets a source apart from a platform.
+const OF_SOURCE: &str = "source:";
+
 impl Owner {
     /// The owner of conversations whose ids a platform gives.
     pub fn platform(platform: &str) -> Self {
@@ -144,7 +147,17 @@ impl Owner {
 
     /// The owner of conversations whose ids only one source knows.
     pub fn source(source: &str) -> Self {
-        Self(format!("source:{source}"))
+        Self(format!("{OF_SOURCE}{source}"))
+    }
+
+    /// The platform that gives the ids; none where only one source knows them.
+    pub fn as_platform(&self) -> Option<&str> {
+        (!self.0.starts_with(OF_SOURCE)).then_some(&self.0)
+    }
+
+    /// The source that alone knows the ids.
+    pub fn as_source(&self) -> Option<&str> {
+        self.0.strip_prefix(OF_SOURCE)
     }
 
     /// An owner as it was stored.

@@ -48,8 +48,8 @@ pub struct Delivery {
 /// What entitles to settle a delivery.
 #[derive(Clone, Debug)]
 enum Claim {
-    /// A row of the outbox.
-    Row(String),
+    /// A row of the outbox, and until when it is ours.
+    Row(String, Timestamp),
     /// A delivery of the broker.
     Broker(rabbit::Held),
 }
@@ -100,10 +100,12 @@ impl Queue {
         }
     }
 
-    /// Carries out a verdict.
+    /// Carries out a verdict. Where that fails it is tried again as long as the message is ours.
     pub async fn settle(&self, delivery: Delivery, verdict: Verdict) -> Result<()> {
         match (self, delivery.claim.clone()) {
-            (Self::Sql(queue), Claim::Row(claim)) => queue.settle(delivery, claim, verdict).await,
+            (Self::Sql(queue), Claim::Row(claim, until)) => {
+                queue.settle(delivery, &claim, until, verdict).await
+            }
             (Self::Rabbit(queue), Claim::Broker(held)) => {
                 queue.settle(delivery, &held, verdict).await
             }

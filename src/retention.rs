@@ -9,7 +9,7 @@ use crate::secret::SealKey;
 use crate::store::extractions::{self, Outlived};
 use crate::store::{
     Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
-    results, sessions, timeline,
+    replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -45,6 +45,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = letters_before {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
                     deleted += bodies::prune(&mut conn, before, BATCH).await?;
+                    deleted += replays::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;

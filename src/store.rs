@@ -12,6 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 mod beginnings;
 mod migrate;
 mod postgres;
+mod sizes;
 mod sqlite;
 
 pub mod audit;
@@ -39,6 +40,8 @@ pub mod sessions;
 pub mod timeline;
 pub mod tokens;
 pub mod traces;
+
+pub use sizes::{Size, Sizes, sizes};
 
 /// The database did not do what it was asked. Says nothing of the values that were sent.
 #[derive(Debug, thiserror::Error)]

@@ -119,6 +119,11 @@ pub enum Verdict {
         /// Why.
         why: Failure,
     },
+    /// There is no place for it just now: later, and nothing of that is worth remembering.
+    Defer {
+        /// How long to wait.
+        after: Duration,
+    },
     /// It will not succeed: a dead letter, until somebody replays or discards it.
     Park {
         /// Why.

@@ -92,6 +92,7 @@ pub async fn run(flow: &Flow, delivery: Delivery) {
         Verdict::Done => ("done", ""),
         Verdict::Retry { why, .. } => ("retry", why.code.as_str()),
         Verdict::Wait { why, .. } => ("wait", why.code.as_str()),
+        Verdict::Defer { .. } => ("defer", ""),
         Verdict::Park { why } => ("park", why.code.as_str()),
     };
     tracing::debug!(

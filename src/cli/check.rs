@@ -107,7 +107,7 @@ async fn look(config: &Config) -> anyhow::Result<Vec<Finding>> {
     }
     findings.push(folder(&config.data_dir));
     findings.push(secret_key(config));
-    findings.push(database(config).await);
+    findings.extend(database(config).await);
     findings.extend(broker(config).await);
     findings.extend(sources(config).await?);
     findings.extend(language_model(config).await?);
@@ -157,41 +157,95 @@ fn secret_key(config: &Config) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Finding {
+async fn database(config: &Config) -> Vec<Finding> {
     let what = "database";
     let url = config.database.url.expose();
     if let Some(path) = url.strip_prefix("sqlite://").map(PathBuf::from)
         && !path.exists()
     {
         let shown = path.display();
-        return Finding::ok(what, format!("{shown} will be made by `aftercall serve`"));
+        let found = format!("{shown} will be made by `aftercall serve`");
+        return vec![Finding::ok(what, found)];
     }
-    let unreachable = |error: crate::store::Error| {
-        Finding::failed(
-            what,
-            error.to_string(),
-            "check database.url, that the server runs, and that this user may use it",
-        )
-    };
     let host = Host::new(Clock::System);
     let db = match Db::open(url, &host).await {
         Ok(db) => db,
-        Err(error) => return unreachable(error),
+        Err(error) => return vec![unreachable(&error)],
     };
-    let finding = match db.pending_migrations().await {
+    let findings = match db.pending_migrations().await {
         Ok(pending) if pending.is_empty() => {
-            Finding::ok(what, format!("{} answers, and is up to date", db.kind()))
+            let found = format!("{} answers, and is up to date", db.kind());
+            vec![
+                Finding::ok(what, found),
+                permissions(&db).await,
+                size(&db).await,
+            ]
         }
-        Ok(pending) => Finding::failed(
+        Ok(pending) => vec![Finding::failed(
             what,
             format!("{} lacks: {}", db.kind(), pending.join(", ")),
             "run `aftercall migrate`",
-        ),
-        Err(error) => unreachable(error),
+        )],
+        Err(error) => vec![unreachable(&error)],
     };
     drop(db);
     host.drained().await;
-    finding
+    findings
+}
+
+fn unreachable(error: &crate::store::Error) -> Finding {
+    Finding::failed(
+        "database",
+        error.to_string(),
+        "check database.url, that the server runs, and that this user may use it",
+    )
+}
+
+/// Whether records can be written. Nothing is left behind.
+async fn permissions(db: &Db) -> Finding {
+    let what = "database: permissions";
+    let tried = db
+        .write(|mut conn| Box::pin(async move { crate::store::meta::try_write(&mut conn).await }))
+        .await;
+    match tried {
+        Ok(()) => Finding::ok(what, "records can be written"),
+        Err(error) => Finding::failed(
+            what,
+            error.to_string(),
+            "let this user write all tables of the database, and check that the disk is not full",
+        ),
+    }
+}
+
+/// How much is held, and of what most.
+async fn size(db: &Db) -> Finding {
+    let what = "database: size";
+    let sized = db
+        .read(|mut conn| Box::pin(async move { crate::store::sizes(&mut conn).await }))
+        .await;
+    match sized {
+        Ok(mut sizes) => {
+            sizes
+                .tables
+                .sort_by_key(|size| std::cmp::Reverse(size.rows));
+            let largest: Vec<_> = sizes
+                .tables
+                .iter()
+                .take(3)
+                .filter(|size| size.rows > 0)
+                .map(|size| {
+                    let rows = u64::try_from(size.rows).unwrap_or(0);
+                    format!("about {} {}", output::grouped(rows), size.table)
+                })
+                .collect();
+            let mut found = output::bytes(sizes.bytes);
+            if !largest.is_empty() {
+                found = format!("{found}: {}", largest.join(", "));
+            }
+            Finding::ok(what, found)
+        }
+        Err(error) => Finding::new(what, State::Warning, error.to_string(), ""),
+    }
 }
 
 /// Connects to every node of the broker, and declares the queues.
@@ -206,23 +260,74 @@ async fn broker(config: &Config) -> Vec<Finding> {
             return vec![Finding::failed("queue", error.to_string(), mend)];
         }
     };
-    let found = |node: rabbit::Inspected| {
-        let what = format!("broker {}", node.node);
-        match node.found {
-            Ok(0) => Finding::ok(what, "answers, and has our queues"),
-            Ok(letters) => Finding::new(
-                what,
-                State::Warning,
-                format!("answers, and has our queues; {letters} dead letters wait to be filed"),
-                "run a worker: it copies them into the database",
-            ),
-            Err(error) => {
-                let mend = error.advice();
-                Finding::failed(what, error.to_string(), mend)
-            }
+    inspected.into_iter().map(node).collect()
+}
+
+/// RabbitMQ of this release is the oldest that dead-letters quorum queues at least once.
+const OLDEST_BROKER: (u32, u32) = (3, 10);
+
+fn node(node: rabbit::Inspected) -> Finding {
+    let what = format!("broker {}", node.node);
+    let found = match node.found {
+        Ok(found) => found,
+        Err(error) => {
+            let mend = error.advice();
+            return Finding::failed(what, error.to_string(), mend);
         }
     };
-    inspected.into_iter().map(found).collect()
+    let greeting = &found.greeting;
+    let named = if greeting.version.is_empty() {
+        "answers".to_owned()
+    } else {
+        format!(
+            "{} {} answers, with {}",
+            greeting.product,
+            greeting.version,
+            features(greeting)
+        )
+    };
+    if greeting
+        .release()
+        .is_some_and(|release| release < OLDEST_BROKER)
+    {
+        let mend = "use RabbitMQ 3.10 or later: older ones may lose a dead letter";
+        return Finding::failed(what, output::printable(&named), mend);
+    }
+    if found.blocked {
+        return Finding::failed(
+            what,
+            format!("{named}, and takes no messages: an alarm of its memory or disk"),
+            "free disk or memory on the broker: rabbitmq-diagnostics alarms; until then calls wait in \
+             the database's outbox",
+        );
+    }
+    if found.letters > 0 {
+        return Finding::new(
+            what,
+            State::Warning,
+            format!("{named}; {} dead letters wait to be filed", found.letters),
+            "run a worker: it copies them into the database",
+        );
+    }
+    Finding::ok(what, format!("{named}; it has our queues"))
+}
+
+/// What of the broker's features our topology uses.
+fn features(greeting: &rabbit::Greeting) -> String {
+    let mut features = vec!["quorum queues"];
+    if greeting.release() >= Some(OLDEST_BROKER) {
+        features.push("dead-lettering at least once");
+    }
+    for (capability, feature) in [
+        ("publisher_confirms", "confirms"),
+        ("connection.blocked", "word of alarms"),
+        ("consumer_cancel_notify", "word of cancelled consumers"),
+    ] {
+        if greeting.capabilities.iter().any(|name| name == capability) {
+            features.push(feature);
+        }
+    }
+    features.join(", ")
 }
 
 async fn sources(config: &Config) -> anyhow::Result<Vec<Finding>> {

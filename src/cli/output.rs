@@ -128,6 +128,20 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of bytes, in the unit that keeps it short.
+pub(super) fn bytes(number: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    #[expect(clippy::cast_precision_loss, reason = "it is rounded to one digit")]
+    let mut number = number as f64;
+    let mut unit = 0;
+    while number >= 1024.0 && unit + 1 < UNITS.len() {
+        number /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0);
+    format!("{number:.digits$} {}", UNITS[unit])
+}
+
 /// Text without control characters: what callers and platforms wrote must not steer a terminal.
 pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
@@ -153,6 +167,8 @@ mod tests {
     fn long_numbers_are_read_in_groups() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(100), "100");
+        assert_eq!(bytes(1_000), "1000 B");
+        assert_eq!(bytes(5 << 20), "5.0 MiB");
     }
 
     #[test]

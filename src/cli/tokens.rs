@@ -9,7 +9,7 @@ use super::client::{Client, Remote};
 use super::output::{self, Format, field};
 use super::{Globals, WrongUsage};
 use crate::host::Clock;
-use crate::store::tokens::Scope;
+use crate::store::tokens::{Role, Scope};
 use crate::time::Timestamp;
 
 /// `aftercall tokens`
@@ -26,7 +26,9 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
+  aftercall tokens create --name dana --role operator --expires 90d
+  aftercall tokens create --name crm --role integrator --agent-id front-desk
   aftercall tokens create --name crm --scope conversations:read --scope memories:read --expires 90d")]
 pub(super) struct Create {
     #[command(flatten)]
@@ -35,8 +37,11 @@ pub(super) struct Create {
     #[arg(long)]
     name: String,
     /// What it may do; may be given more than once
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scopes())]
+    #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "role", value_parser = scopes())]
     scopes: Vec<String>,
+    /// Whom it is for, which says what it may do; an integrator needs --agent-id
+    #[arg(long, conflicts_with = "scopes", value_parser = roles())]
+    role: Option<String>,
     /// The only agents it may see [default: all]
     #[arg(long = "agent-id", value_name = "ID")]
     agents: Vec<String>,
@@ -80,7 +85,11 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
 }
 
 async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
-    let mut body = json!({"name": args.name, "scopes": args.scopes});
+    let mut body = json!({"name": args.name});
+    match &args.role {
+        Some(role) => body["role"] = json!(role),
+        None => body["scopes"] = json!(args.scopes),
+    }
     if !args.agents.is_empty() {
         body["agents"] = json!(args.agents);
     }
@@ -106,6 +115,10 @@ fn scopes() -> clap::builder::PossibleValuesParser {
     Scope::ALL.map(Scope::as_str).into()
 }
 
+fn roles() -> clap::builder::PossibleValuesParser {
+    Role::ALL.map(Role::as_str).into()
+}
+
 /// A moment, or a span of time from now.
 fn moment(text: &str, now: Timestamp) -> Result<Timestamp, WrongUsage> {
     if let Ok(at) = text.parse() {
@@ -127,12 +140,12 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&all);
     }
-    let mut table = output::table(&["id", "name", "scopes", "agents", "last used", "works"]);
+    let mut table = output::table(&["id", "name", "may", "agents", "last used", "works"]);
     for token in all["tokens"].as_array().into_iter().flatten() {
         table.add_row([
             field(token, "id"),
             field(token, "name"),
-            words(&token["scopes"]),
+            may(token),
             words(&token["agents"]),
             field(token, "last_used_at"),
             works(token),
@@ -140,6 +153,13 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     }
     output::rows(&table, "No tokens.")?;
     Ok(())
+}
+
+/// A role in a word, else the scopes one by one.
+fn may(token: &Value) -> String {
+    token["role"]
+        .as_str()
+        .map_or_else(|| words(&token["scopes"]), str::to_owned)
 }
 
 fn words(list: &Value) -> String {

@@ -38,7 +38,9 @@ pub(crate) async fn foresee(flow: &Flow, event: &CallEvent, with_api: bool) -> F
     match look(flow, event, with_api).await {
         Ok(foreseen) => foreseen,
         Err(Verdict::Retry { why, .. } | Verdict::Park { why }) => Foreseen::Fails(why),
-        Err(Verdict::Wait { .. }) => Foreseen::Runs("its source can't be asked just now"),
+        Err(Verdict::Wait { .. } | Verdict::Defer { .. }) => {
+            Foreseen::Runs("its source can't be asked just now")
+        }
         Err(Verdict::Done) => Foreseen::AlreadyDone,
     }
 }

@@ -29,6 +29,7 @@ mod dead_letters;
 mod observed;
 mod records;
 mod replays;
+mod signatures;
 mod webhook;
 
 /// A router with what it stands on.
@@ -69,6 +70,10 @@ impl Bench {
     }
 
     async fn on(db: Db, host: Host, folder: TempDir) -> Self {
+        Self::with(db, host, folder, vec![source()]).await
+    }
+
+    async fn with(db: Db, host: Host, folder: TempDir, sources: Vec<Source>) -> Self {
         let alone = matches!(db, Db::Sqlite(_));
         let queue = Queue::in_database(db.clone(), host.clone(), alone)
             .await
@@ -77,7 +82,7 @@ impl Bench {
             db,
             queue,
             host,
-            sources: Arc::new(Sources::new(vec![source()])),
+            sources: Arc::new(Sources::new(sources)),
             seal: SealKey::new([7; 32], None),
             finalize: crate::config::Finalize {
                 grace: std::time::Duration::ZERO,

@@ -18,7 +18,7 @@ use super::query::{FromObject, Json, Object, PageParams, Path, Query};
 use crate::id::AgentId;
 use crate::page::{Cursor, PageRequest};
 use crate::store::audit;
-use crate::store::tokens::{self, Scope, Token};
+use crate::store::tokens::{self, Role, Scope, Token};
 use crate::time::Timestamp;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -37,6 +37,9 @@ struct TokenBody {
     /// What it may do.
     #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
+    /// The role whose scopes these are: `viewer`, `integrator`, `operator` or `admin`.
+    #[schema(value_type = Option<String>, required = true)]
+    role: Option<Role>,
     /// The only agents it may see; empty is all.
     agents: Vec<String>,
     /// Until when it works.
@@ -58,6 +61,7 @@ impl From<Token> for TokenBody {
         Self {
             id: token.id,
             name: token.name,
+            role: Role::of(&token.scopes),
             scopes: token.scopes,
             agents: token.agents,
             expires_at: token.expires_at,
@@ -111,9 +115,12 @@ struct NewToken {
     /// What it is for, 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// What it may do.
-    #[schema(schema_with = scopes_wanted)]
+    /// What it may do; where no role is given, which names a set of scopes.
+    #[schema(schema_with = scopes_wanted, required = false)]
     scopes: Vec<Scope>,
+    /// The kind of person or program that it is for. An integrator is bound to agents.
+    #[schema(schema_with = role_wanted, required = false)]
+    role: Option<Role>,
     /// The only agents it may see; all without.
     #[schema(min_items = 1)]
     agents: Option<Vec<String>>,
@@ -134,11 +141,20 @@ fn scopes_wanted() -> Array {
         .build()
 }
 
+/// One of the roles that there are.
+fn role_wanted() -> utoipa::openapi::schema::Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Role::ALL.map(Role::as_str)))
+        .build()
+}
+
 impl FromObject for NewToken {
     fn from_object(object: &mut Object) -> Self {
         let new = Self {
             name: object.required("name"),
-            scopes: object.required("scopes"),
+            scopes: object.optional("scopes").unwrap_or_default(),
+            role: object.optional("role"),
             agents: object.optional("agents"),
             expires_at: object.optional("expires_at"),
         };
@@ -151,8 +167,19 @@ impl FromObject for NewToken {
                 "must be 1 to 100 characters, none of them a control one",
             );
         }
-        if !object.is_wrong("scopes") && new.scopes.is_empty() {
-            object.refuse("scopes", "must name at least one scope");
+        if !object.is_wrong("scopes") && !object.is_wrong("role") {
+            match (new.scopes.is_empty(), new.role) {
+                (true, None) => {
+                    object.refuse("scopes", "must name at least one scope; or give a role");
+                }
+                (false, Some(_)) => {
+                    object.refuse("role", "stands for its scopes: give either, not both");
+                }
+                (true, Some(role)) if role.is_bound() && new.agents.is_none() => {
+                    object.refuse("agents", "an integrator is bound to agents: name them");
+                }
+                _ => {}
+            }
         }
         // A token bound to no agent must not turn into one bound to none in particular.
         let agents = new.agents.as_deref();
@@ -199,7 +226,7 @@ async fn create(
         let why = "must lie in the future".to_owned();
         return Err(ApiError::invalid([("expires_at".to_owned(), why)].into()));
     }
-    let mut scopes = new.scopes;
+    let mut scopes = new.role.map_or(new.scopes, Role::scopes);
     scopes.sort_unstable();
     scopes.dedup();
     let made = Token {

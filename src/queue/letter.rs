@@ -45,11 +45,17 @@ pub(super) fn letter_of(
         Work::Finalize(event) => Letter {
             source: Some(event.source.clone()),
             event_id: Some(event.event_id.to_string()),
-            conversation_id: event.conversation_id.as_ref().map(ToString::to_string),
+            conversation_id: event
+                .conversation_id
+                .as_ref()
+                .or_else(|| event.room.as_ref()?.conversation_id.as_ref())
+                .map(ToString::to_string),
             agent_id: event.agent_id.as_ref().map(ToString::to_string),
             ..blank
         },
         Work::Remember(key) | Work::Deliver(key) => Letter {
+            source: key.owner.as_source().map(str::to_owned),
+            platform: key.owner.as_platform().map(str::to_owned),
             conversation_id: Some(key.id.to_string()),
             ..blank
         },

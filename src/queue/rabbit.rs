@@ -12,6 +12,7 @@ pub(super) use self::consumer::Held;
 use self::consumer::{Fate, Gate, carry_out};
 use self::control::Control;
 use self::courier::Courier;
+pub use self::greeting::Greeting;
 pub use self::link::Error;
 use self::link::{Link, Nodes};
 use self::parcel::Parcel;
@@ -30,6 +31,7 @@ use crate::verdict::Verdict;
 mod consumer;
 mod control;
 mod courier;
+mod greeting;
 mod link;
 mod parcel;
 mod publisher;
@@ -209,7 +211,7 @@ impl RabbitQueue {
             // The broker has taken back what came over a connection that is lost.
             taken.retain(|delivery| match &delivery.claim {
                 super::Claim::Broker(held) => held.is_ours(),
-                super::Claim::Row(_) => true,
+                super::Claim::Row(..) => true,
             });
             if !taken.is_empty() {
                 return Ok(taken);
@@ -243,6 +245,10 @@ impl RabbitQueue {
             }
             Verdict::Wait { after, why } => {
                 remember(&mut parcel.history, now, &why, false);
+                parcel.attempts = delivery.attempt - 1;
+                Fate::Again(parcel, now.plus(after))
+            }
+            Verdict::Defer { after } => {
                 parcel.attempts = delivery.attempt - 1;
                 Fate::Again(parcel, now.plus(after))
             }
@@ -315,8 +321,19 @@ impl RabbitQueue {
 pub struct Inspected {
     /// `host:port`.
     pub node: String,
-    /// Messages that wait in the dead letters' doorway, when all is well.
-    pub found: std::result::Result<i64, Error>,
+    /// What it is, when we may use it.
+    pub found: std::result::Result<Found, Error>,
+}
+
+/// A node that we may use, with our exchanges and queues.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it says of itself.
+    pub greeting: Greeting,
+    /// Messages that wait in the dead letters' doorway.
+    pub letters: i64,
+    /// Whether an alarm of its memory or disk keeps it from taking messages.
+    pub blocked: bool,
 }
 
 /// Connects to every node, and declares what is not there yet: a queue whose arguments differ is only
@@ -326,12 +343,18 @@ pub async fn inspect(urls: &Secret, prefix: &str) -> std::result::Result<Vec<Ins
     let mut inspected = Vec::new();
     for turn in 0..nodes.len() {
         let looked = async {
+            let greeting = nodes.greet(turn).await?;
             let connection = nodes.connect("aftercall check", turn, false).await?;
             topology::declare(&connection, &names).await?;
             let channel = link::channel(&connection).await?;
-            let (messages, _) = control::count(&channel, &names.dead()).await?;
+            let (letters, _) = control::count(&channel, &names.dead()).await?;
+            let blocked = control::is_blocked(&connection).await?;
             link::close(&connection).await;
-            Ok(messages)
+            Ok(Found {
+                greeting,
+                letters,
+                blocked,
+            })
         };
         inspected.push(Inspected {
             node: nodes.address(turn),

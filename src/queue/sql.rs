@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::letter::{MAX_TAKES, crashed_worker, letter_of, letter_of_body, remember};
-use super::{Claim, Delivery, LEASE, Result};
+use super::{Claim, Delivery, Error, LEASE, Result};
 use crate::event::{Message, Stage};
 use crate::host::Host;
 use crate::store::dead_letters::{self, Letter};
@@ -17,6 +17,9 @@ use crate::verdict::{Attempt, Failure, Verdict};
 
 /// Looked for at least this often, for messages that another process put in.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long a verdict rests that the database did not take.
+const REST: Duration = Duration::from_secs(1);
 
 /// The queue in a database.
 #[derive(Clone, Debug)]
@@ -109,7 +112,7 @@ impl SqlQueue {
                     attempt: one.attempts.saturating_add(1),
                     history: one.history,
                     enqueued_at: one.created_at,
-                    claim: Claim::Row(claim.clone()),
+                    claim: Claim::Row(claim.clone(), now.plus(LEASE)),
                 }),
                 Err(why) => self.park_unread(stage, one, claim.clone(), why).await?,
             }
@@ -117,70 +120,59 @@ impl SqlQueue {
         Ok(taken)
     }
 
+    /// Carries a verdict out; while the database is away, again as long as the row is ours.
     pub(super) async fn settle(
         &self,
         delivery: Delivery,
-        claim: String,
+        claim: &str,
+        until: Timestamp,
         verdict: Verdict,
     ) -> Result<()> {
-        let now = self.host.now();
         let stage = delivery.message.stage();
-        let Delivery {
-            message,
-            attempt,
-            mut history,
-            ..
-        } = delivery;
-        match verdict {
-            Verdict::Done => {
-                self.db
-                    .write(move |mut conn| {
-                        Box::pin(async move {
-                            outbox::remove(&mut conn, &message.id, &claim).await?;
-                            dead_letters::resolve(&mut conn, &message.id, now).await
-                        })
-                    })
-                    .await?;
+        let settlement = Settlement::of(delivery, verdict, self.host.now());
+        let given_up = matches!(settlement, Settlement::Park(_));
+        while let Err(error) = self.carry_out(&settlement, claim).await {
+            let away = matches!(&error, Error::Store(error) if error.is_unavailable());
+            let ours = self.host.now().plus(REST) < until;
+            if !away || !ours || !self.host.pause(REST).await {
+                return Err(error);
             }
-            Verdict::Retry { after, why } => {
-                remember(&mut history, now, &why, true);
-                self.put_back(message.id, claim, attempt, history, now.plus(after))
-                    .await?;
-            }
-            Verdict::Wait { after, why } => {
-                remember(&mut history, now, &why, false);
-                self.put_back(message.id, claim, attempt - 1, history, now.plus(after))
-                    .await?;
-            }
-            Verdict::Park { why } => {
-                remember(&mut history, now, &why, true);
-                let body = message.encode();
-                let letter = letter_of(&message, body, why, history);
-                self.db
-                    .write(move |mut conn| {
-                        Box::pin(async move { park(&mut conn, &letter, &claim, now).await })
-                    })
-                    .await?;
-                metrics::counter!("aftercall_dead_letters_total", "stage" => stage.as_str())
-                    .increment(1);
-            }
+        }
+        if given_up {
+            metrics::counter!("aftercall_dead_letters_total", "stage" => stage.as_str())
+                .increment(1);
         }
         self.news(stage).notify_one();
         Ok(())
     }
 
-    async fn put_back(
-        &self,
-        id: String,
-        claim: String,
-        attempts: u32,
-        history: Vec<Attempt>,
-        due_at: Timestamp,
-    ) -> Result<()> {
+    async fn carry_out(&self, settlement: &Settlement, claim: &str) -> Result<()> {
+        let (now, claim) = (self.host.now(), claim.to_owned());
+        let settlement = settlement.clone();
         self.db
             .write(move |mut conn| {
                 Box::pin(async move {
-                    outbox::put_back(&mut conn, &id, &claim, attempts, &history, due_at).await
+                    match settlement {
+                        Settlement::Done(id) => {
+                            outbox::remove(&mut conn, &id, &claim).await?;
+                            dead_letters::resolve(&mut conn, &id, now).await
+                        }
+                        Settlement::Again(again) => {
+                            let due_at = now.plus(again.after);
+                            let (id, history) = (&again.id, &again.history);
+                            outbox::put_back(
+                                &mut conn,
+                                id,
+                                &claim,
+                                again.attempts,
+                                history,
+                                due_at,
+                            )
+                            .await?;
+                            Ok(())
+                        }
+                        Settlement::Park(letter) => park(&mut conn, &letter, &claim, now).await,
+                    }
                 })
             })
             .await?;
@@ -210,6 +202,60 @@ impl SqlQueue {
             .db
             .read(move |mut conn| Box::pin(async move { outbox::depth(&mut conn, stage).await }))
             .await?)
+    }
+}
+
+/// What a verdict makes of a message's row.
+#[derive(Clone)]
+enum Settlement {
+    /// It leaves.
+    Done(String),
+    /// It stays, for later.
+    Again(Again),
+    /// It leaves, and a letter stays.
+    Park(Box<Letter>),
+}
+
+#[derive(Clone)]
+struct Again {
+    id: String,
+    attempts: u32,
+    history: Vec<Attempt>,
+    after: Duration,
+}
+
+impl Settlement {
+    fn of(delivery: Delivery, verdict: Verdict, now: Timestamp) -> Self {
+        let Delivery {
+            message,
+            attempt,
+            mut history,
+            ..
+        } = delivery;
+        let id = message.id.clone();
+        let (attempts, after) = match verdict {
+            Verdict::Done => return Self::Done(id),
+            Verdict::Park { why } => {
+                remember(&mut history, now, &why, true);
+                let body = message.encode();
+                return Self::Park(Box::new(letter_of(&message, body, why, history)));
+            }
+            Verdict::Retry { after, why } => {
+                remember(&mut history, now, &why, true);
+                (attempt, after)
+            }
+            Verdict::Wait { after, why } => {
+                remember(&mut history, now, &why, false);
+                (attempt - 1, after)
+            }
+            Verdict::Defer { after } => (attempt - 1, after),
+        };
+        Self::Again(Again {
+            id,
+            attempts,
+            history,
+            after,
+        })
     }
 }
 

@@ -15,3 +15,16 @@ pub async fn put_once(conn: &mut Conn<'_>, key: &str, value: &str) -> Result<Str
         sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_one(c).await?
     }))
 }
+
+/// Writes a value and takes it away again: whether this user may, and the disk has room.
+pub async fn try_write(conn: &mut Conn<'_>) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query("INSERT INTO meta (key, value) VALUES ('check', '') ON CONFLICT DO NOTHING")
+            .execute(c)
+            .await?;
+    });
+    on!(conn, c => {
+        sqlx::query("DELETE FROM meta WHERE key = 'check'").execute(c).await?;
+    });
+    Ok(())
+}

@@ -10,6 +10,10 @@ use crate::page::{Cursor, Page, PageRequest};
 use crate::secret::{Secret, sha256_hex};
 use crate::time::Timestamp;
 
+mod role;
+
+pub use role::Role;
+
 /// What a token may do (product contract §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {

@@ -333,7 +333,7 @@ async fn a_dead_model_loses_nothing_and_is_asked_again_after_a_restart() {
     let asked = model.received_requests().await.unwrap().len();
     assert!(asked > 0);
     assert!(server.terminate().await.success());
-    server.restart().await;
+    server.kill_and_start_again().await;
     for _ in 0..300 {
         if model.received_requests().await.unwrap().len() > asked {
             return;

@@ -23,6 +23,7 @@ mod fuzz;
 mod layers;
 mod list;
 mod memory;
+mod official;
 mod outbox;
 mod overview;
 mod proxy;

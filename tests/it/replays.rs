@@ -16,6 +16,8 @@ use aftercall::verdict::{Failure, Verdict};
 use crate::backends::START;
 use crate::dead_letters::bench::{Bench, after, letter};
 
+mod killed;
+
 /// How the messages of a test end, and in which order they were taken.
 #[derive(Clone, Default)]
 struct Worker {

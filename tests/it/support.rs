@@ -177,8 +177,10 @@ impl Server {
         }
     }
 
-    /// Starts again on the same folder, after [`Server::terminate`].
-    pub(crate) async fn restart(&mut self) {
+    /// SIGKILL, unless it has ended already; then a new process on the same data folder.
+    pub(crate) async fn kill_and_start_again(&mut self) {
+        drop(self.child.kill());
+        self.child.wait().unwrap();
         let file = self.folder.path().join("aftercall.toml");
         self.child = spawn(&file, self.folder.path(), &self.log, &[]);
         self.wait_until_ready().await;

@@ -9,9 +9,13 @@ use aftercall::memory::caller::CallerKey;
 use aftercall::memory::observation::Rank;
 use aftercall::room::{RoomFact, Told};
 use aftercall::store::conversations::{self, Record};
+use aftercall::store::dead_letters::State;
 use aftercall::store::events::{self, RoomKey};
 use aftercall::store::extractions::{self, Extraction};
 use aftercall::store::memories::{self, Subject};
+use aftercall::store::meta;
+use aftercall::store::replays::letters::{self, Place};
+use aftercall::store::replays::{self, Job, Plan, Status};
 use aftercall::time::Timestamp;
 use serde_json::json;
 
@@ -212,5 +216,93 @@ async fn callers_can_be_held_on_every_database() {
             .await
             .unwrap();
         assert_eq!(held, [subject("a"), subject("b")]);
+    }
+}
+
+#[tokio::test]
+async fn every_table_is_measured() {
+    for backend in backends::all("upkeep_sizes").await {
+        let sizes = backend
+            .db
+            .write(|mut conn| {
+                Box::pin(async move {
+                    meta::try_write(&mut conn).await?;
+                    conversations::save(&mut conn, &record("conv_1", START)).await?;
+                    aftercall::store::sizes(&mut conn).await
+                })
+            })
+            .await
+            .unwrap();
+        assert!(sizes.bytes > 0 && sizes.free_bytes >= 0);
+        for name in ["audit", "conversations", "dead_letters", "replay_letters"] {
+            let size = sizes.tables.iter().find(|size| size.table == name);
+            assert!(size.unwrap().rows <= 1, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn replays_that_are_over_are_swept_out_row_by_row() {
+    for backend in backends::all("upkeep_replays").await {
+        let later = START.plus(Duration::from_hours(1));
+        let swept = backend
+            .db
+            .write(move |mut conn| {
+                Box::pin(async move {
+                    let mut job = Job {
+                        id: "replay_1".into(),
+                        status: Status::Completed,
+                        reason: String::new(),
+                        filter: "{}".into(),
+                        agents: Vec::new(),
+                        plan: Plan {
+                            rate: 1.0,
+                            canary: 0,
+                            canary_only: false,
+                            stop_at_failure_rate: 0.1,
+                            state: State::Dead,
+                        },
+                        total: 3,
+                        sent: 3,
+                        succeeded: 3,
+                        failed: 0,
+                        passed_over: 0,
+                        canary_left: 0,
+                        in_canary: false,
+                        judged_from: 0,
+                        created_by: "token_1".into(),
+                        created_at: START,
+                        updated_at: START,
+                        finished_at: Some(START),
+                    };
+                    let places: Vec<_> = (0..3)
+                        .map(|seq| Place {
+                            seq,
+                            letter_id: format!("dl_{seq}"),
+                            lane: format!("{seq}"),
+                            first: true,
+                        })
+                        .collect();
+                    for id in ["replay_1", "replay_2"] {
+                        job.id = id.into();
+                        replays::add(&mut conn, &job).await?;
+                        letters::add(&mut conn, id, &places).await?;
+                        // The second still runs.
+                        job.finished_at = job.finished_at.filter(|_| id == "replay_1");
+                        replays::save(&mut conn, &job, id == "replay_2").await?;
+                        job.status = Status::Running;
+                    }
+                    let mut swept = Vec::new();
+                    for _ in 0..4 {
+                        swept.push(replays::prune(&mut conn, later, 2).await?);
+                    }
+                    assert!(replays::get(&mut conn, "replay_2").await?.is_some());
+                    assert!(letters::any_left(&mut conn, "replay_2").await?);
+                    Ok(swept)
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(swept, [2, 1, 1, 0]);
     }
 }

@@ -243,3 +243,45 @@ async fn an_expired_token_is_refused_and_use_is_written_down() {
         .clone();
     assert!(short["last_used_at"].is_string(), "{short}");
 }
+
+#[tokio::test]
+async fn a_role_stands_for_its_scopes() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let made = make(&bench, &admin, json!({"name": "dana", "role": "viewer"})).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let told = made.json();
+    assert_eq!(told["role"], "viewer");
+    let scopes = json!(["conversations:read", "memories:read", "ops:read"]);
+    assert_eq!(told["scopes"], scopes);
+    let crm = json!({"name": "crm", "role": "integrator", "agents": ["front-desk"]});
+    assert_eq!(make(&bench, &admin, crm).await.status, 201);
+    for (body, field) in [
+        (json!({"name": "crm", "role": "integrator"}), "agents"),
+        (json!({"name": "x", "role": "king"}), "role"),
+        (
+            json!({"name": "x", "role": "viewer", "scopes": ["admin"]}),
+            "role",
+        ),
+        (json!({"name": "x"}), "scopes"),
+    ] {
+        let answer = make(&bench, &admin, body).await;
+        assert_eq!(answer.status, 422);
+        assert!(
+            answer.json()["error"]["fields"][field].is_string(),
+            "{}",
+            answer.text
+        );
+    }
+    let listed = bench.get("/v1/tokens", &admin).await.json();
+    let roles: Vec<_> = listed["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|token| token["role"].as_str())
+        .collect();
+    assert!(
+        roles.contains(&"viewer") && roles.contains(&"integrator"),
+        "{roles:?}"
+    );
+}

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::greeting::{self, Greeting};
 use super::topology::{self, Names};
 use crate::host::Host;
 use crate::retry::Reconnect;
@@ -22,9 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Seconds between heartbeats, unless the URL says otherwise: a broker that is silent for two of
 /// them is gone.
 const HEARTBEAT: u16 = 10;
-
-/// What a broker says first, after our greeting: a `Connection.Start` on channel 0.
-const GREETING: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
 
 /// RabbitMQ did not do what it was asked. Says nothing of messages, and no password.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +64,9 @@ impl Error {
     pub fn advice(&self) -> &'static str {
         match (self, self.code()) {
             (Self::Mismatch { .. }, _) => {
-                "delete it once it is empty, or use a virtual host of aftercall's own"
+                "somebody declared it with another argument, which a broker never changes: let it run \
+                 empty and delete it (rabbitmqctl delete_queue NAME), and aftercall declares it anew; \
+                 or use a virtual host of aftercall's own"
             }
             (_, Some(403)) => {
                 "check user and password in queue.url, and let the user configure, write and read: \
@@ -137,32 +135,27 @@ impl Nodes {
         self.0.get(turn.checked_rem(self.0.len())?)
     }
 
+    /// Asks the node whose turn it is what it is.
+    pub(super) async fn greet(&self, turn: usize) -> Result<Greeting> {
+        let node = self.get(turn).ok_or(Error::Url)?;
+        match timeout(PATIENCE, greeting::greet(node)).await {
+            Ok(greeting) => greeting.map_err(|error| Error::Failed(error.into())),
+            Err(_) => Err(Error::Silent),
+        }
+    }
+
     /// Connects to the node whose turn it is. `wary`: the last one was silent, so it is asked for a
     /// sign of life first, because a handshake that nobody answers can't be taken back.
     pub(super) async fn connect(&self, name: &str, turn: usize, wary: bool) -> Result<Connection> {
         let node = self.get(turn).ok_or(Error::Url)?.clone();
         if wary {
-            timeout(PATIENCE, greet(&node))
-                .await
-                .map_err(|_| Error::Silent)??;
+            self.greet(turn).await?;
         }
         let properties = ConnectionProperties::default()
             .with_connection_name(name.into())
             .with_client_property("product".into(), "aftercall".into());
         within(Connection::connect_uri(node, properties)).await
     }
-}
-
-/// Whether somebody behind the address speaks. With TLS, that it takes connections must do.
-async fn greet(node: &AMQPUri) -> Result<()> {
-    let lost = |error: std::io::Error| Error::Failed(error.into());
-    let address = (node.authority.host.as_str(), node.authority.port);
-    let mut stream = TcpStream::connect(address).await.map_err(lost)?;
-    if node.scheme == lapin::uri::AMQPScheme::AMQP {
-        stream.write_all(GREETING).await.map_err(lost)?;
-        stream.read_u8().await.map_err(lost)?;
-    }
-    Ok(())
 }
 
 /// What is done over a connection while it lasts.

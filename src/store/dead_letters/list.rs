@@ -72,14 +72,8 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> R
     let (at, id) = page.before();
     let limit = page.limit();
     let rows: Vec<Row> = on!(conn, c => {
-        let mut query = QueryBuilder::new(
-            "SELECT id, state, stage, source, platform, event_id, conversation_id, agent_id, \
-             caller_identity, code, message, fingerprint, fault, attempts, '' AS body, \
-             message_id, first_at, last_at FROM dead_letters WHERE (last_at, id) < (",
-        );
-        query.push_bind(at).push(", ").push_bind(id).push(")");
-        conditions(&mut query, filter);
-        query.push(" ORDER BY last_at DESC, id DESC LIMIT ").push_bind(limit);
+        let mut query = QueryBuilder::new("");
+        listed(&mut query, filter, at, id, limit);
         query.build_query_as().fetch_all(c).await?
     });
     let letters = rows
@@ -164,17 +158,8 @@ struct GroupRow {
 /// The letters by their causes, those with the most letters first.
 pub async fn groups(conn: &mut Conn<'_>, filter: &Filter) -> Result<Vec<Group>> {
     let rows: Vec<GroupRow> = on!(conn, c => {
-        let mut query = QueryBuilder::new(
-            "SELECT fingerprint, stage, code, message, fault, COUNT(*) AS letters, \
-             MIN(first_at) AS first_at, MAX(last_at) AS last_at, MAX(id) AS example_id \
-             FROM dead_letters WHERE 1 = 1",
-        );
-        conditions(&mut query, filter);
-        query.push(
-            " GROUP BY fingerprint, stage, code, message, fault \
-             ORDER BY letters DESC, fingerprint LIMIT ",
-        );
-        query.push_bind(MAX_GROUPS);
+        let mut query = QueryBuilder::new("");
+        grouped(&mut query, filter);
         query.build_query_as().fetch_all(c).await?
     });
     rows.into_iter()
@@ -192,6 +177,46 @@ pub async fn groups(conn: &mut Conn<'_>, filter: &Filter) -> Result<Vec<Group>> 
             })
         })
         .collect()
+}
+
+/// The letters behind a place in the list.
+fn listed<DB>(query: &mut QueryBuilder<DB>, filter: &Filter, at: i64, id: String, limit: i64)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    query.push(
+        "SELECT id, state, stage, source, platform, event_id, conversation_id, agent_id, \
+         caller_identity, code, message, fingerprint, fault, attempts, '' AS body, message_id, \
+         first_at, last_at FROM dead_letters WHERE (last_at, id) < (",
+    );
+    query.push_bind(at).push(", ").push_bind(id).push(")");
+    conditions(query, filter);
+    query
+        .push(" ORDER BY last_at DESC, id DESC LIMIT ")
+        .push_bind(limit);
+}
+
+/// The causes, counted without a look at the letters; what a cause is, one of its letters says.
+fn grouped<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    query.push(
+        "SELECT g.fingerprint, e.stage, e.code, e.message, e.fault, g.letters, g.first_at, \
+         g.last_at, g.example_id FROM (SELECT fingerprint, COUNT(*) AS letters, \
+         MIN(first_at) AS first_at, MAX(last_at) AS last_at, MAX(id) AS example_id \
+         FROM dead_letters WHERE 1 = 1",
+    );
+    conditions(query, filter);
+    query.push(
+        " GROUP BY fingerprint) g JOIN dead_letters e ON e.id = g.example_id \
+         ORDER BY g.letters DESC, g.fingerprint LIMIT ",
+    );
+    query.push_bind(MAX_GROUPS);
 }
 
 fn conditions<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
@@ -254,3 +279,6 @@ where
     }
     query.push(")");
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use aftercall::store::replays::{self, Plan, Status};
 use aftercall::store::{Db, audit};
 use aftercall::time::Timestamp;
 use aftercall::verdict::{Failure, Verdict};
+use futures::future::join_all;
 
 const LETTERS: usize = 50_000;
 const CAUSES: usize = 7;
@@ -153,8 +154,11 @@ async fn rate(db: &Db, host: &Host) -> f64 {
     let worker = Arc::clone(&flow);
     tokio::spawn(async move {
         while let Ok(taken) = worker.queue.take(Stage::Remember, 64).await {
-            for delivery in taken {
-                let settled = worker.queue.settle(delivery, Verdict::Done).await;
+            // Many verdicts share a commit, as those of a worker's places do.
+            let settled = taken
+                .into_iter()
+                .map(|delivery| worker.queue.settle(delivery, Verdict::Done));
+            for settled in join_all(settled).await {
                 settled.expect("a verdict");
             }
         }

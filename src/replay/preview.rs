@@ -135,7 +135,7 @@ async fn sample(flow: &Flow, filter: Filter) -> Result<(i64, Vec<Kept>)> {
         .read(move |mut conn| {
             Box::pin(async move {
                 let groups = list::groups(&mut conn, &filter).await?;
-                let total = groups.iter().map(|group| group.count).sum();
+                let total = list::count(&mut conn, &filter).await?;
                 let share = (LOOKED_AT / groups.len().max(1)).max(1);
                 let mut letters = Vec::new();
                 for group in groups.iter().take(LOOKED_AT) {

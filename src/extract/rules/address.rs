@@ -17,7 +17,7 @@ const STREETS: &str = r"(?:streets?|st|str|road|rd|avenue|ave|av|lane|ln|drive|d
 const HOUSES: &str = r"(?:apartments?|apt|suite|ste|unit|flat|floor|house|block|building|bldg|towers?|villas?|complex|mall|park|post|p\.?o\.? box)";
 
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?address(?: details)?(?:'s| is| to| as|:|,)*\b ?(?:(?:is|to|as|say|now) )*|i(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:my|the)(?: \w+)? address) to )"
+    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?add?ress(?: details)?(?:'s| is| to| as|:|,)*\b ?(?:(?:is|to|as|say|now) )*|(?:i|we)(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:my|the)(?: \w+)? address) to )"
 );
 static BARE_CUE: LazyLock<Regex> = pattern!(r"^(?:and |my |new |the )*address ");
 static STREET: LazyLock<Regex> = LazyLock::new(|| compile(&format!(r"\b{STREETS}\b")));
@@ -29,7 +29,7 @@ static NUMBERED: LazyLock<Regex> =
 /// A number, a name, and what a street is called.
 static NUMBERED_STREET: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
-        r"^(?:(?:no|number|house|door|flat|plot|#)\W{{0,2}} ?)*\d{{1,5}}[a-z]? (?:(?:\d{{1,3}} ?(?:st|nd|rd|th)|[a-z']{{3,}}|[nsew]|\d+)\.? ){{1,5}}{STREETS}\b"
+        r"^(?:(?:no|number|house|door|flat|plot|#)\W{{0,2}} ?)*\d{{1,5}}(?:[a-z]| ?(?:st|nd|rd|th))? (?:(?:\d{{1,3}} ?(?:st|nd|rd|th)|[a-z']{{3,}}|[nsew]|\d+)\.? ){{1,5}}{STREETS}\b"
     ))
 });
 /// "23 rd June 2018" is a day.

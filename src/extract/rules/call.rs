@@ -21,7 +21,7 @@ static MONEY: LazyLock<Regex> = pattern!(
 
 /// Words of a call in which a number alone may be one to call.
 static REACHABLE: LazyLock<Regex> = pattern!(
-    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|repair|fix|install\w*|technician)\b|@"
+    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|burger|food|repair|fix|install\w*|technician|software|download|laptop|computer|license)\b|@"
 );
 
 /// Bytes of a turn that are read: more than ten minutes of speech.

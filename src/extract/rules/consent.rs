@@ -62,7 +62,7 @@ static AGAIN: LazyLock<Regex> = pattern!(
 );
 /// "I never said stop calling me."
 static DENIED: LazyLock<Regex> = pattern!(
-    r"\b(?:didn't|did not|never|not|wasn't) (?:say|said|ask|asked|saying|asking|tell|told)(?: \w+){0,3}\W*$"
+    r"\bnever want (?:you|them) to\W*$|\b(?:didn't|did not|never|not|wasn't) (?:say|said|ask|asked|saying|asking|tell|told)(?: \w+){0,3}\W*$"
 );
 
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {

@@ -54,10 +54,11 @@ const PROVIDERS: [&str; 26] = [
 /// The providers that are misheard and mistyped most; by one letter they are still known.
 const MISHEARD: [&str; 4] = ["gmail", "yahoo", "hotmail", "outlook"];
 /// Where a spoken address begins behind.
-const BEGINS: [&str; 35] = [
-    "at", "is", "it's", "its", "email", "e-mail", "mail", "address", "me", "to", "that's", "thats",
-    "yes", "yeah", "sure", "okay", "ok", "my", "and", "id", "um", "uh", "so", "use", "the", "with",
-    "for", "it", "on", "be", "was", "please", "no", "sorry", "actually",
+const BEGINS: [&str; 37] = [
+    "email's", "e-mail's", "at", "is", "it's", "its", "email", "e-mail", "mail", "address", "me",
+    "to", "that's", "thats", "yes", "yeah", "sure", "okay", "ok", "my", "and", "id", "um", "uh",
+    "so", "use", "the", "with", "for", "it", "on", "be", "was", "please", "no", "sorry",
+    "actually",
 ];
 static OTHERS: LazyLock<Regex> =
     pattern!(r"\b(?:his|her|their|your|wife's|husband's)\b[^.!?,]{0,24}$");

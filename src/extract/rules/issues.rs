@@ -107,7 +107,13 @@ fn topic(hit: &Captures<'_>) -> Option<(String, Range<usize>)> {
         .split_whitespace()
         .take_while(|word| !NO_TOPIC.contains(word))
         .collect();
-    (!words.is_empty()).then(|| (words.join(" "), place))
+    if words.is_empty() {
+        return None;
+    }
+    let topic_said = words.join(" ");
+    // "I never got the email you promised": what follows the topic is no part of it.
+    let late = hit.name("late").map(|late| late.start() + topic_said.len());
+    Some((topic_said, place.start..late.unwrap_or(place.end)))
 }
 
 /// The caller's words in small letters and the third person, without whose it is.

@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use regex::Regex;
+
 use super::call::{Call, Note, Notes};
+use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::words;
 
@@ -99,6 +102,11 @@ fn of_script(letter: char) -> Option<&'static str> {
     })
 }
 
+/// "I only speak Portuguese."
+static SPEAKS: LazyLock<Regex> = pattern!(
+    r"\b(?:i|we) (?:only |just |mostly )?speak (spanish|french|german|italian|portuguese|mandarin|cantonese|chinese|japanese|korean|arabic|hindi|russian|polish|dutch|turkish|vietnamese|tagalog)\b"
+);
+
 /// How much speaks for a language, and where it shows first.
 #[derive(Clone, Debug, Default)]
 struct Tally {
@@ -149,6 +157,9 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) -> bool {
                 .then(|| (COMMONEST[at].0, tally.clone()))
         });
     let foreign = other.is_some();
+    if other.is_none() && said(call, notes) {
+        return false;
+    }
     let told =
         other.or_else(|| (english >= ENOUGH_ENGLISH).then(|| (COMMONEST[0].0, latin[0].clone())));
     if let Some((
@@ -172,6 +183,22 @@ fn lower(word: &str) -> Cow<'_, str> {
         return Cow::Borrowed(word);
     }
     Cow::Owned(word.to_lowercase().replace('’', "'"))
+}
+
+/// What the caller says of it in English.
+fn said(call: &Call<'_>, notes: &mut Notes) -> bool {
+    let hit = call.callers().find_map(|(at, turn)| {
+        let hit = SPEAKS.captures(turn.text)?;
+        let (whole, language) = (hit.get(0)?.range(), hit.get(1)?.as_str());
+        let known = language.to_lowercase();
+        let (first, rest) = known.split_at(1);
+        Some((at, whole, format!("{}{rest}", first.to_uppercase())))
+    });
+    let Some((at, place, language)) = hit else {
+        return false;
+    };
+    notes.push(Note::new(Slot::LanguageSpoken, language, at, place, 0.85));
+    true
 }
 
 /// Japanese is written with Chinese characters too: its own ones tell.

@@ -108,6 +108,10 @@ fn names_by_their_own_words() {
         "Hello, I'm Ann Lee and I need help.",
         &["identity.name=Ann Lee"],
     );
+    turn(
+        "Hi, it's Rose, I'd like some help.",
+        &["identity.name=Rose"],
+    );
     turn("It's Dave from Acme.", &["identity.name=Dave"]);
     turn("john o'neil speaking", &["identity.name=John O'neil"]);
     turn(

@@ -1,8 +1,9 @@
 //! Which words are names, which are words, and which are both.
 //!
-//! `words.txt` are the words that English speakers use most, `given_names.txt` the given names that
-//! are most frequent in the United States' census and in the countries that callers come from, and
-//! `surnames.txt` the words that are surnames too.
+//! `words.txt` are the words that English speakers use most (ranked after the lists of `zxcvbn`, MIT)
+//! and what callers of shops, airlines, banks and workshops speak of. `given_names.txt` are those of
+//! the United States' census of 1990 (public domain), and names that are common elsewhere.
+//! `surnames.txt` are words that the census has as surnames too.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

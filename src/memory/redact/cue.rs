@@ -22,7 +22,7 @@ static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     [
         (
             Kind::Card,
-            r"(?:credit|debit|gift|bank|payment)\s?card|credit (?:no|number|num)|card\s?(?:number|no|num|ending|ends|is)|cc\s?(?:number|num|no)|visa|master\s?card|amex|american express|long number|(?:16|sixteen)[ -]digits?",
+            r"(?:credit|debit|gift|bank|payment)\s?card|credit (?:no|number|num)|card\s?(?:number|no|num|ending|ends|is)|cc\s?(?:number|num|no)|tarjeta(?: de (?:cr[eé]dito|d[eé]bito))?|carte (?:bancaire|de cr[eé]dit|bleue)|kreditkarten?(?:nummer)?|carta di credito|cart[aã]o de cr[eé]dito|visa|master\s?card|amex|american express|long number|(?:16|sixteen)[ -]digits?",
         ),
         (
             Kind::Cvv,
@@ -30,9 +30,9 @@ static CUES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
         ),
         (
             Kind::Ssn,
-            r"ssn?|s s n|socials?|social security|social insurance|itin|tax ?(?:payer)? ?id|national insurance",
+            r"ssn?|s s n|socials?|social security|social insurance|itin|tax ?(?:payer)? ?id|national insurance|seguro social|s[eé]curit[eé] sociale|sozialversicherungs(?:nummer)?|codice fiscale",
         ),
-        (Kind::Password, r"pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd"),
+        (Kind::Password, r"pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd|contrase[nñ]a|mot de passe|passwort|kennwort|senha"),
         (Kind::Pin, r"pins?|p\.i\.n|pin ?(?:code|number)|pass ?code|access code|door code|gate code"),
         (
             Kind::Code,

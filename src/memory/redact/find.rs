@@ -31,6 +31,25 @@ const PREAMBLE: [&str; 14] = [
     "think", "i", "believe",
 ];
 
+/// Words by which a street is known, and how far before its postal code they stand.
+const STREETS: [&str; 14] = [
+    "street",
+    "st",
+    "road",
+    "rd",
+    "avenue",
+    "ave",
+    "lane",
+    "ln",
+    "drive",
+    "dr",
+    "boulevard",
+    "blvd",
+    "court",
+    "way",
+];
+const STREET_WITHIN: usize = 8;
+
 /// Everything that must go from a text whose markers are hidden: in order, without overlap.
 pub(super) fn spans(hidden: &str, expected: &Expected) -> Vec<(Range<usize>, Kind)> {
     let text = Text {
@@ -134,7 +153,7 @@ impl Text<'_> {
             }
             let tight = between.len() < WINDOW && between.iter().all(is_glue);
             let length = run.digits.len();
-            let dated = is_year(&run.digits)
+            let dated = is_year(run)
                 && between.last().is_some_and(|word| word.is("in"))
                 && !between
                     .iter()
@@ -145,7 +164,7 @@ impl Text<'_> {
             let fits = if tight {
                 tight_lengths(kind).contains(&length)
             } else {
-                loose_lengths(kind).contains(&length) && !is_year(&run.digits)
+                loose_lengths(kind).contains(&length) && !is_year(run)
             };
             if fits {
                 found.push((run.place.clone(), kind));
@@ -199,7 +218,7 @@ impl Text<'_> {
             }
             for run in &self.runs {
                 let length = run.digits.len();
-                let year = is_year(&run.digits) && !only_digits;
+                let year = is_year(run) && !only_digits;
                 let fits = (loose_lengths(*kind).contains(&length) && !year)
                     || (only_digits && tight_lengths(*kind).contains(&length))
                     || (only_digits && *kind == Kind::Card && length >= 3);
@@ -207,7 +226,11 @@ impl Text<'_> {
                     .words
                     .partition_point(|word| word.place.start < run.place.start);
                 let lead = &self.words[first.saturating_sub(4)..first];
-                if fits && !is_other_number(lead) && !self.counts_digits(run) {
+                if fits
+                    && !is_other_number(lead)
+                    && !self.counts_digits(run)
+                    && !self.is_postcode(run, first)
+                {
                     found.push((run.place.clone(), *kind));
                 }
             }
@@ -231,6 +254,15 @@ impl Text<'_> {
                 .is_some_and(|run| run.place.start <= word.place.start);
             said || is_glue(word) || PREAMBLE.iter().any(|lead| word.is(lead))
         })
+    }
+
+    /// "12 Main Street, Albany 12208" ends with a postal code, whatever was asked before.
+    fn is_postcode(&self, run: &Run, first: usize) -> bool {
+        let street = |word: &Word<'_>| STREETS.iter().any(|street| word.is(street));
+        (5..=6).contains(&run.digits.len())
+            && self.words[first.saturating_sub(STREET_WITHIN)..first]
+                .iter()
+                .any(street)
     }
 
     fn between(&self, from: usize, to: usize) -> &[Word<'_>] {
@@ -319,6 +351,9 @@ fn is_mixed(word: &str) -> bool {
         && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-fn is_year(digits: &str) -> bool {
-    digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
+/// Whether a number may be a year: "1984", "nineteen eighty four", not "one nine eight four".
+fn is_year(run: &Run) -> bool {
+    run.digits.len() == 4
+        && run.parts.len() < 4
+        && (run.digits.starts_with("19") || run.digits.starts_with("20"))
 }

@@ -116,6 +116,10 @@ fn security_codes_and_pins() {
     check("pin: four eight two one", "pin: [redacted PIN]");
     check("4821 is my pin", "[redacted PIN] is my pin");
     check(
+        "I'd rather say my PIN, it's one nine eight four",
+        "I'd rather say my PIN, it's [redacted PIN]",
+    );
+    check(
         "my PIN is, um, 4 8 2 1 okay",
         "my PIN is, um, [redacted PIN] okay",
     );
@@ -267,6 +271,72 @@ fn an_answer_is_known_by_its_question() {
             "I sent you a code by text. What is your order number?",
             "482913",
         ],
+    );
+}
+
+#[test]
+fn an_answer_may_come_turns_later() {
+    call(
+        &[
+            ("a", "For security, what are the last four of your social?"),
+            ("u", "Let me find it, hold on."),
+            ("a", "Take your time."),
+            ("u", "Okay, I have it here. It's six seven eight nine."),
+            ("a", "Thank you. What is your address?"),
+            ("u", "843 Garden Drive, Albany 12208"),
+        ],
+        &[
+            "For security, what are the last four of your social?",
+            "Let me find it, hold on.",
+            "Take your time.",
+            "Okay, I have it here. It's [redacted social security number].",
+            "Thank you. What is your address?",
+            "843 Garden Drive, Albany 12208",
+        ],
+    );
+    call(
+        &[
+            ("a", "And the security code on the back?"),
+            ("u", "um, it's"),
+            ("u", "seven three seven"),
+        ],
+        &[
+            "And the security code on the back?",
+            "um, it's",
+            "[redacted security code]",
+        ],
+    );
+}
+
+#[test]
+fn naming_a_card_announces_no_number() {
+    call(
+        &[
+            ("u", "I want to change the address of my credit card"),
+            ("u", "843 Garden Drive"),
+            ("u", "call me on 650 253 0000"),
+        ],
+        &[
+            "I want to change the address of my credit card",
+            "843 Garden Drive",
+            "call me on 650 253 0000",
+        ],
+    );
+}
+
+#[test]
+fn secrets_are_announced_in_other_languages_too() {
+    check(
+        "mi contraseña es girasol",
+        "mi contraseña es [redacted password]",
+    );
+    check(
+        "mon mot de passe est tournesol",
+        "mon mot de passe est [redacted password]",
+    );
+    check(
+        "meine Kreditkartennummer 4111 1111 1111 1112",
+        "meine Kreditkartennummer [redacted card number]",
     );
 }
 

@@ -25,10 +25,10 @@ static AGREED_DONE: LazyLock<Regex> = pattern!(
     r"\b(?:success\w*|went through|all set|you got it|it's done|(?:email|e-mail|text) confirm\w+|confirmation (?:e-?mail|text|message|number)|see you (?:then|on|there|tomorrow)|is yours|got you (?:down|in)|put you (?:down|in)|you're in)\b"
 );
 static MOVED: LazyLock<Regex> = pattern!(
-    r"\b(?:has been|have been|is|was|i've|i have|we've|we have|i|we) (?:now |just |successfully |all )*(?:moved|rescheduled|re-scheduled|pushed|shifted|changed|switched|updated)\b"
+    r"\b(?:has been|have been|it's been|that's been|is|was|i've|i have|we've|we have|i|we) (?:now |just |successfully |all )*(?:moved|rescheduled|re-scheduled|pushed|shifted|changed|switched|updated)\b"
 );
 static CANCELLED: LazyLock<Regex> = pattern!(
-    r"\b(?:has been|have been|is|was|i've|i have|we've|we have|i|we) (?:now |just |successfully |all |gone ahead and )*cancell?ed\b"
+    r"\b(?:has been|have been|it's been|that's been|it's|is|was|i've|i have|we've|we have|i|we) (?:now |just |successfully |all |gone ahead and )*cancell?ed\b"
 );
 /// The same words that say it is not.
 static NOT_DONE: LazyLock<Regex> = pattern!(

@@ -105,7 +105,8 @@ fn fits(rest: &str, word: &Word<'_>, next: Option<&Word<'_>>, first: bool, judge
     match (likeness(word.text), first) {
         (Likeness::Name | Likeness::Unknown, _) => true,
         (Likeness::Either, true) => {
-            !judge || (next.is_none_or(follows_name) && !MONTHS.iter().any(|month| word.is(month)))
+            let open = next.is_none_or(|next| is_apart(rest, word, next) || follows_name(next));
+            !judge || (open && !MONTHS.iter().any(|month| word.is(month)))
         }
         (Likeness::Either, false) => !pronoun_next,
         // "My name is Church."

@@ -12,6 +12,10 @@ fn addresses_towns_and_postal_codes() {
         "My new address is 4 Park Lane, apartment 3, Boston MA 02110",
         &["contact.address=4 Park Lane, apartment 3, Boston MA 02110"],
     );
+    turn(
+        "We moved to 18 Birch Lane, Salem.",
+        &["contact.address=18 Birch Lane, Salem"],
+    );
     turn("I live in Ann Arbor.", &["contact.city=Ann Arbor"]);
     turn("my zip code is 94107", &["contact.postcode=94107"]);
     turn("The postcode is SW1A 1AA.", &["contact.postcode=SW1A 1AA"]);
@@ -48,6 +52,10 @@ fn issues_open_and_resolved() {
     turn(
         "I still haven't received my refund",
         &["issue.open=still haven't received their refund"],
+    );
+    turn(
+        "I never got the email you promised.",
+        &["issue.open=never got the email"],
     );
     turn("Is my order late?", &[]);
     turn(
@@ -90,6 +98,7 @@ fn another_language_is_told_and_not_guessed() {
     );
     turn("Здравствуйте, это Иван", &["language.spoken=Russian"]);
     turn("no gracias", &[]);
+    turn("I only speak Portuguese.", &["language.spoken=Portuguese"]);
     turn(
         "Por favor, no me llamen más, gracias.",
         &["language.spoken=Spanish", "consent.do_not_call=true"],

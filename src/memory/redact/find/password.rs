@@ -11,9 +11,9 @@ use crate::memory::redact::Kind;
 
 /// A password that is said where it is named. What follows may be quoted.
 static PASSWORD: LazyLock<Regex> = pattern!(
-    r#"\b(?:pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd)\b["'”]?\s*"#,
+    r#"\b(?:pass ?words?|pass ?phrase|memorable word|secret word|passwd|pwd|contrase[nñ]a|mot de passe|passwort|kennwort|senha)\b["'”]?\s*"#,
     r#"(?:(?:for|on) (?:my|the|your) \w+ )?"#,
-    r#"(?:[:=]|\b(?:is|was|to|would be|will be|it's|being)\b)[\s:]*["'“]?([^\s"“”]+(?: [^\s"“”,;!?]+)*)"#
+    r#"(?:[:=]|\b(?:is|was|to|would be|will be|it's|being|es|est|ist|[eé])\b)[\s:]*["'“]?([^\s"“”]+(?: [^\s"“”,;!?]+)*)"#
 );
 
 /// What follows "the password is" and is none.

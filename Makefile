@@ -42,6 +42,7 @@ fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body or room name that bre
 lint: ## formatting, clippy and documentation, with warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features otlp -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 		$(CARGO) doc --locked --no-deps --document-private-items
 

@@ -151,6 +151,10 @@ async fn rate(db: &Db, host: &Host) -> f64 {
         model: None,
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
+        outbound: aftercall::outbound::Outbound::new(&[], aftercall::outbound::guard::machine())
+            .unwrap(),
+        payload: aftercall::endpoint::Payload::Thin,
+        news: aftercall::flow::News::default(),
     });
     let worker = Arc::clone(&flow);
     tokio::spawn(async move {

@@ -18,10 +18,11 @@ use crate::event::Stage;
 use crate::extract::Extractor;
 use crate::extract::llm::{BadLlm, Llm};
 use crate::extract::rules::Rules;
-use crate::flow::{Flow, Sources};
+use crate::flow::{Flow, News, Sources};
 use crate::host::Host;
 use crate::http::health::{self, OK, Probe, Readiness};
 use crate::http::{self, Api, Roles, admin_token};
+use crate::outbound::{self, Outbound, guard};
 use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The language model can't be asked.
     #[error(transparent)]
     Model(#[from] BadLlm),
+    /// CRMs can't be asked.
+    #[error(transparent)]
+    Outbound(#[from] outbound::BadClient),
     /// Asked to stop before it had started.
     #[error("stopped before the database was ready")]
     Stopped,
@@ -133,6 +137,9 @@ impl App {
             model: model.map(Arc::new),
             zone: config.memory.timezone.clone(),
             region: config.memory.region.clone(),
+            outbound: Outbound::new(&config.endpoints.allow_private, guard::machine())?,
+            payload: config.results.payload,
+            news: News::default(),
             host,
         };
         Ok(Arc::new(Self {

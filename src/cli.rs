@@ -13,7 +13,10 @@ mod check;
 mod client;
 mod conversations;
 mod dead;
+mod deliveries;
 mod demo;
+mod endpoints;
+mod export;
 mod extract;
 mod memories;
 mod migrate;
@@ -105,6 +108,14 @@ enum Command {
     /// Watch, hold and end replays of dead letters
     #[command(subcommand)]
     Replays(replays::Command),
+    /// Make, list, try and change the endpoints that are sent results
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
+    /// See what was sent to whom, and send it again
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Write settled calls as lines of JSON or CSV
+    Export(export::Args),
     /// Read, correct and forget what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
@@ -151,6 +162,9 @@ impl Cli {
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
             Command::Replays(command) => replays::run(&globals, command).await,
+            Command::Endpoints(command) => endpoints::run(&globals, command).await,
+            Command::Deliveries(command) => deliveries::run(&globals, command).await,
+            Command::Export(args) => export::run(&globals, &args).await,
             Command::Memories(command) => memories::run(&globals, command).await,
             Command::Callers(command) => callers::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::endpoint::Payload;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
 mod keys;
 mod load;
 mod platforms;
+mod ranges;
 mod read;
 mod settings;
 mod sources;
@@ -20,6 +22,7 @@ mod tests;
 
 pub use load::{ConfigError, Overrides, Problem};
 pub use platforms::{KnownApi, PlatformName, SignedBy};
+pub use ranges::AddressRange;
 pub use units::duration;
 
 /// All settings, read and checked.
@@ -39,6 +42,10 @@ pub struct Config {
     pub memory: Memory,
     /// `[retention]`
     pub retention: Retention,
+    /// `[endpoints]`
+    pub endpoints: Endpoints,
+    /// `[results]`
+    pub results: Results,
     /// `[[sources]]`
     pub sources: Vec<SourceConfig>,
     /// `AFTERCALL_ADMIN_TOKEN`: the first admin token.
@@ -161,6 +168,20 @@ pub struct Retention {
     pub quarantine: Duration,
     /// The audit log.
     pub audit: Duration,
+}
+
+/// `[endpoints]`
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// Address ranges that a CRM's endpoint may be in, though private.
+    pub allow_private: Vec<AddressRange>,
+}
+
+/// `[results]`
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Results {
+    /// The payload of endpoints that name none, and of what RabbitMQ is told.
+    pub payload: Payload,
 }
 
 /// One entry of `[[sources]]`.

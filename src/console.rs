@@ -21,6 +21,8 @@ mod callers;
 mod chart;
 mod conversations;
 mod dead_letters;
+mod deliveries;
+mod endpoints;
 mod failure;
 mod frame;
 mod overview;
@@ -45,6 +47,8 @@ pub fn routes(flow: Arc<Flow>) -> Router {
         .merge(callers::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
+        .merge(endpoints::routes())
+        .merge(deliveries::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
         .route(

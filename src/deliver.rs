@@ -1,5 +1,9 @@
 //! Result to every subscriber. What has been told is kept beside the conversation, so that a
 //! message more or less changes nothing: `conversation.completed` once, and then only differences.
+//!
+//! The transaction that adds a result to the feed makes a delivery for every endpoint that
+//! subscribed. `dispatch` puts deliveries into the queue when they are due, `send` makes one attempt,
+//! and `verdict` says what an answer means.
 
 use serde_json::{Map, Value, json};
 
@@ -17,6 +21,21 @@ use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
+
+pub mod body;
+mod dispatch;
+mod missed;
+mod send;
+mod trial;
+mod verdict;
+
+pub use dispatch::{dispatch, keep_dispatching};
+pub use missed::{Missed, send_missed};
+pub use send::{Prospect, foresee, send};
+pub use trial::{Tested, test, try_template};
+
+/// The event that tells a call's result first.
+const COMPLETED: &str = "conversation.completed";
 
 /// Fields that no CRM is told of: how a reason is known is recorded, not sent (product contract
 /// §6), counts are of the store, and which source was first is ours to know.
@@ -44,6 +63,7 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
     match told {
         Ok(ended_at) => {
             passed(Passage::Delivered, ended_at, now);
+            flow.news.tell();
             Verdict::Done
         }
         Err(error) => store_failed(&error),
@@ -66,7 +86,7 @@ pub(crate) fn has_news(record: &Record, messages: &[Message]) -> bool {
     told.is_none_or(|before| !differences(before, &values).is_empty())
 }
 
-/// Tells; gives the end of a call that it tells of for the first time.
+/// Tells; gives the end of a call whose result has arrived with that for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
     seal: &SealKey,
@@ -84,7 +104,7 @@ async fn tell(
     let messages = conversations::all_messages(conn, key).await?;
     let values = told_values(&record.conversation, &messages);
     let (kind, changed) = match &record.announced {
-        None => ("conversation.completed", Vec::new()),
+        None => (COMPLETED, Vec::new()),
         Some(before) => {
             let changed = differences(before, &values);
             if changed.is_empty() {
@@ -94,18 +114,25 @@ async fn tell(
         }
     };
     let event = result(&record, kind, &changed, now);
-    results::add(conn, &event).await?;
+    let added = results::add(conn, &event).await?;
+    // Nobody else is told: then the feed is the delivery.
+    let (step, detail) = match added.deliveries {
+        0 => ("delivered", kind.to_owned()),
+        1 => ("announced", format!("{kind}, to 1 endpoint")),
+        many => ("announced", format!("{kind}, to {many} endpoints")),
+    };
     let step = Step {
         key: format!("delivered:{}", event.id),
         at: now,
-        step: "delivered".to_owned(),
+        step: step.to_owned(),
         attempt: i64::from(attempt),
-        detail: kind.to_owned(),
+        detail,
     };
     timeline::add(conn, key, &step).await?;
     let first = record.announced.replace(values).is_none();
     conversations::save(conn, &record).await?;
-    Ok(record.conversation.ended_at.filter(|_| first))
+    let arrived = first && added.deliveries == 0;
+    Ok(record.conversation.ended_at.filter(|_| arrived))
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {
@@ -126,7 +153,7 @@ fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> Re
     });
     let revision = record.revision.to_string();
     let owner = record.owner.as_str();
-    let id = if kind == "conversation.completed" {
+    let id = if kind == COMPLETED {
         of_content("evt_", &[kind, owner, call.id.as_str()])
     } else {
         data["changed"] = json!(changed);

@@ -123,6 +123,17 @@ pub enum Work {
     Remember(ConversationKey),
     /// Tell everybody who subscribed.
     Deliver(ConversationKey),
+    /// Send one event to one endpoint.
+    Send(Sending),
+}
+
+/// One attempt to send an event to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sending {
+    /// The delivery (`dlv_…`).
+    pub delivery_id: String,
+    /// Which of its attempts this is, from 1; none for a replayed letter, which makes one more.
+    pub attempt: Option<u32>,
 }
 
 /// A message in the queue. Version 2 are those that carry a body, which a process of before would
@@ -182,6 +193,28 @@ impl Message {
         }
     }
 
+    /// The message that makes an attempt of a delivery.
+    pub fn send(delivery_id: &str, attempt: u32) -> Self {
+        Self {
+            id: format!("send:{delivery_id}:{attempt}"),
+            work: Work::Send(Sending {
+                delivery_id: delivery_id.to_owned(),
+                attempt: Some(attempt),
+            }),
+        }
+    }
+
+    /// The message that a delivery's dead letter holds: one more attempt.
+    pub fn resend(delivery_id: &str) -> Self {
+        Self {
+            id: format!("send:{delivery_id}"),
+            work: Work::Send(Sending {
+                delivery_id: delivery_id.to_owned(),
+                attempt: None,
+            }),
+        }
+    }
+
     /// The second look at a settled conversation.
     pub fn recheck(key: &ConversationKey, source: &str, number: u32, now: Timestamp) -> Self {
         let Ok(event_id) = EventId::new(&crate::secret::sha256_hex(
@@ -208,7 +241,7 @@ impl Message {
         match self.work {
             Work::Finalize(_) => Stage::Finalize,
             Work::Remember(_) => Stage::Remember,
-            Work::Deliver(_) => Stage::Deliver,
+            Work::Deliver(_) | Work::Send(_) => Stage::Deliver,
         }
     }
 
@@ -289,6 +322,8 @@ mod tests {
             Message::finalize(event()),
             Message::remember(key.clone(), 3),
             Message::deliver(key.clone(), 3),
+            Message::send("dlv_1", 2),
+            Message::resend("dlv_1"),
             Message::recheck(&key, "acme", 1, Timestamp::from_secs(1)),
         ] {
             assert_eq!(Message::decode(&message.encode()).unwrap(), message);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::conversation::Presence;
 use crate::erasure::bars;
@@ -190,7 +191,8 @@ async fn fetch(
         return told::conversation_of(flow, source, event, id).await;
     };
     let admitted = flow.sources.admit(&source.name, &flow.host)?;
-    let answer = match timeout(FETCH_PATIENCE, api.fetch(id)).await {
+    let span = tracing::info_span!("platform.fetch", platform = api.platform());
+    let answer = match timeout(FETCH_PATIENCE, api.fetch(id).instrument(span)).await {
         Ok(answer) => answer,
         Err(_) => Err(FetchError::Unavailable("no answer in time".to_owned())),
     };

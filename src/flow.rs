@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::circuit::{Circuit, CircuitState};
 use crate::config;
+use crate::endpoint::Payload;
 use crate::extract::Extractor;
 use crate::extract::llm::Llm;
 use crate::host::Host;
+use crate::outbound::Outbound;
 use crate::platform::Source;
 use crate::queue::Queue;
 use crate::secret::SealKey;
@@ -51,6 +53,29 @@ pub struct Flow {
     pub zone: jiff::tz::TimeZone,
     /// The region of their numbers.
     pub region: String,
+    /// Posts to CRMs' endpoints.
+    pub outbound: Outbound,
+    /// What of a conversation RabbitMQ is told, and endpoints that name no payload.
+    pub payload: Payload,
+    /// Results that have been added, and deliveries that have become due.
+    pub news: News,
+}
+
+/// Says that there is something new to look for in the database. Looking comes first: the news may
+/// be missed, as another process's always is.
+#[derive(Clone, Debug, Default)]
+pub struct News(Arc<watch::Sender<()>>);
+
+impl News {
+    /// There is something new.
+    pub fn tell(&self) {
+        self.0.send_replace(());
+    }
+
+    /// A listener, who hears what is told from now on.
+    pub fn listen(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
 }
 
 impl std::fmt::Debug for Flow {

@@ -23,7 +23,9 @@ mod callers;
 mod consents;
 mod conversations;
 mod dead_letters;
+mod deliveries;
 mod docs;
+mod endpoints;
 mod erasures;
 mod error;
 mod events;
@@ -121,6 +123,8 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(consents::routes())
         .merge(erasures::routes())
         .merge(events::routes())
+        .merge(endpoints::routes())
+        .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
         .merge(tokens::routes())

@@ -11,6 +11,7 @@
 // words: plain types and rules
 pub mod conversation;
 pub mod end_reason;
+pub mod endpoint;
 pub mod erased;
 pub mod event;
 pub mod id;
@@ -25,9 +26,11 @@ pub mod verdict;
 
 // the machine: time, randomness, tasks
 pub mod host;
+pub mod trace;
 
 // edges: each knows one outside thing and the words
 pub mod extract;
+pub mod outbound;
 pub mod platform;
 pub mod queue;
 pub mod store;

@@ -13,5 +13,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::init(cli.log_level());
     telemetry::hush_panics();
-    cli.run().await
+    let code = cli.run().await;
+    telemetry::flush();
+    code
 }

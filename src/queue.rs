@@ -42,6 +42,8 @@ pub struct Delivery {
     pub history: Vec<Attempt>,
     /// When the message was made durable.
     pub enqueued_at: Timestamp,
+    /// The trace that it carries, as a W3C `traceparent`.
+    pub trace: Option<String>,
     claim: Claim,
 }
 

@@ -37,7 +37,7 @@ mod tell;
 
 pub(crate) use foresee::foresee;
 pub use tell::Refolding;
-pub(crate) use tell::forget;
+pub(crate) use tell::{forget, memory_object};
 
 /// What became of remembering a call; the value on the wire.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,8 +8,8 @@ use crate::remember::forget;
 use crate::secret::SealKey;
 use crate::store::extractions::{self, Outlived};
 use crate::store::{
-    Conn, Result, audit, bodies, conversations, dead_letters, events, memories, quarantine,
-    replays, results, sessions, timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, memories,
+    quarantine, replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -32,6 +32,7 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
     let conversations_before = before(retention.conversations);
     let messages_before = before(retention.messages);
     let audit_before = before(retention.audit);
+    let deliveries_before = before(retention.deliveries);
     let deleted = flow
         .db
         .write(move |mut conn| {
@@ -46,6 +47,9 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                     deleted += dead_letters::prune(&mut conn, before, BATCH).await?;
                     deleted += bodies::prune(&mut conn, before, BATCH).await?;
                     deleted += replays::prune(&mut conn, before, BATCH).await?;
+                }
+                if let Some(before) = deliveries_before {
+                    deleted += deliveries::prune(&mut conn, before, BATCH).await?;
                 }
                 if let Some(before) = quarantine_before {
                     deleted += quarantine::prune(&mut conn, before, BATCH).await?;

@@ -22,6 +22,8 @@ pub mod callers;
 pub mod consents;
 pub mod conversations;
 pub mod dead_letters;
+pub mod deliveries;
+pub mod endpoints;
 pub mod erasures;
 pub mod events;
 pub mod extractions;

@@ -11,6 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
 mod described;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 /// The variables that say what is logged, in the order in which they are asked.
 const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
@@ -44,11 +46,19 @@ pub fn init(unless_told: LevelFilter) {
         lines.json().flatten_event(true).boxed()
     };
     // Fails only when a subscriber is there already, as in tests.
-    let _ = tracing_subscriber::registry()
+    let subscriber = tracing_subscriber::registry()
         .with(filter)
         .with(ours())
-        .with(lines)
-        .try_init();
+        .with(lines);
+    #[cfg(feature = "otlp")]
+    let subscriber = subscriber.with(otlp::layer());
+    let _ = subscriber.try_init();
+}
+
+/// Sends the traces that wait, before the process ends.
+pub fn flush() {
+    #[cfg(feature = "otlp")]
+    otlp::flush();
 }
 
 /// Has a panic logged by its place alone: its text can quote what a caller said, as the one of a cut

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::config::Retention;
 use crate::event::{Message, Stage, Work};
@@ -15,7 +16,7 @@ use crate::queue::{Delivery, LEASE};
 use crate::retry;
 use crate::store::{self, conversations, outbox};
 use crate::verdict::{Failure, Verdict};
-use crate::{deliver, erasure, finalize, remember, replay, retention};
+use crate::{deliver, erasure, finalize, remember, replay, retention, trace};
 
 /// The longest that a stage may take: its lease is longer, so that no two work on one message.
 const STAGE_PATIENCE: Duration = Duration::from_secs(75);
@@ -35,7 +36,8 @@ pub fn places(stage: Stage) -> u16 {
         // Mostly waiting for platforms.
         Stage::Finalize => 64,
         Stage::Remember => 8,
-        Stage::Deliver => 16,
+        // Mostly waiting for endpoints, of which none has more than its own few places.
+        Stage::Deliver => 128,
     }
 }
 
@@ -49,6 +51,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention, memory: Duration) {
     }
     replay::start(flow);
     flow.host.spawn(look_again(Arc::clone(flow)));
+    flow.host.spawn(deliver::keep_dispatching(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
     flow.host.spawn(age(Arc::clone(flow), memory));
     flow.host.spawn(remember::read::run(Arc::clone(flow)));
@@ -87,7 +90,13 @@ async fn work(flow: Arc<Flow>, stage: Stage) {
 /// Runs one message to its verdict, and carries the verdict out.
 pub async fn run(flow: &Flow, delivery: Delivery) {
     let stage = delivery.message.stage();
-    let verdict = judge(flow, &delivery).await;
+    let span = tracing::info_span!(
+        "job.run",
+        stage = stage.as_str(),
+        attempt = delivery.attempt
+    );
+    trace::go_on(&span, delivery.trace.as_deref());
+    let verdict = judge(flow, &delivery).instrument(span).await;
     let (outcome, code) = match &verdict {
         Verdict::Done => ("done", ""),
         Verdict::Retry { why, .. } => ("retry", why.code.as_str()),
@@ -124,6 +133,7 @@ async fn judge(flow: &Flow, delivery: &Delivery) -> Verdict {
             Work::Finalize(event) => finalize::finalize(flow, event, delivery).await,
             Work::Remember(key) => remember::remember(flow, key, delivery).await,
             Work::Deliver(key) => deliver::deliver(flow, key, delivery).await,
+            Work::Send(sending) => deliver::send(flow, sending).await,
         }
     };
     match timeout(STAGE_PATIENCE, AssertUnwindSafe(staged).catch_unwind()).await {

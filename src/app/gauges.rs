@@ -7,7 +7,7 @@ use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::Flow;
 use crate::queue::rabbit::BrokerState;
-use crate::store::{dead_letters, quarantine};
+use crate::store::{dead_letters, deliveries, endpoints, quarantine};
 
 /// How often the gauges are brought up to date.
 const EVERY: Duration = Duration::from_secs(1);
@@ -59,15 +59,21 @@ async fn queues(flow: &Flow) -> crate::queue::Result<()> {
 }
 
 async fn records(flow: &Flow) -> crate::queue::Result<()> {
-    let (dead, kept) = flow
+    let (dead, kept, (waiting, oldest), (_, off)) = flow
         .db
         .read(|mut conn| {
             Box::pin(async move {
                 let dead = dead_letters::count_dead(&mut conn).await?;
-                Ok((dead, quarantine::count(&mut conn).await?))
+                let kept = quarantine::count(&mut conn).await?;
+                let backlog = deliveries::backlog(&mut conn).await?;
+                Ok((dead, kept, backlog, endpoints::count(&mut conn).await?))
             })
         })
         .await?;
+    let age = oldest.map_or(Duration::ZERO, |oldest| flow.host.now().since(oldest));
+    set(&metrics::gauge!("aftercall_deliveries_waiting"), waiting);
+    metrics::gauge!("aftercall_deliveries_oldest_age_seconds").set(age.as_secs_f64());
+    set(&metrics::gauge!("aftercall_endpoints_off"), off);
     set(&metrics::gauge!("aftercall_dead_letters"), dead);
     set(&metrics::gauge!("aftercall_quarantined_deliveries"), kept);
     Ok(())

@@ -30,6 +30,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "retention.deliveries",
     "retention.quarantine",
     "retention.audit",
+    "endpoints.allow_private",
+    "results.payload",
     "sources",
 ];
 
@@ -62,7 +64,7 @@ pub(super) const SOURCE: &[&str] = &[
 ];
 
 /// Keys of the product contract that this version reads over, with a warning.
-pub(super) const LATER: &[&str] = &["endpoints.allow_private", "results.payload"];
+pub(super) const LATER: &[&str] = &[];
 
 /// Short names of variables, and the keys that they mean.
 pub(super) const SHORT: &[(&str, &str)] = &[

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::read::{Notes, Reader, Table};
 use super::{
-    Config, Database, ExtractorChoice, Finalize, Llm, Memory, Queue, Retention, Server, sources,
-    units,
+    Config, Database, Endpoints, ExtractorChoice, Finalize, Llm, Memory, Queue, Results, Retention,
+    Server, sources, units,
 };
+use crate::endpoint::Payload;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -29,6 +30,7 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
     let finalize = finalize(reader);
     let memory = memory(reader);
     let retention = retention(reader);
+    let (endpoints, results) = (endpoints(reader), results(reader));
     let admin_token = reader.secret("admin_token");
     let secret_key = sealing_key(reader, "secret_key");
     let previous_secret_key = sealing_key(reader, "secret_key_previous");
@@ -42,6 +44,8 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
         finalize,
         memory,
         retention,
+        endpoints,
+        results,
         sources,
         admin_token,
         secret_key,
@@ -206,6 +210,23 @@ fn retention(reader: &mut Reader<'_, '_, '_>) -> Retention {
         deliveries: span(reader, "retention.deliveries", days(30)),
         quarantine: span(reader, "retention.quarantine", days(7)),
         audit: span(reader, "retention.audit", Duration::ZERO),
+    }
+}
+
+fn endpoints(reader: &mut Reader<'_, '_, '_>) -> Endpoints {
+    Endpoints {
+        allow_private: reader
+            .parsed_list("endpoints.allow_private", str::parse)
+            .unwrap_or_default(),
+    }
+}
+
+fn results(reader: &mut Reader<'_, '_, '_>) -> Results {
+    let read = |text: &str| {
+        Payload::parse(text).ok_or_else(|| format!("{text:?} is none; expected thin or full"))
+    };
+    Results {
+        payload: reader.parsed("results.payload", read).unwrap_or_default(),
     }
 }
 

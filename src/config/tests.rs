@@ -394,10 +394,11 @@ fn rabbitmq_with_sqlite_is_refused_with_the_reason() {
 
 #[test]
 fn later_keys_are_read_over_with_a_warning() {
-    let config = load("[results]\npayload = \"thin\"", &[]).unwrap();
+    let text = "[memory.llm]\nmodel = \"x\"";
+    let config = load(text, &[]).unwrap();
     assert_eq!(
         config.warnings,
-        ["results.payload is not used by this version yet"]
+        ["memory.llm.model is not used by this version yet"]
     );
 }
 

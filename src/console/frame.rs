@@ -10,17 +10,21 @@ pub(super) enum Section {
     Callers,
     DeadLetters,
     Replays,
+    Endpoints,
+    Deliveries,
     Audit,
     Tokens,
 }
 
 impl Section {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Overview,
         Self::Conversations,
         Self::Callers,
         Self::DeadLetters,
         Self::Replays,
+        Self::Endpoints,
+        Self::Deliveries,
         Self::Audit,
         Self::Tokens,
     ];
@@ -33,6 +37,8 @@ impl Section {
             Self::Callers => "Callers",
             Self::DeadLetters => "Dead letters",
             Self::Replays => "Replays",
+            Self::Endpoints => "Endpoints",
+            Self::Deliveries => "Deliveries",
             Self::Audit => "Audit",
             Self::Tokens => "Tokens",
         }
@@ -45,6 +51,8 @@ impl Section {
             Self::Callers => "/console/callers",
             Self::DeadLetters => "/console/dead-letters",
             Self::Replays => "/console/replays",
+            Self::Endpoints => "/console/endpoints",
+            Self::Deliveries => "/console/deliveries",
             Self::Audit => "/console/audit",
             Self::Tokens => "/console/tokens",
         }
@@ -53,7 +61,11 @@ impl Section {
     /// What a token must have to see it.
     pub(super) fn scope(self) -> Scope {
         match self {
-            Self::Overview | Self::DeadLetters | Self::Replays => Scope::OpsRead,
+            Self::Overview
+            | Self::DeadLetters
+            | Self::Replays
+            | Self::Endpoints
+            | Self::Deliveries => Scope::OpsRead,
             Self::Conversations => Scope::ConversationsRead,
             Self::Callers => Scope::MemoriesRead,
             Self::Audit | Self::Tokens => Scope::Admin,

@@ -5,8 +5,8 @@ use crate::id::ConversationKey;
 use crate::remember::forget;
 use crate::secret::SealKey;
 use crate::store::{
-    Conn, Result, bodies, conversations, dead_letters, events, extractions, memories, readings,
-    results, timeline, traces,
+    Conn, Result, bodies, conversations, dead_letters, deliveries, events, extractions, memories,
+    readings, results, timeline, traces,
 };
 use crate::time::Timestamp;
 
@@ -34,6 +34,7 @@ pub(crate) async fn erase(
     }
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
+    deliveries::erase(conn, key, now).await?;
     bodies::delete_of(conn, key).await?;
     extractions::remove(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.

@@ -86,6 +86,8 @@ fn is_of(whom: &Whom, seal: &SealKey, trace: &Trace, until: Timestamp) -> bool {
         Ok(Work::Remember(key) | Work::Deliver(key)) => {
             return whom.calls.contains(key.id.as_str());
         }
+        // It names a delivery, whose event was emptied.
+        Ok(Work::Send(_)) => return false,
         Err(_) => Timestamp::from_millis(trace.left_at),
     };
     left_at <= until && whom.is_named_in(&document(seal, trace))

@@ -16,6 +16,7 @@ use self::filter::{ListParams, ListQuery};
 use self::the_one::{OneParams, OneQuery, PartQuery, the_one};
 use super::Api;
 use super::auth::Bearer;
+use super::deliveries::DeliveryList;
 use super::error::ApiError;
 use super::memories::MemoryList;
 use super::query::{PageParams, Path, Query};
@@ -23,6 +24,7 @@ use crate::erasure;
 use crate::page::Cursor;
 use crate::replay;
 use crate::store::conversations::{self, list as listing};
+use crate::store::deliveries::list as deliveries;
 use crate::store::tokens::Scope;
 use crate::store::{memories, timeline};
 
@@ -37,6 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(messages))
         .routes(routes!(facts))
         .routes(routes!(steps))
+        .routes(routes!(sent))
         .routes(routes!(reprocess))
 }
 
@@ -220,6 +223,40 @@ async fn steps(
         has_more: page.next.is_some(),
         timeline: page.rows.into_iter().map(StepBody::from).collect(),
     }))
+}
+
+/// Read what was sent of a conversation
+///
+/// Every event of it, to every endpoint, with the attempts.
+#[utoipa::path(
+    get, path = "/v1/conversations/{id}/deliveries", operation_id = "list_conversation_deliveries", tag = "conversations",
+    params(("id" = String, Path, description = "The conversation's id."), OneParams, PageParams),
+    security(("bearer" = ["conversations:read"]), ("key" = ["conversations:read"])),
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryList), ApiError),
+)]
+async fn sent(
+    bearer: Bearer,
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Query(PartQuery { source, page }): Query<PartQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    bearer.require(Scope::ConversationsRead)?;
+    let filter = deliveries::Filter {
+        key: Some(the_one(&api, &bearer, id, source).await?.key()),
+        agents: bearer.0.agents.clone(),
+        ..deliveries::Filter::default()
+    };
+    let page = api
+        .flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move { deliveries::with_attempts(&mut conn, &filter, &page).await })
+        })
+        .await?;
+    Ok(axum::Json(DeliveryList::new(
+        page,
+        bearer.reads_sensitive(),
+    )))
 }
 
 /// Reprocess a conversation

@@ -31,6 +31,8 @@ use super::Api;
         (name = "memories", description = "What is held about a caller."),
         (name = "callers", description = "Who calls, what they refuse, and how they are erased."),
         (name = "events", description = "Results, in the order in which they were committed."),
+        (name = "endpoints", description = "Who is sent results."),
+        (name = "deliveries", description = "What was sent to whom, attempt by attempt."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
         (name = "replays", description = "Dead letters back to work: previewed, at a rate, canary first."),
         (name = "webhooks", description = "What platforms post to."),

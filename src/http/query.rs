@@ -266,6 +266,11 @@ impl Object {
         self.wrong.contains_key(name)
     }
 
+    /// Whether a field is there, though it may be null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// A field that may be absent or null.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name).filter(|value| !value.is_null())?;
@@ -299,7 +304,9 @@ impl<T: FromObject> FromRequest<Arc<Api>> for Json<T> {
             }
             Err(_) => return Err(unreadable("ended before it was whole".to_owned())),
         };
-        let given = serde_json::from_slice(&bytes)
+        // No body at all is one without fields.
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let given = serde_json::from_slice(text)
             .map_err(|error| unreadable(format!("is not a JSON object: {error}")))?;
         let mut object = Object {
             given,

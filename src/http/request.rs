@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument as _;
 
 use super::Api;
 use super::error::ApiError;
@@ -42,7 +43,8 @@ pub(crate) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let began = host.now();
-    let mut response = next.run(request).await;
+    let span = tracing::info_span!("http.request", route, method);
+    let mut response = next.run(request).instrument(span).await;
     let took = host.now().since(began);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = write_out(response, error, &id);

@@ -94,6 +94,9 @@ impl Bench {
             model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
+            outbound: crate::outbound::for_tests(),
+            payload: crate::endpoint::Payload::Thin,
+            news: crate::flow::News::default(),
         });
         let db = flow.db.clone();
         let api = Api {

@@ -59,6 +59,8 @@ pub(super) fn letter_of(
             conversation_id: Some(key.id.to_string()),
             ..blank
         },
+        // The stage has kept the letter already, with all it knows of the delivery.
+        Work::Send(_) => blank,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::dead_letters::{self, Letter};
 use crate::store::outbox::{self, Claimed, Depth};
 use crate::store::{Conn, Db};
 use crate::time::Timestamp;
+use crate::trace;
 use crate::verdict::{Attempt, Failure, Verdict};
 
 /// Looked for at least this often, for messages that another process put in.
@@ -111,6 +112,7 @@ impl SqlQueue {
                     message,
                     attempt: one.attempts.saturating_add(1),
                     history: one.history,
+                    trace: trace::carried_by(&one.body),
                     enqueued_at: one.created_at,
                     claim: Claim::Row(claim.clone(), now.plus(LEASE)),
                 }),

@@ -182,26 +182,35 @@ impl Telling<'_> {
         Ok(())
     }
 
-    /// The facts as the API shows them (product contract §14).
     fn objects(&self, facts: &[Fact]) -> Vec<Value> {
-        let object = |fact: &Fact| {
-            json!({
-                "id": fact.id,
-                "agent_id": self.agent_id,
-                "caller_identity": self.caller_identity,
-                "fact": fact.fact,
-                "slot": fact.slot,
-                "value": fact.value,
-                "confidence": fact.confidence,
-                "valid_from": fact.valid_from,
-                "valid_to": fact.valid_to,
-                "due_at": fact.due_at,
-                "source_conversation_id": fact.source_conversation_id,
-                "evidence": fact.evidence,
-                "extractor": fact.extractor,
-                "created_at": self.now,
-            })
-        };
-        facts.iter().map(object).collect()
+        facts
+            .iter()
+            .map(|fact| memory_object(fact, self.agent_id, self.caller_identity, self.now))
+            .collect()
     }
+}
+
+/// A fact as CRMs are told it: the shape of the API (product contract §14).
+pub(crate) fn memory_object(
+    fact: &Fact,
+    agent_id: &str,
+    caller_identity: &str,
+    created_at: Timestamp,
+) -> Value {
+    json!({
+        "id": fact.id,
+        "agent_id": agent_id,
+        "caller_identity": caller_identity,
+        "fact": fact.fact,
+        "slot": fact.slot,
+        "value": fact.value,
+        "confidence": fact.confidence,
+        "valid_from": fact.valid_from,
+        "valid_to": fact.valid_to,
+        "due_at": fact.due_at,
+        "source_conversation_id": fact.source_conversation_id,
+        "evidence": fact.evidence,
+        "extractor": fact.extractor,
+        "created_at": created_at,
+    })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::letter::{Course, course_of};
+use crate::deliver::{self, Prospect};
 use crate::event::{Message, Work};
 use crate::finalize::{self, Foreseen, Settlement};
 use crate::flow::Flow;
@@ -211,6 +212,11 @@ async fn follow(
                 example.effect = Effect::AlreadyDone;
             }
         }
+        Work::Send(sending) => match deliver::foresee(flow, &sending).await? {
+            Prospect::Runs => {}
+            Prospect::AlreadyDone => example.effect = Effect::AlreadyDone,
+            Prospect::Fails(why) => example.fails(&why),
+        },
     }
     Ok(())
 }

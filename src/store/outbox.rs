@@ -8,6 +8,7 @@ use super::conversations::{from_json, to_json};
 use super::{Conn, Result, on};
 use crate::event::{Message, Stage};
 use crate::time::Timestamp;
+use crate::trace;
 use crate::verdict::Attempt;
 
 /// A message that somebody has claimed.
@@ -43,7 +44,7 @@ pub async fn put(
     due_at: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
-    let body = message.encode();
+    let body = trace::carry(message.encode());
     Ok(on!(conn, c => {
         sqlx::query(
             "INSERT INTO outbox (id, stage, body, due_at, created_at) VALUES ($1, $2, $3, $4, $5) \

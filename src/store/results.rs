@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
-use super::{Conn, Result, on};
+use super::{Conn, Error, Result, deliveries, on};
 use crate::id::{ConversationId, ConversationKey, Owner};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
@@ -16,9 +16,9 @@ pub struct ResultEvent {
     pub id: String,
     /// As `conversation.completed`.
     pub kind: String,
-    /// Whose agent it concerns.
+    /// Whose agent it concerns; empty for none.
     pub agent_id: String,
-    /// The conversation that it came from; none of what a person did.
+    /// The conversation that it came from, where there is one.
     pub key: Option<ConversationKey>,
     /// `data` of the event.
     pub data: Value,
@@ -26,31 +26,64 @@ pub struct ResultEvent {
     pub created_at: Timestamp,
 }
 
-/// Adds a result; says whether it was not there yet.
+/// What became of a result that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Whether it was not there yet.
+    pub new: bool,
+    /// Endpoints that will be sent it, made to wait for it in the same transaction.
+    pub deliveries: u64,
+}
+
+/// Adds a result, and a delivery of it for every endpoint that subscribed. A second one of the same
+/// id changes nothing.
 ///
 /// Writers queue for the end of the feed, and no two results share a time: the feed is read in the
 /// order of time, and a reader that has passed a place would never see what is committed before it.
-pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<bool> {
+pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
     let body = to_json(&event.data)?;
     super::lock(conn, "results").await?;
-    Ok(on!(conn, c => {
-        sqlx::query(
+    let (owner, conversation_id) = event
+        .key
+        .as_ref()
+        .map_or(("", ""), |key| (key.owner.as_str(), key.id.as_str()));
+    let place: Option<i64> = on!(conn, c => {
+        sqlx::query_scalar(
             "INSERT INTO results (id, type, agent_id, owner, conversation_id, body, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, \
              (SELECT CASE WHEN COALESCE(MAX(created_at), 0) >= $7 THEN MAX(created_at) + 1 \
-             ELSE $7 END FROM results)) ON CONFLICT (id) DO NOTHING",
+             ELSE $7 END FROM results)) ON CONFLICT (id) DO NOTHING RETURNING created_at",
         )
         .bind(&event.id)
         .bind(&event.kind)
         .bind(&event.agent_id)
-        .bind(event.key.as_ref().map_or("", |key| key.owner.as_str()))
-        .bind(event.key.as_ref().map_or("", |key| key.id.as_str()))
+        .bind(owner)
+        .bind(conversation_id)
         .bind(body)
         .bind(event.created_at.as_millis())
-        .execute(c)
+        .fetch_optional(c)
         .await?
-        .rows_affected()
-            == 1
+    });
+    let Some(place) = place.map(Timestamp::from_millis) else {
+        return Ok(Added {
+            new: false,
+            deliveries: 0,
+        });
+    };
+    Ok(Added {
+        new: true,
+        deliveries: deliveries::fan_out(conn, event, place).await?,
+    })
+}
+
+/// The conversation of a stored row; its columns are empty where there is none.
+pub(super) fn stored_key(owner: String, id: &str) -> Result<Option<ConversationKey>> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(ConversationKey {
+        owner: Owner::stored(owner),
+        id: ConversationId::new(id).map_err(|_| Error::Corrupt("conversation id"))?,
     }))
 }
 
@@ -115,6 +148,20 @@ pub async fn list(
     }))
 }
 
+/// The result of an id; none once it was emptied by an erasure.
+pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<ResultEvent>> {
+    let row: Option<Row> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT id, type, agent_id, owner, conversation_id, body, created_at FROM results \
+             WHERE id = $1 AND body <> ''",
+        )
+        .bind(id)
+        .fetch_optional(c)
+        .await?
+    });
+    row.map(read).transpose()
+}
+
 /// Where an event stands in the feed, so that a reader can go on behind it.
 pub async fn place(conn: &mut Conn<'_>, id: &str) -> Result<Option<Cursor>> {
     let at: Option<i64> = on!(conn, c => {
@@ -130,13 +177,9 @@ pub async fn place(conn: &mut Conn<'_>, id: &str) -> Result<Option<Cursor>> {
 }
 
 fn read(row: Row) -> Result<ResultEvent> {
-    let id = ConversationId::new(&row.conversation_id).ok();
     Ok(ResultEvent {
         data: from_json(&row.body)?,
-        key: id.map(|id| ConversationKey {
-            owner: Owner::stored(row.owner),
-            id,
-        }),
+        key: stored_key(row.owner, &row.conversation_id)?,
         id: row.id,
         kind: row.kind,
         agent_id: row.agent_id,

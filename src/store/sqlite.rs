@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use super::{Conn, Error, Result};
 use crate::host::Host;
@@ -99,9 +100,11 @@ impl Sqlite {
         T: Send + 'static,
     {
         let (done, outcome) = oneshot::channel();
+        // The writer's task is another one: the job stays in the trace of who sent it.
+        let span = tracing::Span::current();
         let job: Job = Box::new(move |conn| {
             let running = job(conn);
-            Box::pin(async move { Ok(Box::new(running.await?) as Value) })
+            Box::pin(async move { Ok(Box::new(running.await?) as Value) }.instrument(span))
         });
         self.writes
             .send(Order::Write(Write { job, done }))

@@ -24,7 +24,7 @@ pub struct Step {
 }
 
 /// The chain's own order, for steps of the same millisecond.
-const CHAIN: [&str; 9] = [
+const CHAIN: [&str; 11] = [
     "received",
     "confirmed",
     "waited",
@@ -33,7 +33,9 @@ const CHAIN: [&str; 9] = [
     "fetched",
     "settled",
     "remember",
+    "announced",
     "delivered",
+    "delivery_failed",
 ];
 
 /// Writes a step down once: a second one of the same key changes nothing.

@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 10] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -11,8 +11,16 @@ const COUNTERS: [(&str, &str); 8] = [
         "Messages that a stage gave up on.",
     ),
     (
+        "aftercall_delivery_attempts_total",
+        "Attempts to send an event to an endpoint, by what became of the delivery.",
+    ),
+    (
         "aftercall_duplicates_absorbed_total",
         "Events that were done already when they were taken.",
+    ),
+    (
+        "aftercall_endpoints_disabled_total",
+        "Endpoints disabled without anybody asking, by reason.",
     ),
     (
         "aftercall_finalized_total",
@@ -34,7 +42,7 @@ const COUNTERS: [(&str, &str); 8] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 15] = [
     (
         "aftercall_broker_blocked",
         "1 while RabbitMQ takes no messages because of an alarm.",
@@ -52,6 +60,18 @@ const GAUGES: [(&str, &str); 12] = [
     (
         "aftercall_delayed_messages",
         "Messages whose time has not come, of all stages.",
+    ),
+    (
+        "aftercall_deliveries_waiting",
+        "Deliveries that no endpoint has yet, and that were not given up.",
+    ),
+    (
+        "aftercall_deliveries_oldest_age_seconds",
+        "How long ago the oldest of those was made.",
+    ),
+    (
+        "aftercall_endpoints_off",
+        "Endpoints that are disabled now.",
     ),
     (
         "aftercall_open_circuits",
@@ -80,10 +100,14 @@ const GAUGES: [(&str, &str); 12] = [
 ];
 
 /// What is measured each time.
-const HISTOGRAMS: [(&str, &str); 2] = [
+const HISTOGRAMS: [(&str, &str); 3] = [
     (
         "aftercall_call_latency_seconds",
         "From the end of a call until it passed a stage for the first time.",
+    ),
+    (
+        "aftercall_delivery_duration_seconds",
+        "How long attempts to send an event took.",
     ),
     (
         "aftercall_http_request_duration_seconds",

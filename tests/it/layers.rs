@@ -10,6 +10,7 @@ use regex::Regex;
 const WORDS: &[&str] = &[
     "conversation",
     "end_reason",
+    "endpoint",
     "erased",
     "event",
     "id",
@@ -23,7 +24,7 @@ const WORDS: &[&str] = &[
     "verdict",
 ];
 /// Below the edges: what the machine gives, and what the operator set.
-const GROUND: &[&str] = &["host", "config"];
+const GROUND: &[&str] = &["host", "config", "trace"];
 const EDGES: &[&str] = &["extract", "outbound", "platform", "queue", "store"];
 const FLOW: &[&str] = &[
     "circuit",
@@ -47,7 +48,7 @@ const WIRING: &[&str] = &["app", "shutdown", "telemetry"];
 fn may_import(module: &str) -> BTreeSet<&'static str> {
     let layers: &[&[&str]] = match module {
         module if WORDS.contains(&module) => &[WORDS],
-        "host" | "config" => &[WORDS],
+        "host" | "config" | "trace" => &[WORDS],
         // The queue in the database is the outbox: the one edge that stands on another.
         "queue" => &[WORDS, GROUND, &["store"]],
         module if EDGES.contains(&module) => &[WORDS, GROUND],
@@ -82,12 +83,14 @@ const CRATES: &[(&str, &[&str])] = &[
             "src/platform",
             "src/extract/llm",
             "src/outbound",
+            "src/telemetry/otlp.rs",
             "src/cli",
             "src/simulate",
         ],
     ),
     ("askama", &["src/console"]),
     ("backoff", &["src/retry.rs"]),
+    ("minijinja", &["src/outbound/template.rs"]),
     ("ring", &["src/secret.rs", "src/signature", "src/main.rs"]),
     ("clap", &["src/cli", "src/main.rs", "src/app.rs"]),
     ("anyhow", &["src/cli", "src/main.rs"]),

@@ -12,6 +12,7 @@ mod browser;
 mod calls;
 mod carriers;
 mod cli;
+mod crm;
 mod dead_letters;
 mod demo;
 mod deploy;

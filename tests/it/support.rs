@@ -160,6 +160,15 @@ impl Server {
         }
     }
 
+    /// `kill -9`, and the same server on the same folder again.
+    pub(crate) async fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let file = self.folder.path().join("aftercall.toml");
+        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.wait_until_ready().await;
+    }
+
     /// SIGTERM, and how the process ended.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();

@@ -22,6 +22,10 @@ pub(super) fn address(id: &str) -> String {
 
 #[derive(Template)]
 #[template(path = "replays/one.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what the page shows, each by itself"
+)]
 struct One {
     frame: Frame,
     address: String,

@@ -120,6 +120,7 @@ async fn no_form_is_taken_without_its_own_token() {
         "/console/dead-letters/dl_conv_1/discard",
         "/console/replays",
         "/console/replays/replay_1/cancel",
+        "/console/deliveries/dlv_1/retry",
         "/console/tokens",
         "/console/tokens/a/revoke",
     ] {

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::*;
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 13] = [
     "/console",
     "/console/conversations",
     "/console/conversations?q=conv",
@@ -14,6 +14,9 @@ const ALL: [&str; 10] = [
     "/console/dead-letters",
     "/console/replays",
     "/console/replays/new?state=any",
+    "/console/endpoints",
+    "/console/deliveries",
+    "/console/deliveries?status=failed",
     "/console/audit",
     "/console/tokens",
     "/console/login",
@@ -33,6 +36,9 @@ async fn every_page_says_what_to_do_while_there_is_nothing() {
         ("/console/replays", "Nothing was replayed yet"),
         ("/console/replays/new", "There is nothing to replay"),
         ("/console/replays/replay_none", "No such replay"),
+        ("/console/endpoints", "Nobody gets results yet"),
+        ("/console/deliveries", "No delivery yet"),
+        ("/console/deliveries/dlv_none", "No such delivery"),
         ("/console/audit?action=x", "No entry is like that"),
         ("/console/nowhere", "No such page"),
         ("/console/conversations/conv_none", "No such conversation"),

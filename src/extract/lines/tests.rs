@@ -11,7 +11,7 @@ fn options() -> Options {
 fn extract(input: &[u8]) -> (Vec<Value>, Summary, Vec<String>) {
     let (mut output, mut bad) = (Vec::new(), Vec::new());
     let summary = run(input, &mut output, &options(), |line| {
-        bad.push(line.to_string())
+        bad.push(line.to_string());
     })
     .unwrap();
     let lines = String::from_utf8(output).unwrap();

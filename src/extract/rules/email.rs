@@ -261,7 +261,7 @@ fn provider(word: &str) -> Option<(&str, String)> {
     if let Some((local, provider)) = exact {
         let short = provider.len() < 4 && local.len() < 2;
         let local = local.trim_end_matches(['.', '@']);
-        return (!short && !(rare_top && provider.len() < 5))
+        return (!(short || rare_top && provider.len() < 5))
             .then(|| (local, format!("{provider}.{top}")));
     }
     if rare_top || !name.is_ascii() {

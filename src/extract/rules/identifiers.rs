@@ -170,11 +170,11 @@ fn bare(call: &Call<'_>, turn: &Turn<'_>, topic: Option<&Topic>) -> Option<Found
                 || is_surname(word.text))
             || word.is("and")
     };
-    let names = words
+    let leading = words
         .iter()
         .take(NAMES_BEFORE)
         .take_while(|word| named(word));
-    let (lead, (value, taken)) = (0..=names.count())
+    let (lead, (value, taken)) = (0..=leading.count())
         .filter_map(|lead| Some((lead, code(words.get(lead..)?)?)))
         .find(|(_, (value, _))| is_plain_code(value))?;
     let words = &words[lead..];
@@ -217,11 +217,10 @@ fn slot(word: &str) -> Slot {
         "meter" => Slot::Account,
         "claim" | "cliam" | "clm" => Slot::Claim,
         "policy" => Slot::Policy,
-        "case" => Slot::Case,
+        "case" | "reference" => Slot::Case,
         "ticket" => Slot::Ticket,
         "invoice" => Slot::Invoice,
         "customer" | "member" | "membership" | "patient" | "student" => Slot::Customer,
-        "reference" => Slot::Case,
         "tracking" => Slot::Tracking,
         _ => Slot::Booking,
     }

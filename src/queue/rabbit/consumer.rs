@@ -22,6 +22,7 @@ use super::parcel::Parcel;
 use crate::event::{Message, Stage};
 use crate::queue::{self, Claim, Delivery};
 use crate::time::Timestamp;
+use crate::trace;
 use crate::verdict::Failure;
 
 /// How often the broker is asked whether it still knows us.
@@ -246,6 +247,7 @@ impl Task {
                     message,
                     attempt: parcel.attempts.saturating_add(1),
                     history: parcel.history,
+                    trace: trace::carried_by(&parcel.body),
                     enqueued_at: parcel.enqueued_at,
                     claim: Claim::Broker(held),
                 };

@@ -11,6 +11,7 @@ use crate::event::{Message, Stage};
 use crate::secret::sha256_hex;
 use crate::store::outbox::Claimed;
 use crate::time::Timestamp;
+use crate::trace;
 use crate::verdict::{Attempt, Failure};
 
 const ATTEMPTS: &str = "x-aftercall-attempt";
@@ -50,7 +51,7 @@ impl Parcel {
         Self {
             id: message.id.clone(),
             stage: message.stage().as_str().to_owned(),
-            body: message.encode(),
+            body: trace::carry(message.encode()),
             attempts: 0,
             history: Vec::new(),
             enqueued_at: now,

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aftercall::config;
+use aftercall::endpoint::Payload;
 use aftercall::event::{CallEvent, EventKind, Message, Stage};
-use aftercall::flow::{Flow, Sources};
+use aftercall::flow::{Flow, News, Sources};
 use aftercall::id::{ConversationId, ConversationKey, EventId, Owner};
+use aftercall::outbound::{Outbound, guard};
 use aftercall::page::PageRequest;
 use aftercall::platform::{Classified, Delivery, Source, Webhooks};
 use aftercall::queue::Queue;
@@ -115,6 +117,9 @@ impl Bench {
             model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
+            outbound: Outbound::new(&[], guard::machine()).unwrap(),
+            payload: Payload::Thin,
+            news: News::default(),
         };
         Self {
             flow,

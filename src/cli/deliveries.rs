@@ -1,0 +1,207 @@
+//! `aftercall deliveries`: what was sent to whom, attempt by attempt, and once more.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, Remote};
+use super::output::{self, Format, field};
+use super::{Globals, WrongUsage};
+
+/// `aftercall deliveries`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  aftercall deliveries list --status failed
+  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 2026-02-01T00:00:00Z")]
+pub(super) enum Command {
+    /// List deliveries, newest first
+    List(List),
+    /// One delivery with its attempts
+    Show(Show),
+    /// Send again: one delivery, or all that failed of an endpoint since a time
+    Retry(Retry),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall deliveries list --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --status pending
+  aftercall deliveries list --conversation-id conv_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct List {
+    #[command(flatten)]
+    remote: Remote,
+    /// Only to this endpoint
+    #[arg(long, value_name = "ID")]
+    endpoint_id: Option<String>,
+    /// Only `pending`, `delivered`, `failed` or `cancelled` ones
+    #[arg(long)]
+    status: Option<String>,
+    /// Only of this type of event
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only of this event
+    #[arg(long, value_name = "ID")]
+    event_id: Option<String>,
+    /// Only of this conversation
+    #[arg(long, value_name = "ID")]
+    conversation_id: Option<String>,
+    /// Only of this agent
+    #[arg(long, value_name = "ID")]
+    agent_id: Option<String>,
+    /// Only made then or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only made before
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall deliveries show dlv_3k9q0v5e2m8x1c7b4n6z0a2s4d")]
+pub(super) struct Show {
+    #[command(flatten)]
+    remote: Remote,
+    /// The delivery's id
+    id: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall deliveries retry dlv_3k9q0v5e2m8x1c7b4n6z0a2s4d
+  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 2026-02-01T00:00:00Z")]
+pub(super) struct Retry {
+    #[command(flatten)]
+    remote: Remote,
+    /// This delivery
+    id: Option<String>,
+    /// All that failed of this endpoint
+    #[arg(long, value_name = "ID", conflicts_with = "id", requires = "since")]
+    endpoint_id: Option<String>,
+    /// Of events since then
+    #[arg(long, value_name = "TIME", requires = "endpoint_id")]
+    since: Option<String>,
+}
+
+pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(args) => list(globals, &args).await?,
+        Command::Show(args) => {
+            let client = Client::new(globals, &args.remote)?;
+            let delivery = client.get(&["v1", "deliveries", &args.id], &[]).await?;
+            match args.remote.output.format() {
+                Format::Json => output::json(&delivery)?,
+                Format::Table => show(delivery)?,
+            }
+        }
+        Command::Retry(args) => retry(globals, &args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl List {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        [
+            ("endpoint_id", &self.endpoint_id),
+            ("status", &self.status),
+            ("type", &self.kind),
+            ("event_id", &self.event_id),
+            ("conversation_id", &self.conversation_id),
+            ("agent_id", &self.agent_id),
+            ("since", &self.since),
+            ("until", &self.until),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .collect()
+    }
+}
+
+async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.remote)?;
+    let (path, most) = (["v1", "deliveries"], args.limit as usize);
+    let found = client
+        .list(&path, "deliveries", &args.query(), most)
+        .await?;
+    if args.remote.output.format() == Format::Json {
+        return output::json(&found);
+    }
+    let mut table = output::table(&[
+        "id",
+        "created at",
+        "type",
+        "conversation",
+        "endpoint",
+        "status",
+        "attempts",
+        "next attempt",
+    ]);
+    for delivery in found["deliveries"].as_array().into_iter().flatten() {
+        let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
+        table.add_row([
+            field(delivery, "id"),
+            field(delivery, "created_at"),
+            field(delivery, "type"),
+            field(delivery, "conversation_id"),
+            field(delivery, "endpoint_id"),
+            field(delivery, "status"),
+            attempts.to_string(),
+            field(delivery, "next_attempt_at"),
+        ]);
+    }
+    output::rows(&table, "No deliveries.")?;
+    if found["has_more"] == true {
+        output::note("There are more; raise --limit to see them.");
+    }
+    Ok(())
+}
+
+fn show(mut delivery: Value) -> anyhow::Result<()> {
+    let attempts = delivery["attempts"].take();
+    let mut table = output::table(&["field", "value"]);
+    for (name, value) in delivery.as_object().into_iter().flatten() {
+        if !value.is_null() {
+            table.add_row([name.clone(), field(&delivery, name)]);
+        }
+    }
+    output::rows(&table, "")?;
+    output::say("\nAttempts")?;
+    let columns = ["number", "at", "status", "latency_ms", "code", "message"];
+    let mut table = output::table(&columns);
+    for attempt in attempts.as_array().into_iter().flatten() {
+        table.add_row(columns.map(|name| field(attempt, name)));
+    }
+    output::rows(&table, "None.")?;
+    Ok(())
+}
+
+async fn retry(globals: &Globals, args: &Retry) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.remote)?;
+    let format = args.remote.output.format();
+    let (answer, told) = match (&args.id, &args.endpoint_id) {
+        (Some(id), _) => {
+            let path = ["v1", "deliveries", id, "retry"];
+            let answer = client.post(&path, &[], &json!({})).await?;
+            (answer, format!("{id} is sent again"))
+        }
+        (None, Some(id)) => {
+            let path = ["v1", "endpoints", id, "retry"];
+            let answer = client
+                .post(&path, &[], &json!({"since": args.since}))
+                .await?;
+            let told = format!("{} deliveries are sent again", field(&answer, "retried"));
+            (answer, told)
+        }
+        (None, None) => {
+            let why = "name a delivery, or an endpoint with --endpoint-id and --since";
+            return Err(WrongUsage(why.to_owned()).into());
+        }
+    };
+    match format {
+        Format::Json => output::json(&answer),
+        Format::Table => Ok(output::say(&told)?),
+    }
+}

@@ -1,0 +1,265 @@
+//! Deliveries: each event on its way to an endpoint, with every attempt.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::access::{Posted, Refused, Session};
+use super::conversations;
+use super::failure::Failure;
+use super::frame::{Frame, Section};
+use super::show::{Moment, encode, next, page, request};
+use crate::flow::Flow;
+use crate::store::deliveries::list::{self, Filter};
+use crate::store::deliveries::{self, Attempt, Delivery, Status};
+use crate::store::tokens::Scope;
+use crate::store::{audit, endpoints};
+use crate::time::Timestamp;
+
+const PATH: &str = "/console/deliveries";
+
+/// Rows of a page.
+const ROWS: usize = 50;
+
+pub(super) fn routes() -> Router<Arc<Flow>> {
+    Router::new()
+        .route(PATH, get(listed))
+        .route("/console/deliveries/{id}", get(one))
+        .route("/console/deliveries/{id}/retry", post(retry))
+}
+
+fn address(id: &str) -> String {
+    format!("{PATH}/{}", encode(id))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    status: String,
+    endpoint_id: String,
+    kind: String,
+    conversation_id: String,
+    cursor: String,
+    done: String,
+}
+
+struct Row {
+    href: String,
+    at: Moment,
+    kind: String,
+    call: String,
+    endpoint: String,
+    status: &'static str,
+    is_bad: bool,
+    attempts: u32,
+    due: Option<Moment>,
+}
+
+impl Row {
+    fn new(delivery: Delivery, now: Timestamp) -> Self {
+        Self {
+            href: address(&delivery.id),
+            at: Moment::of(delivery.created_at, now),
+            kind: delivery.kind,
+            call: delivery
+                .key
+                .map(|key| key.id.to_string())
+                .unwrap_or_default(),
+            endpoint: delivery.endpoint_id,
+            status: delivery.status.as_str(),
+            is_bad: delivery.status == Status::Failed,
+            attempts: delivery.attempts,
+            due: delivery.due_at.map(|at| Moment::of(at, now)),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "deliveries/listed.html")]
+struct Listed {
+    frame: Frame,
+    asked: Asked,
+    statuses: [&'static str; 5],
+    is_filtered: bool,
+    rows: Vec<Row>,
+    next: String,
+}
+
+async fn listed(
+    session: Session,
+    State(flow): State<Arc<Flow>>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refused> {
+    session.enter(Section::Deliveries)?;
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let filter = Filter {
+        agents: session.token.agents.clone(),
+        endpoint_id: text(&asked.endpoint_id),
+        kind: text(&asked.kind),
+        conversation_id: text(&asked.conversation_id).map(|id| crate::id::canonical(&id)),
+        statuses: Status::parse(&asked.status).into_iter().collect(),
+        ..Filter::default()
+    };
+    let wanted = request(&asked.cursor, ROWS);
+    let found = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move { list::list(&mut conn, &filter, &wanted).await })
+        })
+        .await?;
+    let now = flow.host.now();
+    let parameters = [
+        ("status", asked.status.as_str()),
+        ("endpoint_id", &asked.endpoint_id),
+        ("kind", &asked.kind),
+        ("conversation_id", &asked.conversation_id),
+    ];
+    Ok(page(&Listed {
+        frame: session.frame("Deliveries", Section::Deliveries),
+        next: next(PATH, &parameters, found.next.as_ref()),
+        is_filtered: parameters.iter().any(|(_, value)| !value.is_empty()),
+        statuses: Status::ALL.map(Status::as_str),
+        rows: found
+            .rows
+            .into_iter()
+            .map(|one| Row::new(one, now))
+            .collect(),
+        asked,
+    })?)
+}
+
+struct Tried {
+    at: Moment,
+    title: String,
+    is_bad: bool,
+    latency: String,
+    response: String,
+}
+
+impl Tried {
+    fn new(attempt: Attempt, sensitive: bool, now: Timestamp) -> Self {
+        let failed = !attempt.code.is_empty();
+        let status = attempt
+            .status
+            .map(|status| status.to_string())
+            .unwrap_or_default();
+        Self {
+            at: Moment::of(attempt.at, now),
+            title: [status, attempt.message].join(" ").trim().to_owned(),
+            is_bad: failed,
+            latency: super::show::latency(attempt.latency_ms),
+            response: if sensitive {
+                attempt.response
+            } else {
+                String::new()
+            },
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "deliveries/one.html")]
+struct One {
+    frame: Frame,
+    address: String,
+    row: Row,
+    id: String,
+    event_id: String,
+    call_href: String,
+    tried: Vec<Tried>,
+    may_retry: bool,
+}
+
+async fn one(
+    session: Session,
+    State(flow): State<Arc<Flow>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refused> {
+    let (delivery, attempts) = the_delivery(&flow, &session, id).await?;
+    let now = flow.host.now();
+    let sensitive = session.reads_sensitive();
+    let mut frame = session.frame("Delivery", Section::Deliveries);
+    if asked.done == "retry" {
+        frame.notice = "It is sent once more, by the schedule from its beginning.";
+    }
+    let reads_calls = session.token.allows(Scope::ConversationsRead);
+    let call = delivery.key.as_ref().filter(|_| reads_calls);
+    Ok(page(&One {
+        frame,
+        address: address(&delivery.id),
+        id: delivery.id.clone(),
+        event_id: delivery.event_id.clone(),
+        call_href: call
+            .map(|key| conversations::address(key.id.as_str(), ""))
+            .unwrap_or_default(),
+        may_retry: session.token.allows(Scope::OpsWrite)
+            && !matches!(delivery.status, Status::Queued | Status::Cancelled),
+        tried: attempts
+            .into_iter()
+            .map(|attempt| Tried::new(attempt, sensitive, now))
+            .collect(),
+        row: Row::new(delivery, now),
+    })?)
+}
+
+/// Sends once more.
+async fn retry(
+    State(flow): State<Arc<Flow>>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, Refused> {
+    let session = &posted.session;
+    session.require(Scope::OpsWrite)?;
+    let (delivery, _) = the_delivery(&flow, session, id).await?;
+    let entry = session.did(&flow, "delivery.retry", &delivery.id, "");
+    let (id, endpoint_id, now) = (delivery.id.clone(), delivery.endpoint_id, flow.host.now());
+    let due = flow
+        .db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                let endpoint = endpoints::get(&mut conn, &endpoint_id).await?;
+                let due = endpoint.is_some_and(|endpoint| endpoint.enabled)
+                    && deliveries::retry(&mut conn, &id, now).await?;
+                if due {
+                    audit::add(&mut conn, &entry).await?;
+                }
+                Ok(due)
+            })
+        })
+        .await?;
+    if !due {
+        let why = "It is on its way, or its endpoint is disabled or was removed.".to_owned();
+        return Err(Failure::Conflict(why).into());
+    }
+    flow.news.tell();
+    Ok(Redirect::to(&format!("{}?done=retry", address(&delivery.id))).into_response())
+}
+
+async fn the_delivery(
+    flow: &Flow,
+    session: &Session,
+    id: String,
+) -> Result<(Delivery, Vec<Attempt>), Failure> {
+    session.enter(Section::Deliveries)?;
+    let found = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let Some(delivery) = deliveries::get(&mut conn, &id).await? else {
+                    return Ok(None);
+                };
+                let attempts = deliveries::attempts_of(&mut conn, &[id]).await?;
+                Ok(Some((delivery, attempts.into_values().flatten().collect())))
+            })
+        })
+        .await?;
+    found
+        .filter(|(delivery, _)| session.token.sees(&delivery.agent_id))
+        .ok_or(Failure::NotFound("delivery"))
+}

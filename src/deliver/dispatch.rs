@@ -1,0 +1,139 @@
+//! Deliveries that are due, put into the queue: for each endpoint as many at once as it may have.
+//!
+//! No endpoint waits for another. Each has places of its own, and one that fails or is slow has only
+//! a few, so that the workers' places are never all taken by endpoints that keep them long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::Message;
+use crate::flow::Flow;
+use crate::store::endpoints::{self, Endpoint};
+use crate::store::{Conn, Result, deliveries, outbox};
+use crate::time::Timestamp;
+
+/// How often is looked for what has become due.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How many looks pass between two at endpoints that fail: behind a conversation's event that is
+/// tried again, its later ones are passed over each time.
+const FAILING_EVERY: u32 = 4;
+
+/// Deliveries at once to an endpoint that fails.
+const PLACES_FAILING: u32 = 1;
+
+/// Deliveries at once to an endpoint that is slow.
+const PLACES_SLOW: u32 = 2;
+
+/// How long a delivery may be in the queue before its message counts as lost.
+const STUCK: Duration = Duration::from_hours(1);
+
+/// How often is looked for those.
+const RELEASE_EVERY: u32 = 240;
+
+/// Keeps looking until the host stops: when something is new, and every quarter of a second.
+pub async fn keep_dispatching(flow: Arc<Flow>) {
+    let mut news = flow.news.listen();
+    let mut looks: u32 = 0;
+    loop {
+        news.mark_unchanged();
+        let looked = dispatch(&flow, looks.is_multiple_of(FAILING_EVERY)).await;
+        if let Err(error) = looked {
+            tracing::warn!(error = %error, "Deliveries could not be queued");
+        }
+        tokio::select! {
+            () = flow.host.stop.cancelled() => return,
+            _ = news.changed() => continue,
+            () = flow.host.clock.sleep(LOOK_EVERY) => looks = looks.wrapping_add(1),
+        }
+        if looks.is_multiple_of(RELEASE_EVERY)
+            && let Err(error) = release_stuck(&flow).await
+        {
+            tracing::warn!(error = %error, "Lost deliveries could not be released");
+        }
+    }
+}
+
+/// Queues what is due now; says how many deliveries. Of endpoints that fail only when `failing`.
+pub async fn dispatch(flow: &Flow, failing: bool) -> Result<usize> {
+    let now = flow.host.now();
+    let endpoints = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move { deliveries::waited_for(&mut conn, now, failing).await })
+        })
+        .await?;
+    let mut queued = 0;
+    for endpoint in endpoints {
+        queued += flow
+            .db
+            .write(move |mut conn| {
+                Box::pin(async move { queue_due(&mut conn, &endpoint, now).await })
+            })
+            .await?;
+    }
+    if queued > 0 {
+        flow.queue.wake();
+    }
+    Ok(queued)
+}
+
+async fn queue_due(conn: &mut Conn<'_>, endpoint_id: &str, now: Timestamp) -> Result<usize> {
+    endpoints::hold(conn, endpoint_id).await?;
+    let Some(endpoint) = endpoints::get(conn, endpoint_id).await? else {
+        return Ok(0);
+    };
+    if !endpoint.enabled || endpoint.ready_at > now {
+        return Ok(0);
+    }
+    let busy = deliveries::in_flight(conn, endpoint_id).await?;
+    let free = places(&endpoint).saturating_sub(busy);
+    let limit = endpoint.rate.map_or(free, |rate| free.min(burst(rate)));
+    let due = deliveries::due(conn, endpoint_id, now, limit).await?;
+    for delivery in &due {
+        if deliveries::queue(conn, &delivery.id, now).await? {
+            let message = Message::send(&delivery.id, delivery.attempts.saturating_add(1));
+            outbox::put(conn, &message, now, now).await?;
+        }
+    }
+    if let (Some(rate), Ok(sent @ 1..)) = (endpoint.rate, u32::try_from(due.len())) {
+        let ready_at = now.plus(Duration::from_secs(sent.into()) / rate);
+        endpoints::rest(conn, endpoint_id, ready_at).await?;
+    }
+    Ok(due.len())
+}
+
+/// How many deliveries an endpoint may have at once.
+fn places(endpoint: &Endpoint) -> u32 {
+    if endpoint.failing_since.is_some() {
+        PLACES_FAILING
+    } else if endpoint.slow {
+        PLACES_SLOW.min(endpoint.concurrency)
+    } else {
+        endpoint.concurrency
+    }
+}
+
+/// What an endpoint with a rate is sent between two looks.
+fn burst(rate: u32) -> u32 {
+    (rate / 4).max(1)
+}
+
+async fn release_stuck(flow: &Flow) -> Result<()> {
+    let now = flow.host.now();
+    let released = flow
+        .db
+        .write(move |mut conn| {
+            Box::pin(
+                async move { deliveries::release_stuck(&mut conn, now.minus(STUCK), now).await },
+            )
+        })
+        .await?;
+    if released > 0 {
+        tracing::warn!(
+            released,
+            "Deliveries whose messages were lost are due again"
+        );
+    }
+    Ok(())
+}

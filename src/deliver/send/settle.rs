@@ -1,0 +1,277 @@
+//! What came of an attempt, written down: the delivery, its timeline, its letter, its endpoint.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::deliver::COMPLETED;
+use crate::deliver::verdict::{Ended, Meaning};
+use crate::endpoint::ENDPOINT_DISABLED;
+use crate::event::{Message, Stage};
+use crate::id::of_content;
+use crate::store::dead_letters::{self, Letter};
+use crate::store::deliveries::{self, After, Attempt, Delivery};
+use crate::store::endpoints::{self, Endpoint};
+use crate::store::results::{self, ResultEvent};
+use crate::store::timeline::{self, Step};
+use crate::store::{Conn, Result, audit, conversations};
+use crate::time::Timestamp;
+use crate::verdict;
+
+/// An endpoint that fails for so long is disabled (product contract §9).
+const GIVE_UP: Duration = Duration::from_hours(5 * 24);
+
+/// An answer that takes so long makes an endpoint a slow one, until one takes less than half.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// An attempt that has been made.
+pub(super) struct Settlement {
+    pub(super) delivery: Delivery,
+    pub(super) endpoint: Endpoint,
+    pub(super) ended: Ended,
+    pub(super) meaning: Meaning,
+    /// Whether a dead letter is replayed: it stays with its one letter.
+    pub(super) replayed: bool,
+    pub(super) latency: Duration,
+    pub(super) now: Timestamp,
+    /// The id of an audit entry, should there be something to audit.
+    pub(super) audit_id: String,
+}
+
+impl Settlement {
+    /// Tells the metrics.
+    pub(super) fn measure(&self) {
+        let outcome = match self.meaning.after {
+            After::Delivered => "delivered",
+            After::Again(_) => "retry",
+            After::Failed => "failed",
+            After::Skipped => "skipped",
+        };
+        metrics::counter!("aftercall_delivery_attempts_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("aftercall_delivery_duration_seconds")
+            .record(self.latency.as_secs_f64());
+    }
+
+    /// Writes everything down, once: an attempt that is written already changes nothing.
+    /// Gives the end of a call whose result has arrived.
+    pub(super) async fn write(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+        if self.replayed && matches!(self.meaning.after, After::Again(_)) {
+            self.meaning.after = After::Failed;
+        }
+        let health = self.health();
+        if health.is_some() {
+            endpoints::hold(conn, &self.endpoint.id).await?;
+        }
+        let (id, number) = (&self.delivery.id, self.number());
+        if !deliveries::settle(conn, id, number, self.meaning.after, self.now).await? {
+            return Ok(None);
+        }
+        deliveries::add_attempt(conn, id, &self.attempt()).await?;
+        if let (Some(key), Some(step)) = (&self.delivery.key, self.step()) {
+            timeline::add(conn, key, &step).await?;
+        }
+        match self.meaning.after {
+            After::Delivered | After::Skipped => {
+                dead_letters::resolve(conn, &Message::resend(id).id, self.now).await?;
+            }
+            After::Failed if !self.replayed => self.keep_letter(conn).await?,
+            After::Failed | After::Again(_) => {}
+        }
+        if let Some(rest) = self.meaning.rest {
+            endpoints::rest(conn, &self.endpoint.id, self.now.plus(rest)).await?;
+        }
+        if let Some(health) = health {
+            self.judge_endpoint(conn, health).await?;
+        }
+        self.ended_at(conn).await
+    }
+
+    async fn ended_at(&self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+        let Some(key) = &self.delivery.key else {
+            return Ok(None);
+        };
+        if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
+            return Ok(None);
+        }
+        let record = conversations::get(conn, key).await?;
+        Ok(record.and_then(|record| record.conversation.ended_at))
+    }
+
+    fn number(&self) -> u32 {
+        self.delivery.attempts.saturating_add(1)
+    }
+
+    fn attempt(&self) -> Attempt {
+        let (status, response) = match &self.ended {
+            Ended::Answered(answer) => (Some(answer.status), answer.body.clone()),
+            Ended::Unanswered(_) | Ended::Unmade(_) | Ended::Nothing => (None, String::new()),
+        };
+        let why = self.meaning.why.as_ref();
+        Attempt {
+            number: self.number(),
+            at: self.now,
+            status,
+            latency_ms: i64::try_from(self.latency.as_millis()).unwrap_or(i64::MAX),
+            code: why.map_or(String::new(), |why| why.code.clone()),
+            message: why.map_or(String::new(), |why| why.message.clone()),
+            response,
+        }
+    }
+
+    fn step(&self) -> Option<Step> {
+        let step = match self.meaning.after {
+            After::Delivered => "delivered",
+            After::Failed => "delivery_failed",
+            After::Again(_) | After::Skipped => return None,
+        };
+        let Delivery {
+            id,
+            kind,
+            endpoint_id,
+            ..
+        } = &self.delivery;
+        let why = self.meaning.why.as_ref();
+        Some(Step {
+            key: format!("{step}:{id}:{}", self.number()),
+            at: self.now,
+            step: step.to_owned(),
+            attempt: i64::from(self.number()),
+            detail: why.map_or_else(
+                || format!("{kind} to {endpoint_id}"),
+                |why| format!("{kind} to {endpoint_id}: {}", why.code),
+            ),
+        })
+    }
+
+    /// The letter of a delivery that was given up, with all of its attempts. Its message makes one
+    /// attempt more.
+    async fn keep_letter(&self, conn: &mut Conn<'_>) -> Result<()> {
+        let Some(cause) = self.meaning.why.clone() else {
+            return Ok(());
+        };
+        let Delivery { id, .. } = &self.delivery;
+        let made = deliveries::attempts_of(conn, std::slice::from_ref(id)).await?;
+        let attempts = made
+            .into_values()
+            .flatten()
+            .map(|attempt| verdict::Attempt {
+                at: attempt.at,
+                code: attempt.code,
+                message: attempt.message,
+                spent: true,
+            });
+        let message = Message::resend(id);
+        let letter = Letter {
+            id: of_content("dl_", &[&message.id]),
+            stage: Stage::Deliver.as_str().to_owned(),
+            source: None,
+            platform: None,
+            event_id: Some(self.delivery.event_id.clone()),
+            conversation_id: self.delivery.key.as_ref().map(|key| key.id.to_string()),
+            agent_id: Some(self.delivery.agent_id.clone()).filter(|agent| !agent.is_empty()),
+            caller_identity: None,
+            cause,
+            attempts: attempts
+                .filter(|attempt| !attempt.code.is_empty())
+                .collect(),
+            body: message.encode(),
+            message_id: message.id,
+        };
+        metrics::counter!("aftercall_dead_letters_total", "stage" => "deliver").increment(1);
+        dead_letters::keep(conn, &letter, self.now).await
+    }
+
+    /// How the endpoint does, when that is news.
+    fn health(&self) -> Option<Health> {
+        let succeeded = self.meaning.after == After::Delivered;
+        if self.meaning.after == After::Skipped || matches!(self.ended, Ended::Unmade(_)) {
+            // Nobody was asked.
+            return None;
+        }
+        let slow = if self.endpoint.slow {
+            self.latency * 2 >= SLOW
+        } else {
+            self.latency >= SLOW
+        };
+        let failing_since = match self.endpoint.failing_since {
+            _ if succeeded => None,
+            Some(since) => Some(since),
+            None => Some(self.now),
+        };
+        let failed_for = failing_since.map_or(Duration::ZERO, |since| self.now.since(since));
+        let disabled = if self.meaning.gone {
+            Some("gone")
+        } else if failed_for >= GIVE_UP {
+            Some("failing")
+        } else {
+            None
+        };
+        let health = Health {
+            failing_since,
+            slow,
+            disabled,
+        };
+        let news = slow != self.endpoint.slow
+            || failing_since != self.endpoint.failing_since
+            || disabled.is_some();
+        news.then_some(health)
+    }
+
+    async fn judge_endpoint(&self, conn: &mut Conn<'_>, health: Health) -> Result<()> {
+        // It may have been changed while it was asked; what its maker says stays.
+        let Some(mut endpoint) = endpoints::get(conn, &self.endpoint.id).await? else {
+            return Ok(());
+        };
+        endpoint.slow = health.slow;
+        // Of two that fail at once, the first one says since when.
+        endpoint.failing_since = match (endpoint.failing_since, health.failing_since) {
+            (Some(since), Some(_)) => Some(since),
+            (_, now) => now,
+        };
+        let Some(reason) = health.disabled.filter(|_| endpoint.enabled) else {
+            return endpoints::save(conn, &endpoint).await;
+        };
+        endpoint.enabled = false;
+        endpoint.disabled = Some((self.now, reason.to_owned()));
+        endpoints::save(conn, &endpoint).await?;
+        tracing::warn!(endpoint = endpoint.id, reason, "An endpoint was disabled");
+        metrics::counter!("aftercall_endpoints_disabled_total", "reason" => reason).increment(1);
+        let entry = audit::Entry {
+            id: self.audit_id.clone(),
+            at: self.now,
+            actor: "system".to_owned(),
+            action: "endpoint.disable".to_owned(),
+            target: endpoint.id.clone(),
+            detail: reason.to_owned(),
+        };
+        audit::add(conn, &entry).await?;
+        results::add(conn, &self.disabled_event(&endpoint, reason)).await?;
+        Ok(())
+    }
+
+    fn disabled_event(&self, endpoint: &Endpoint, reason: &str) -> ResultEvent {
+        let at = self.now.to_string();
+        ResultEvent {
+            id: of_content("evt_", &[ENDPOINT_DISABLED, &endpoint.id, &at]),
+            kind: ENDPOINT_DISABLED.to_owned(),
+            agent_id: String::new(),
+            key: None,
+            data: json!({
+                "endpoint_id": endpoint.id,
+                "reason": reason,
+                "failing_since": endpoint.failing_since,
+                "disabled_at": self.now,
+                "links": {"endpoint": format!("/v1/endpoints/{}", endpoint.id)},
+            }),
+            created_at: self.now,
+        }
+    }
+}
+
+/// How an endpoint does.
+struct Health {
+    failing_since: Option<Timestamp>,
+    slow: bool,
+    /// Why it is disabled from now on.
+    disabled: Option<&'static str>,
+}

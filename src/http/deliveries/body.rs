@@ -1,0 +1,127 @@
+//! A delivery and its attempts, as clients get them (product contract §14).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::page::{Cursor, Page};
+use crate::store::deliveries::{Attempt, Delivery, Status};
+use crate::time::Timestamp;
+
+/// An event on its way to an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryBody {
+    /// Its id.
+    id: String,
+    /// Who gets it.
+    endpoint_id: String,
+    /// What they get: the `webhook-id` of every attempt.
+    event_id: String,
+    /// The event's type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Whose agent it concerns.
+    #[schema(required = true)]
+    agent_id: Option<String>,
+    /// The conversation that the event came from.
+    #[schema(required = true)]
+    conversation_id: Option<String>,
+    /// `pending`, `delivered`, `failed` or `cancelled`.
+    status: &'static str,
+    /// Every attempt, the first one first.
+    attempts: Vec<AttemptBody>,
+    /// When the next one is due; null when there is none.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    next_attempt_at: Option<Timestamp>,
+    /// When the endpoint took it.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    delivered_at: Option<Timestamp>,
+    /// When it was made, with its event.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When something last happened to it.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AttemptBody {
+    /// Which one, from 1.
+    number: u32,
+    /// When it ended.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// What HTTP status the endpoint answered; null where it did not.
+    #[schema(required = true)]
+    status: Option<u16>,
+    /// How long it took, in milliseconds.
+    latency_ms: i64,
+    /// Why it failed, as a stable code; null where it did not.
+    #[schema(required = true)]
+    code: Option<String>,
+    /// The same for people.
+    #[schema(required = true)]
+    message: Option<String>,
+    /// The first 8 KiB of the answer, which may repeat what was sent. Absent without the scope
+    /// `conversations:read_sensitive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<String>,
+}
+
+impl DeliveryBody {
+    pub(super) fn new(delivery: Delivery, attempts: Vec<Attempt>, sensitive: bool) -> Self {
+        let attempts = attempts.into_iter().map(|attempt| AttemptBody {
+            number: attempt.number,
+            at: attempt.at,
+            status: attempt.status,
+            latency_ms: attempt.latency_ms,
+            code: Some(attempt.code).filter(|code| !code.is_empty()),
+            message: Some(attempt.message).filter(|message| !message.is_empty()),
+            response: sensitive.then_some(attempt.response),
+        });
+        Self {
+            id: delivery.id,
+            endpoint_id: delivery.endpoint_id,
+            event_id: delivery.event_id,
+            kind: delivery.kind,
+            agent_id: Some(delivery.agent_id).filter(|agent| !agent.is_empty()),
+            conversation_id: delivery.key.map(|key| key.id.into()),
+            status: match delivery.status {
+                // That it waits in another place is ours to know.
+                Status::Pending | Status::Queued => Status::Pending.as_str(),
+                other => other.as_str(),
+            },
+            attempts: attempts.collect(),
+            next_attempt_at: delivery.due_at,
+            delivered_at: delivery.delivered_at,
+            created_at: delivery.created_at,
+            updated_at: delivery.updated_at,
+        }
+    }
+}
+
+/// A page of deliveries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryList {
+    /// Newest first.
+    deliveries: Vec<DeliveryBody>,
+    /// Where the next page begins; null on the last.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+    /// Whether there is one.
+    has_more: bool,
+}
+
+impl DeliveryList {
+    pub(crate) fn new(page: Page<(Delivery, Vec<Attempt>)>, sensitive: bool) -> Self {
+        Self {
+            next_cursor: page.next.as_ref().map(Cursor::encode),
+            has_more: page.next.is_some(),
+            deliveries: page
+                .rows
+                .into_iter()
+                .map(|(delivery, attempts)| DeliveryBody::new(delivery, attempts, sensitive))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Deliveries: one row for every event that an endpoint is to get, from the transaction that made the
+//! event until the endpoint has it.
+//!
+//! A row waits here (`pending`), enters the queue when it is due (`queued`), and comes back with the
+//! outcome of the attempt. Of one conversation, an endpoint is sent one event after the other.
+
+use std::time::Duration;
+
+use sqlx::FromRow;
+
+use super::endpoints::{self, Endpoint};
+use super::results::ResultEvent;
+use super::{Conn, Error, Result, on};
+use crate::id::{ConversationKey, of_content};
+use crate::time::Timestamp;
+
+mod attempts;
+mod fate;
+pub mod list;
+
+pub use attempts::{Attempt, add_attempt, attempts_of};
+pub use fate::{
+    cancel, cancel_of_endpoint, erase, postpone, prune, release_stuck, retry, retry_failed,
+};
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It waits for its time, or for its endpoint to be enabled.
+    Pending,
+    /// It is in the queue, or on its way.
+    Queued,
+    /// The endpoint has it.
+    Delivered,
+    /// It was given up.
+    Failed,
+    /// Its endpoint was removed, or its event erased.
+    Cancelled,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Queued,
+        Self::Delivered,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The value in the database, and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads what [`Status::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// A delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id (`dlv_…`), which follows from endpoint and event.
+    pub id: String,
+    /// Who gets it.
+    pub endpoint_id: String,
+    /// What they get; the `webhook-id` of every attempt.
+    pub event_id: String,
+    /// The event's type.
+    pub kind: String,
+    /// Whose agent it concerns; empty for none.
+    pub agent_id: String,
+    /// The conversation it came from, where there is one.
+    pub key: Option<ConversationKey>,
+    /// Where it stands.
+    pub status: Status,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Attempts since the schedule began.
+    pub spent: u32,
+    /// When the next attempt is due; none when there is none.
+    pub due_at: Option<Timestamp>,
+    /// When the endpoint took it.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was made, with its event.
+    pub created_at: Timestamp,
+    /// When something last happened to it.
+    pub updated_at: Timestamp,
+}
+
+const COLUMNS: &str = "id, endpoint_id, event_id, type, agent_id, owner, conversation_id, status, \
+     attempts, spent, due_at, delivered_at, created_at, updated_at";
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    endpoint_id: String,
+    event_id: String,
+    #[sqlx(rename = "type")]
+    kind: String,
+    agent_id: String,
+    owner: String,
+    conversation_id: String,
+    status: String,
+    attempts: i64,
+    spent: i64,
+    due_at: Option<i64>,
+    delivered_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Delivery {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let at = Timestamp::from_millis;
+        Ok(Self {
+            id: row.id,
+            endpoint_id: row.endpoint_id,
+            event_id: row.event_id,
+            kind: row.kind,
+            agent_id: row.agent_id,
+            key: super::results::stored_key(row.owner, &row.conversation_id)?,
+            status: Status::parse(&row.status).ok_or(Error::Corrupt("delivery"))?,
+            attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+            spent: u32::try_from(row.spent).unwrap_or(u32::MAX),
+            due_at: row.due_at.map(at),
+            delivered_at: row.delivered_at.map(at),
+            created_at: at(row.created_at),
+            updated_at: at(row.updated_at),
+        })
+    }
+}
+
+/// The id of the delivery of an event to an endpoint.
+pub fn id_of(endpoint_id: &str, event_id: &str) -> String {
+    of_content("dlv_", &[endpoint_id, event_id])
+}
+
+/// Makes a delivery for every endpoint that subscribed to an event; says how many are new. Belongs
+/// into the transaction that made the event, whose place in the feed is `place`.
+pub async fn fan_out(conn: &mut Conn<'_>, event: &ResultEvent, place: Timestamp) -> Result<u64> {
+    let mut made = 0;
+    for endpoint in endpoints::enabled(conn).await? {
+        if endpoint.subscription.wants(&event.kind, &event.agent_id) {
+            made += u64::from(add(conn, &endpoint, event, place, event.created_at).await?);
+        }
+    }
+    Ok(made)
+}
+
+/// Makes the delivery of an event to an endpoint, due at once; says whether it is new.
+pub async fn add(
+    conn: &mut Conn<'_>,
+    endpoint: &Endpoint,
+    event: &ResultEvent,
+    place: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let (owner, conversation_id) = event
+        .key
+        .as_ref()
+        .map_or(("", ""), |key| (key.owner.as_str(), key.id.as_str()));
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "INSERT INTO deliveries (id, endpoint_id, event_id, type, agent_id, owner, \
+             conversation_id, place, status, due_at, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $9, $9) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(id_of(&endpoint.id, &event.id))
+        .bind(&endpoint.id)
+        .bind(&event.id)
+        .bind(&event.kind)
+        .bind(&event.agent_id)
+        .bind(owner)
+        .bind(conversation_id)
+        .bind(place.as_millis())
+        .bind(now.as_millis())
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+/// The delivery of an id.
+pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Delivery>> {
+    let row: Option<Row> = on!(conn, c => {
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1")))
+            .bind(id)
+            .fetch_optional(c)
+            .await?
+    });
+    row.map(Delivery::try_from).transpose()
+}
+
+/// The endpoints for which something is due: of those that fail, only when `failing`.
+pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp, failing: bool) -> Result<Vec<String>> {
+    Ok(on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT e.id FROM endpoints e WHERE e.enabled AND e.ready_at <= $1 \
+             AND ($2 OR e.failing_since IS NULL) \
+             AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
+             AND d.status = 'pending' AND d.due_at <= $1)",
+        )
+        .bind(now.as_millis())
+        .bind(failing)
+        .fetch_all(c)
+        .await?
+    }))
+}
+
+/// How many deliveries of an endpoint are in the queue or on their way.
+pub async fn in_flight(conn: &mut Conn<'_>, endpoint_id: &str) -> Result<u32> {
+    let count: i64 = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM deliveries WHERE endpoint_id = $1 AND status = 'queued'",
+        )
+        .bind(endpoint_id)
+        .fetch_one(c)
+        .await?
+    });
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Up to `limit` due deliveries of an endpoint whose turn it is: none whose conversation has an
+/// earlier event on its way.
+pub async fn due(
+    conn: &mut Conn<'_>,
+    endpoint_id: &str,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Delivery>> {
+    let rows: Vec<Row> = on!(conn, c => {
+        sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = $1 AND status = 'pending' \
+             AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
+             (SELECT 1 FROM deliveries e WHERE e.owner = d.owner \
+             AND e.conversation_id = d.conversation_id AND e.endpoint_id = d.endpoint_id \
+             AND e.place < d.place AND e.status IN ('pending', 'queued'))) \
+             ORDER BY due_at, place LIMIT $3"
+        )))
+        .bind(endpoint_id)
+        .bind(now.as_millis())
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await?
+    });
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+/// Marks a pending delivery as being in the queue, where its message goes in the same transaction;
+/// says whether it was pending.
+pub async fn queue(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bool> {
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "UPDATE deliveries SET status = 'queued', updated_at = $2 \
+             WHERE id = $1 AND status = 'pending'",
+        )
+        .bind(id)
+        .bind(now.as_millis())
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+/// What became of a delivery with an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The endpoint has it.
+    Delivered,
+    /// Another attempt after a while.
+    Again(Duration),
+    /// Given up.
+    Failed,
+    /// There was nothing to send.
+    Skipped,
+}
+
+/// Writes down that attempt `number` has been made, and what follows; says whether it was still to
+/// be made: a message that is taken twice must not count twice.
+pub async fn settle(
+    conn: &mut Conn<'_>,
+    id: &str,
+    number: u32,
+    after: After,
+    now: Timestamp,
+) -> Result<bool> {
+    let (status, due_at, delivered_at) = match after {
+        After::Delivered => (Status::Delivered, None, Some(now)),
+        After::Again(wait) => (Status::Pending, Some(now.plus(wait)), None),
+        After::Failed => (Status::Failed, None, None),
+        After::Skipped => (Status::Cancelled, None, None),
+    };
+    Ok(on!(conn, c => {
+        sqlx::query(
+            "UPDATE deliveries SET status = $1, due_at = $2, delivered_at = $3, \
+             attempts = attempts + 1, spent = spent + 1, updated_at = $4 \
+             WHERE id = $5 AND attempts = $6 AND status <> 'cancelled'",
+        )
+        .bind(status.as_str())
+        .bind(due_at.map(Timestamp::as_millis))
+        .bind(delivered_at.map(Timestamp::as_millis))
+        .bind(now.as_millis())
+        .bind(id)
+        .bind(i64::from(number) - 1)
+        .execute(c)
+        .await?
+        .rows_affected()
+            == 1
+    }))
+}
+
+/// How many deliveries wait or are on their way, and when the oldest of them was made.
+pub async fn backlog(conn: &mut Conn<'_>) -> Result<(i64, Option<Timestamp>)> {
+    let (count, oldest): (i64, Option<i64>) = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE status IN ('pending', 'queued')",
+        )
+        .fetch_one(c)
+        .await?
+    });
+    Ok((count, oldest.map(Timestamp::from_millis)))
+}

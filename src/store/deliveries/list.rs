@@ -1,0 +1,119 @@
+//! Deliveries, searched and listed a page at a time.
+
+use std::collections::BTreeMap;
+
+use super::{Attempt, COLUMNS, Delivery, Row, Status, attempts_of};
+use crate::id::ConversationKey;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::store::{Conn, Result, on};
+use crate::time::Timestamp;
+
+/// Which deliveries are wanted. Every field narrows them further.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of these agents, which are all that the asker may see; empty is all.
+    pub agents: Vec<String>,
+    /// Only of this endpoint.
+    pub endpoint_id: Option<String>,
+    /// Only of this event.
+    pub event_id: Option<String>,
+    /// Only of this type.
+    pub kind: Option<String>,
+    /// Only with one of these; empty is any.
+    pub statuses: Vec<Status>,
+    /// Only of conversations with this id.
+    pub conversation_id: Option<String>,
+    /// Only of this conversation.
+    pub key: Option<ConversationKey>,
+    /// Only of this agent.
+    pub agent_id: Option<String>,
+    /// Only made then or later.
+    pub since: Option<Timestamp>,
+    /// Only made before.
+    pub until: Option<Timestamp>,
+}
+
+/// A page of deliveries, newest first.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<Delivery>> {
+    let (at, id) = page.before();
+    let limit = page.limit();
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = sqlx::QueryBuilder::new(format!(
+            "SELECT {COLUMNS} FROM deliveries WHERE (created_at < "
+        ));
+        query.push_bind(at).push(" OR (created_at = ").push_bind(at);
+        query.push(" AND id < ").push_bind(id).push("))");
+        let (owner, call) = filter
+            .key
+            .as_ref()
+            .map(|key| (key.owner.as_str().to_owned(), key.id.to_string()))
+            .unzip();
+        for (column, wanted) in [
+            (" AND endpoint_id = ", filter.endpoint_id.clone()),
+            (" AND event_id = ", filter.event_id.clone()),
+            (" AND type = ", filter.kind.clone()),
+            (" AND conversation_id = ", filter.conversation_id.clone()),
+            (" AND owner = ", owner),
+            (" AND conversation_id = ", call),
+            (" AND agent_id = ", filter.agent_id.clone()),
+        ] {
+            if let Some(wanted) = wanted {
+                query.push(column).push_bind(wanted);
+            }
+        }
+        for (bound, wanted) in [(" AND created_at >= ", filter.since), (" AND created_at < ", filter.until)] {
+            if let Some(wanted) = wanted {
+                query.push(bound).push_bind(wanted.as_millis());
+            }
+        }
+        if !filter.statuses.is_empty() {
+            query.push(" AND status IN (");
+            let mut statuses = query.separated(", ");
+            for status in &filter.statuses {
+                statuses.push_bind(status.as_str());
+            }
+            query.push(")");
+        }
+        if !filter.agents.is_empty() {
+            query.push(" AND agent_id IN (");
+            let mut agents = query.separated(", ");
+            for agent in &filter.agents {
+                agents.push_bind(agent.clone());
+            }
+            query.push(")");
+        }
+        query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit);
+        query.build_query_as().fetch_all(c).await?
+    });
+    let deliveries = rows
+        .into_iter()
+        .map(Delivery::try_from)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(deliveries, page.size, |delivery| Cursor {
+        at: delivery.created_at,
+        id: delivery.id.clone(),
+    }))
+}
+
+/// The same page, with the attempts of each delivery.
+pub async fn with_attempts(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<(Delivery, Vec<Attempt>)>> {
+    let page = list(conn, filter, page).await?;
+    let ids: Vec<String> = page
+        .rows
+        .iter()
+        .map(|delivery| delivery.id.clone())
+        .collect();
+    let mut attempts: BTreeMap<_, _> = attempts_of(conn, &ids).await?;
+    Ok(page.map(|delivery| {
+        let its = attempts.remove(&delivery.id).unwrap_or_default();
+        (delivery, its)
+    }))
+}

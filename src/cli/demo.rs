@@ -82,11 +82,12 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 async fn perform(stage: &Stage) -> anyhow::Result<Report> {
     let clock = &stage.host.clock;
     let begun = clock.now();
-    let carriers = script::foreign()?.into_iter();
-    let carriers = carriers.filter(|script| script.platform() == Some(Foreign::Twilio));
+    let others = script::foreign()?.into_iter();
+    let shown = [Some(Foreign::Elevenlabs), Some(Foreign::Twilio)];
+    let others = others.filter(|script| shown.contains(&script.platform()));
     let takes = script::all()?
         .iter()
-        .chain(&carriers.collect::<Vec<_>>())
+        .chain(&others.collect::<Vec<_>>())
         .map(|script| script.take("demo", begun))
         .collect::<Result<Vec<Take>, _>>()?;
     for take in &takes {
@@ -120,7 +121,7 @@ fn greeting(stage: &Stage) -> String {
     format!(
         "aftercall demo: finished calls go in, settled and remembered calls come out\n\
          \n\
-         \x20 platform   {platform}   simulated: Speechify's and Twilio's APIs and webhooks, LiveKit's room events\n\
+         \x20 platform   {platform}   simulated: Speechify, LiveKit, ElevenLabs and Twilio\n\
          \x20 aftercall  {url}   receiver, worker and API; queue and records in SQLite\n\
          \x20 data       {folder}\n\
          \n\

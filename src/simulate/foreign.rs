@@ -18,6 +18,7 @@ pub use desk::Desk;
 
 pub mod bland;
 pub mod desk;
+pub mod elevenlabs;
 pub mod plivo;
 pub mod retell;
 pub mod telnyx;
@@ -38,6 +39,8 @@ pub const TELNYX_SEED: [u8; 32] = [7; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Foreign {
+    /// ElevenLabs.
+    Elevenlabs,
     /// Retell.
     Retell,
     /// Vapi.
@@ -56,7 +59,8 @@ pub enum Foreign {
 
 impl Foreign {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Elevenlabs,
         Self::Retell,
         Self::Vapi,
         Self::Bland,
@@ -69,6 +73,7 @@ impl Foreign {
     /// Its name in settings.
     pub fn platform(self) -> &'static str {
         match self {
+            Self::Elevenlabs => "elevenlabs",
             Self::Retell => "retell",
             Self::Vapi => "vapi",
             Self::Bland => "bland",
@@ -82,6 +87,7 @@ impl Foreign {
     /// The source that its webhooks go to.
     pub fn source(self) -> &'static str {
         match self {
+            Self::Elevenlabs => "simulated-elevenlabs",
             Self::Retell => "simulated-retell",
             Self::Vapi => "simulated-vapi",
             Self::Bland => "simulated-bland",
@@ -100,6 +106,7 @@ impl Foreign {
     /// The body of the webhook that says that a call is over, sent at `now`.
     pub fn body(self, call: &Record, now: Timestamp) -> Vec<u8> {
         match self {
+            Self::Elevenlabs => elevenlabs::transcription(call, now).to_string(),
             Self::Retell => retell::ended(call).to_string(),
             Self::Vapi => vapi::report(call, now).to_string(),
             Self::Bland => bland::call(call).to_string(),
@@ -123,6 +130,7 @@ impl Foreign {
     fn headers(self, secret: &Secret, body: &[u8], now: Timestamp) -> Headers {
         let url = format!("{PUBLIC_URL}/{}", self.source());
         match self {
+            Self::Elevenlabs => elevenlabs::headers(secret, body, now),
             Self::Retell => retell::headers(secret, body, now),
             Self::Vapi => vapi::headers(secret),
             Self::Bland => bland::headers(secret, body),
@@ -162,6 +170,7 @@ impl Foreign {
     /// Its API.
     fn routes(self) -> Router<Arc<Desk>> {
         match self {
+            Self::Elevenlabs => elevenlabs::routes(),
             Self::Retell => retell::routes(),
             Self::Vapi => vapi::routes(),
             Self::Bland => bland::routes(),

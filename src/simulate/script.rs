@@ -239,6 +239,7 @@ pub fn all() -> Result<Vec<Script>, serde_json::Error> {
 /// One call of each other platform.
 pub fn foreign() -> Result<Vec<Script>, serde_json::Error> {
     [
+        include_str!("calls/elevenlabs.json"),
         include_str!("calls/retell.json"),
         include_str!("calls/vapi.json"),
         include_str!("calls/bland.json"),

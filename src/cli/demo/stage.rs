@@ -145,9 +145,9 @@ mod tests {
         };
         let config = Config::load_with(&overrides, &BTreeMap::new()).unwrap();
         assert_eq!(config.finalize.grace.as_secs(), 1);
-        assert_eq!(config.sources.len(), 9);
+        assert_eq!(config.sources.len(), 10);
         let asked = config.sources.iter().filter(|source| source.api.is_some());
-        assert_eq!(asked.count(), 7, "all but Telnyx and Vonage");
+        assert_eq!(asked.count(), 8, "all but Telnyx and Vonage");
         assert_eq!(config.warnings, Vec::<String>::new());
     }
 

@@ -86,9 +86,10 @@ pub fn router(desk: &Arc<Desk>) -> Router {
 }
 
 async fn authenticated(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
-    let shown = request
-        .headers()
+    let headers = request.headers();
+    let shown = headers
         .get(AUTHORIZATION)
+        .or_else(|| headers.get("xi-api-key"))
         .and_then(|value| value.to_str().ok());
     if shown.is_some_and(|shown| desk.admits(shown)) {
         return next.run(request).await;

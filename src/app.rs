@@ -27,7 +27,7 @@ use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
 use crate::store::{self, Db};
-use crate::{console, platform, telemetry, worker};
+use crate::{console, platform, reconcile, telemetry, worker};
 
 mod gauges;
 mod keys;
@@ -130,7 +130,9 @@ impl App {
         let flow = Flow {
             queue: open_queue(&config, &db, &host).await?,
             db,
-            sources: Arc::new(Sources::new(sources)),
+            sources: Arc::new(
+                Sources::new(sources).with_accounts(platform::accounts(&config.sources)),
+            ),
             seal,
             finalize: config.finalize.clone(),
             extractor,
@@ -274,6 +276,7 @@ fn work(app: &App, works: bool) {
             app.config.retention.clone(),
             app.config.memory.retention,
         );
+        reconcile::start(flow);
     }
     flow.host.spawn(gauges::keep(Arc::clone(flow)));
 }

@@ -22,6 +22,8 @@ mod memories;
 mod migrate;
 mod output;
 mod progress;
+mod quarantine;
+mod reconcile;
 mod replays;
 mod serve;
 mod shell;
@@ -108,6 +110,13 @@ enum Command {
     /// Watch, hold and end replays of dead letters
     #[command(subcommand)]
     Replays(replays::Command),
+    /// Read the platforms' lists now, for calls that no webhook told of
+    Reconcile(reconcile::Reconcile),
+    /// Count the calls that the platforms know of, those processed, and those missing
+    Coverage(reconcile::Coverage),
+    /// See deliveries whose signature was wrong, and release them
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Make, list, try and change the endpoints that are sent results
     #[command(subcommand)]
     Endpoints(endpoints::Command),
@@ -162,6 +171,9 @@ impl Cli {
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
             Command::Replays(command) => replays::run(&globals, command).await,
+            Command::Reconcile(args) => reconcile::reconcile(&globals, args).await,
+            Command::Coverage(args) => reconcile::coverage(&globals, args).await,
+            Command::Quarantine(command) => quarantine::run(&globals, command).await,
             Command::Endpoints(command) => endpoints::run(&globals, command).await,
             Command::Deliveries(command) => deliveries::run(&globals, command).await,
             Command::Export(args) => export::run(&globals, &args).await,

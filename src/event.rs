@@ -52,6 +52,9 @@ pub enum EventKind {
     Recorded(RoomFact),
     /// We look a second time at a call that we settled without the platform's word.
     Recheck,
+    /// The platform lists the call as over, and no event has told us of that, or not of what the
+    /// list says now. Since version 2.
+    Reconciled,
 }
 
 /// The room that an event names.
@@ -136,8 +139,8 @@ pub struct Sending {
     pub attempt: Option<u32>,
 }
 
-/// A message in the queue. Version 2 are those that carry a body, which a process of before would
-/// pass over; all others are of version 1, which it reads.
+/// A message in the queue. Each is written in the oldest version that knows what is in it, so that a
+/// process of the version before takes all that it can understand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The work id, which makes a second copy recognisable: `<stage>:<what>:<revision>`.
@@ -145,6 +148,10 @@ pub struct Message {
     /// What to do.
     pub work: Work,
 }
+
+/// The latest version of messages. Version 2 has [`EventKind::Reconciled`], events that carry a body,
+/// which a process of the version before would pass over, and [`Work::Send`].
+const LATEST: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Envelope {
@@ -161,7 +168,7 @@ pub enum NotAMessage {
     #[error("the message is not of the form that this version reads")]
     Shape(#[source] serde_json::Error),
     /// A later version's.
-    #[error("the message is of version {0}; this version reads 1 and 2")]
+    #[error("the message is of version {0}; this version reads up to {LATEST}")]
     Version(u32),
 }
 
@@ -245,11 +252,23 @@ impl Message {
         }
     }
 
+    /// The oldest version that knows what this message holds.
+    fn version(&self) -> u32 {
+        match &self.work {
+            Work::Finalize(event)
+                if event.kind == EventKind::Reconciled || event.body.is_some() =>
+            {
+                2
+            }
+            Work::Send(_) => 2,
+            Work::Finalize(_) | Work::Remember(_) | Work::Deliver(_) => 1,
+        }
+    }
+
     /// The body that travels.
     pub fn encode(&self) -> String {
-        let carries = matches!(&self.work, Work::Finalize(event) if event.body.is_some());
         let envelope = Envelope {
-            v: if carries { 2 } else { 1 },
+            v: self.version(),
             id: self.id.clone(),
             work: self.work.clone(),
         };
@@ -267,7 +286,7 @@ impl Message {
             v: u32,
         }
         let Version { v } = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
-        if !(1..=2).contains(&v) {
+        if !(1..=LATEST).contains(&v) {
             return Err(NotAMessage::Version(v));
         }
         let envelope: Envelope = serde_json::from_str(body).map_err(NotAMessage::Shape)?;
@@ -342,6 +361,21 @@ mod tests {
             Err(NotAMessage::Version(3))
         ));
         assert!(matches!(Message::decode("[]"), Err(NotAMessage::Shape(_))));
+    }
+
+    #[test]
+    fn only_what_version_1_does_not_know_is_written_as_version_2() {
+        let found = Message::finalize(CallEvent {
+            kind: EventKind::Reconciled,
+            ..event()
+        });
+        assert!(found.encode().starts_with(r#"{"v":2,"#));
+        assert_eq!(Message::decode(&found.encode()).unwrap(), found);
+        assert!(
+            Message::finalize(event())
+                .encode()
+                .starts_with(r#"{"v":1,"#)
+        );
     }
 
     #[test]

@@ -110,7 +110,7 @@ async fn due_at(flow: &Flow, source: &Source, event: &CallEvent) -> Result<Times
     let after_grace = event.happened_at().plus(flow.finalize.grace);
     Ok(match event.kind {
         EventKind::Recheck | EventKind::Recorded(_) => event.happened_at(),
-        EventKind::Finished | EventKind::Analyzed => after_grace,
+        EventKind::Finished | EventKind::Analyzed | EventKind::Reconciled => after_grace,
         EventKind::RoomFinished => {
             if room::story_of(flow, source, event, "").await?.sure {
                 event.happened_at()

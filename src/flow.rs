@@ -13,7 +13,7 @@ use crate::extract::Extractor;
 use crate::extract::llm::Llm;
 use crate::host::Host;
 use crate::outbound::Outbound;
-use crate::platform::Source;
+use crate::platform::{Account, Source};
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::passages::Passage;
@@ -90,6 +90,7 @@ impl std::fmt::Debug for Flow {
 #[derive(Debug, Default)]
 pub struct Sources {
     by_name: HashMap<String, Gated>,
+    accounts: Vec<Account>,
 }
 
 #[derive(Debug)]
@@ -138,7 +139,29 @@ impl Sources {
                 (gated.source.name.clone(), gated)
             })
             .collect();
-        Self { by_name }
+        Self {
+            by_name,
+            accounts: Vec::new(),
+        }
+    }
+
+    /// The same sources with the accounts that they belong to.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Vec<Account>) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// The accounts, in the order of the settings.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The account that a source belongs to; none for a source without an API.
+    pub fn account_of(&self, source: &str) -> Option<&Account> {
+        self.accounts
+            .iter()
+            .find(|account| account.sources.iter().any(|name| name == source))
     }
 
     /// The source of a name.

@@ -22,17 +22,22 @@ mod auth;
 mod callers;
 mod consents;
 mod conversations;
+mod coverage;
 mod dead_letters;
 mod deliveries;
 mod docs;
+mod dropin;
 mod endpoints;
 mod erasures;
 mod error;
 mod events;
 pub mod health;
+mod initiation;
 mod listen;
 mod memories;
+mod quarantine;
 mod query;
+mod reconciliations;
 mod replays;
 mod request;
 mod stats;
@@ -122,13 +127,18 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .merge(callers::routes())
         .merge(consents::routes())
         .merge(erasures::routes())
+        .merge(initiation::routes())
         .merge(events::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(replays::routes())
+        .merge(quarantine::routes())
+        .merge(reconciliations::routes())
+        .merge(coverage::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
+        .merge(dropin::routes())
         .merge(stats::routes())
 }
 

@@ -43,6 +43,7 @@ pub mod erasure;
 pub mod finalize;
 pub mod flow;
 pub mod receive;
+pub mod reconcile;
 pub mod remember;
 pub mod replay;
 pub mod retention;

@@ -400,6 +400,7 @@ fn body_id(body: &[u8]) -> EventId {
     id
 }
 
+mod account;
 pub mod anyreach;
 pub mod bland;
 mod delivery;
@@ -424,6 +425,7 @@ pub mod vapi;
 pub mod voiceable;
 pub mod vonage;
 
+pub use account::{Account, accounts};
 pub use delivery::Delivery;
 
 #[cfg(test)]

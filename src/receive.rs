@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::event::{CallEvent, Carried, EventKind, Message};
 use crate::flow::Flow;
 use crate::id::{ConversationKey, EventId, of_content};
-use crate::platform::{Classified, Delivery, Source};
+use crate::platform::{Classified, Delivery, Source, Webhooks};
 use crate::secret::sha256_hex;
 use crate::signature::Refusal;
 use crate::store::bodies::{self, Payload};
@@ -16,6 +16,8 @@ use crate::store::dead_letters::{self, Letter};
 use crate::store::quarantine::{self, Refused};
 use crate::time::Timestamp;
 use crate::verdict::Failure;
+
+pub mod release;
 
 /// The longest that anything durable is waited for: every answer is out within 4 s.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -91,11 +93,22 @@ impl Receiver {
             }
             return Answer::Refused;
         }
-        match webhooks.classify(delivery, now) {
+        self.take(source, &**webhooks, delivery, now).await
+    }
+
+    /// Takes a delivery that is authentic and came at `at`.
+    async fn take(
+        &self,
+        source: &Source,
+        webhooks: &dyn Webhooks,
+        delivery: Delivery<'_>,
+        at: Timestamp,
+    ) -> Answer {
+        match webhooks.classify(delivery, at) {
             Classified::Event(event) => self.accept(source, *event, delivery.payload()).await,
             Classified::Ignored(reason) => Answer::Ignored { reason },
             Classified::Unreadable(reason) => {
-                self.park(source, delivery.payload(), reason, now).await
+                self.park(source, delivery.payload(), reason, at).await
             }
         }
     }
@@ -113,7 +126,7 @@ impl Receiver {
         let event_id = event.event_id.clone();
         // A room's end may skip the grace, which only its facts can say: it is looked at at once.
         let due_at = match event.kind {
-            EventKind::Finished | EventKind::Analyzed => {
+            EventKind::Finished | EventKind::Analyzed | EventKind::Reconciled => {
                 event.happened_at().plus(self.flow.finalize.grace)
             }
             EventKind::RoomFinished | EventKind::Recorded(_) | EventKind::Recheck => {

@@ -8,8 +8,8 @@ use crate::remember::forget;
 use crate::secret::SealKey;
 use crate::store::extractions::{self, Outlived};
 use crate::store::{
-    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, memories,
-    quarantine, replays, results, sessions, timeline,
+    Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, known_calls,
+    memories, quarantine, reconcile, replays, results, sessions, timeline,
 };
 use crate::time::Timestamp;
 
@@ -41,6 +41,8 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
                 if let Some(before) = events_before {
                     deleted += events::prune(&mut conn, before, BATCH).await?;
                     deleted += results::prune(&mut conn, before, BATCH).await?;
+                    deleted += known_calls::prune(&mut conn, before, BATCH).await?;
+                    deleted += reconcile::prune(&mut conn, before, BATCH).await?;
                 }
                 // A letter's message may point to a payload: they are kept equally long.
                 if let Some(before) = letters_before {

@@ -7,7 +7,7 @@ use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::Flow;
 use crate::queue::rabbit::BrokerState;
-use crate::store::{dead_letters, deliveries, endpoints, quarantine};
+use crate::store::{dead_letters, deliveries, endpoints, known_calls, quarantine, reconcile};
 
 /// How often the gauges are brought up to date.
 const EVERY: Duration = Duration::from_secs(1);
@@ -19,7 +19,11 @@ pub(super) async fn keep(flow: Arc<Flow>) {
         circuits(&flow);
         connections(&flow);
         // What can't be asked now keeps its last value; the rest goes on.
-        for sampled in [queues(&flow).await, records(&flow).await] {
+        for sampled in [
+            queues(&flow).await,
+            records(&flow).await,
+            coverage(&flow).await,
+        ] {
             if let Err(error) = sampled {
                 tracing::debug!(error = %error, "The gauges could not be sampled");
             }
@@ -108,6 +112,36 @@ fn connections(flow: &Flow) {
         &metrics::gauge!("aftercall_db_connections", "state" => "busy"),
         busy,
     );
+}
+
+/// The calls that the platforms know and that are not here, by account.
+async fn coverage(flow: &Flow) -> crate::queue::Result<()> {
+    for account in flow.sources.accounts() {
+        let name = account.name.clone();
+        let ((missing, oldest_at), standing) = flow
+            .db
+            .read(move |mut conn| {
+                Box::pin(async move {
+                    let gap = known_calls::gap(&mut conn, &name, None).await?;
+                    Ok((gap, reconcile::standing(&mut conn, &name).await?))
+                })
+            })
+            .await?;
+        let now = flow.host.now();
+        let age = oldest_at.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let source = account.name.clone();
+        set(
+            &metrics::gauge!("aftercall_missing_calls", "source" => source.clone()),
+            missing,
+        );
+        metrics::gauge!("aftercall_oldest_missing_age_seconds", "source" => source.clone())
+            .set(age.as_secs_f64());
+        if let Some(checked_at) = standing.checked_at {
+            metrics::gauge!("aftercall_coverage_age_seconds", "source" => source)
+                .set(now.since(checked_at).as_secs_f64());
+        }
+    }
+    Ok(())
 }
 
 #[expect(

@@ -383,7 +383,11 @@ impl Settling {
         if self.event.kind == EventKind::Recheck {
             steps.push(step("rechecked", self.now, self.attempt, String::new()));
         } else {
-            let detail = format!("through {}", self.event.source);
+            let how = match self.event.kind {
+                EventKind::Reconciled => "found by reconciling",
+                _ => "through",
+            };
+            let detail = format!("{how} {}", self.event.source);
             steps.push(step("received", self.event.received_at, 1, detail));
             steps.push(step("confirmed", self.enqueued_at, 1, String::new()));
         }

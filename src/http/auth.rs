@@ -21,6 +21,25 @@ const TOUCH_EVERY: Duration = Duration::from_mins(1);
 pub(crate) struct Bearer(pub(crate) Token);
 
 impl Bearer {
+    /// The bearer of the token in these headers.
+    pub(crate) async fn of(api: &Arc<Api>, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let hash = tokens::hash(given(headers)?);
+        let token = api
+            .flow
+            .db
+            .read(move |mut conn| Box::pin(async move { tokens::by_hash(&mut conn, &hash).await }))
+            .await?;
+        let now = api.flow.host.now();
+        let token = valid(token, now)?;
+        if token
+            .last_used_at
+            .is_none_or(|at| now.since(at) >= TOUCH_EVERY)
+        {
+            touch(api, token.id.clone(), now);
+        }
+        Ok(Self(token))
+    }
+
     /// 403 unless the token has the scope.
     pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.0.allows(scope) {
@@ -69,25 +88,11 @@ impl FromRequestParts<Arc<Api>> for Bearer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let hash = tokens::hash(given(&parts.headers)?);
-        let token = api
-            .flow
-            .db
-            .read(move |mut conn| Box::pin(async move { tokens::by_hash(&mut conn, &hash).await }))
-            .await?;
-        let now = api.flow.host.now();
-        let token = valid(token, now)?;
-        if token
-            .last_used_at
-            .is_none_or(|at| now.since(at) >= TOUCH_EVERY)
-        {
-            touch(api, token.id.clone(), now);
-        }
-        Ok(Self(token))
+        Self::of(api, &parts.headers).await
     }
 }
 
-/// The token that a request carries, in either of the two headers.
+/// The token that a request carries, in one of the headers.
 fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().unwrap_or_default();
@@ -98,7 +103,10 @@ fn given(headers: &HeaderMap) -> Result<&str, ApiError> {
             )),
         };
     }
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    // ElevenLabs' clients, and what they send at the start of a call, know the second name.
+    let key = ["x-api-key", "xi-api-key"]
+        .into_iter()
+        .find_map(|name| headers.get(name)?.to_str().ok());
     key.map(str::trim).ok_or(ApiError::unauthorized(
         "this needs a token: Authorization: Bearer ac_…, or X-API-Key",
     ))

@@ -13,7 +13,7 @@ use self::body::{
     StepList, View,
 };
 use self::filter::{ListParams, ListQuery};
-use self::the_one::{OneParams, OneQuery, PartQuery, the_one};
+use self::the_one::{OneParams, OneQuery, PartQuery};
 use super::Api;
 use super::auth::Bearer;
 use super::deliveries::DeliveryList;
@@ -28,9 +28,12 @@ use crate::store::deliveries::list as deliveries;
 use crate::store::tokens::Scope;
 use crate::store::{memories, timeline};
 
-mod body;
+pub(super) mod body;
 mod filter;
 mod the_one;
+
+pub(super) use filter::prefix;
+pub(super) use the_one::the_one;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()

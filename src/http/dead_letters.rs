@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use self::body::shown;
 use self::body::{Content, DiscardedBody, GroupBody, GroupList, LetterBody, LetterList, OneLetter};
 use self::filter::{FilterParams, GroupsQuery, ListQuery, Many, ShowParams, ShowQuery};
 use super::Api;

@@ -35,6 +35,9 @@ use super::Api;
         (name = "deliveries", description = "What was sent to whom, attempt by attempt."),
         (name = "dead letters", description = "What was given up, until it is replayed or discarded."),
         (name = "replays", description = "Dead letters back to work: previewed, at a rate, canary first."),
+        (name = "quarantine", description = "Deliveries whose signature was wrong."),
+        (name = "coverage", description = "The platforms' lists, against what is here."),
+        (name = "drop-in", description = "Other systems' shapes, for clients that were written for them."),
         (name = "webhooks", description = "What platforms post to."),
         (name = "tokens", description = "Who may ask."),
         (name = "operation", description = "How the calls fare."),
@@ -57,6 +60,11 @@ impl Modify for Tokens {
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let key = ApiKeyValue::with_description("X-API-Key", "The same token.");
+        let xi = ApiKeyValue::with_description(
+            "xi-api-key",
+            "The same token, as ElevenLabs' clients send theirs.",
+        );
+        components.add_security_scheme("xi", SecurityScheme::ApiKey(ApiKey::Header(xi)));
         components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(key)));
     }
 }

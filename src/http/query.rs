@@ -15,6 +15,9 @@ use super::error::{ApiError, Fields};
 use crate::page::{Cursor, PageRequest};
 use crate::time::Timestamp;
 
+/// What is said of a parameter that the route does not know.
+pub(crate) const UNKNOWN: &str = "is not a parameter of this route";
+
 /// The path's parameters.
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
@@ -103,6 +106,12 @@ impl Params {
             return None;
         }
         value
+    }
+
+    /// Every value of a parameter that may be given more than once.
+    pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
+        let values = self.given.extract_if(.., |(given, _)| given == name);
+        values.map(|(_, value)| value).collect()
     }
 
     /// A parameter that can't be empty.
@@ -197,18 +206,25 @@ impl Params {
                     .filter(|size| (1..=PageRequest::MAX_SIZE).contains(size))
             },
         );
-        let expected = crate::page::NotACursor.to_string();
-        let after = self.read("cursor", &expected, |text| Cursor::decode(text).ok());
         PageRequest {
             size: size.unwrap_or(PageRequest::DEFAULT_SIZE),
-            after,
+            ..self.page_after()
+        }
+    }
+
+    /// `cursor` alone.
+    pub(crate) fn page_after(&mut self) -> PageRequest {
+        let expected = crate::page::NotACursor.to_string();
+        PageRequest {
+            after: self.read("cursor", &expected, |text| Cursor::decode(text).ok()),
+            ..PageRequest::default()
         }
     }
 
     /// What nobody took is unknown, and not ignored: a misspelt filter would answer too much.
     fn finish(mut self) -> Result<(), Fields> {
         for (name, _) in std::mem::take(&mut self.given) {
-            self.refuse(&name, "is not a parameter of this route");
+            self.refuse(&name, UNKNOWN);
         }
         if self.wrong.is_empty() {
             Ok(())

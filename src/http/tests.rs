@@ -26,7 +26,10 @@ use crate::time::Timestamp;
 
 mod access;
 mod dead_letters;
+mod dropin;
+mod initiation;
 mod observed;
+mod quarantine;
 mod records;
 mod replays;
 mod signatures;

@@ -37,6 +37,7 @@ pub async fn mark_done(
         EventKind::RoomFinished => "room_finished",
         EventKind::Recorded(_) => "recorded",
         EventKind::Recheck => "recheck",
+        EventKind::Reconciled => "reconciled",
     };
     Ok(on!(conn, c => {
         sqlx::query(

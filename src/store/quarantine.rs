@@ -1,10 +1,13 @@
 //! Deliveries whose signature failed, sealed, bounded and short-lived.
 
+use sqlx::{FromRow, QueryBuilder};
+
 use super::{Conn, Result, on};
+use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
 /// Deliveries that one source may keep (product contract §5).
-const MAX_ROWS: i64 = 1_000;
+pub const MAX_ROWS: i64 = 1_000;
 
 /// Bytes that one source may keep (product contract §5).
 const MAX_BYTES: i64 = 64 * 1024 * 1024;
@@ -33,6 +36,9 @@ pub struct Refused {
 pub async fn keep(conn: &mut Conn<'_>, refused: &Refused, now: Timestamp) -> Result<bool> {
     if refused.size > MAX_BYTES {
         return Ok(false);
+    }
+    if get(conn, &refused.id).await?.is_some() {
+        return Ok(true);
     }
     while !has_room(conn, refused).await? {
         let made = on!(conn, c => {
@@ -80,6 +86,134 @@ async fn has_room(conn: &mut Conn<'_>, refused: &Refused) -> Result<bool> {
         .await?
     });
     Ok(rows < MAX_ROWS && bytes + refused.size <= MAX_BYTES)
+}
+
+/// A refused delivery as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The delivery.
+    pub refused: Refused,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    source: String,
+    reason: String,
+    detail: String,
+    headers: String,
+    body: String,
+    size: i64,
+    received_at: i64,
+}
+
+impl From<Row> for Kept {
+    fn from(row: Row) -> Self {
+        Self {
+            refused: Refused {
+                id: row.id,
+                source: row.source,
+                reason: row.reason,
+                detail: row.detail,
+                headers: row.headers,
+                body: row.body,
+                size: row.size,
+            },
+            received_at: Timestamp::from_millis(row.received_at),
+        }
+    }
+}
+
+/// The delivery of an id.
+pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Kept>> {
+    let row: Option<Row> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT id, source, reason, detail, headers, body, size, received_at \
+             FROM quarantine WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(c)
+        .await?
+    });
+    Ok(row.map(Kept::from))
+}
+
+/// Which deliveries are meant; nothing set means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only posted to this source.
+    pub source: Option<String>,
+    /// Only refused for this reason.
+    pub reason: Option<String>,
+}
+
+/// A page of the deliveries, newest first, without what is sealed.
+pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> Result<Page<Kept>> {
+    let (at, id) = page.before();
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = QueryBuilder::new(
+            "SELECT id, source, reason, detail, '' AS headers, '' AS body, size, received_at \
+             FROM quarantine WHERE (received_at < ",
+        );
+        query.push_bind(at).push(" OR (received_at = ").push_bind(at);
+        query.push(" AND id < ").push_bind(id).push("))");
+        for (column, value) in [
+            (" AND source = ", &filter.source),
+            (" AND reason = ", &filter.reason),
+        ] {
+            if let Some(value) = value {
+                query.push(column).push_bind(value);
+            }
+        }
+        query.push(" ORDER BY received_at DESC, id DESC LIMIT ");
+        query.push_bind(page.limit());
+        query.build_query_as().fetch_all(c).await?
+    });
+    let rows = rows.into_iter().map(Kept::from).collect();
+    Ok(Page::cut(rows, page.size, |kept: &Kept| Cursor {
+        at: kept.received_at,
+        id: kept.refused.id.clone(),
+    }))
+}
+
+/// The deliveries of a source, the oldest first; at most `limit`.
+pub async fn of_source(conn: &mut Conn<'_>, source: &str, limit: i64) -> Result<Vec<String>> {
+    Ok(on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT id FROM quarantine WHERE source = $1 ORDER BY received_at, id LIMIT $2",
+        )
+        .bind(source)
+        .bind(limit)
+        .fetch_all(c)
+        .await?
+    }))
+}
+
+/// Why a delivery is still refused, by the secrets of now.
+pub async fn refuse_again(conn: &mut Conn<'_>, id: &str, reason: &str, detail: &str) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query("UPDATE quarantine SET reason = $2, detail = $3 WHERE id = $1")
+            .bind(id)
+            .bind(reason)
+            .bind(detail)
+            .execute(c)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Takes a delivery out; says whether it was there.
+pub async fn remove(conn: &mut Conn<'_>, id: &str) -> Result<bool> {
+    Ok(on!(conn, c => {
+        sqlx::query("DELETE FROM quarantine WHERE id = $1")
+            .bind(id)
+            .execute(c)
+            .await?
+            .rows_affected()
+            == 1
+    }))
 }
 
 /// How many deliveries are kept.

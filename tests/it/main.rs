@@ -31,6 +31,7 @@ mod proxy;
 mod queue;
 mod rabbit;
 mod receive;
+mod reconcile;
 mod replays;
 mod services;
 mod start_stop;

@@ -114,11 +114,20 @@ impl Server {
         settings: &str,
         environment: &[(&str, &str)],
     ) -> Self {
+        let settings = |port: u16| source_settings(platform, port, settings);
+        Self::start_from(&settings, environment).await
+    }
+
+    /// Starts a server with the settings of its port.
+    pub(crate) async fn start_from(
+        settings: &dyn Fn(u16) -> String,
+        environment: &[(&str, &str)],
+    ) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let port = free_port();
         let file = folder.path().join("aftercall.toml");
-        std::fs::write(&file, source_settings(platform, port, settings)).unwrap();
+        std::fs::write(&file, settings(port)).unwrap();
         let environment: Vec<(String, String)> = environment
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -313,6 +322,8 @@ fn spawn(settings: &Path, folder: &Path, log: &Path, environment: &[(String, Str
         .unwrap()
 }
 
+/// The two sources. Their lists are read at start and not far back, so that what a test leaves to its
+/// webhooks is not found without them.
 pub(crate) fn source_settings(platform: &Platform, port: u16, more: &str) -> String {
     format!(
         r#"
@@ -326,6 +337,8 @@ platform = "speechify"
 webhook.secrets = ["{SECRET}"]
 api.base_url = "{url}"
 api.token = "{API_TOKEN}"
+reconcile.every = "1h"
+reconcile.look_back = "1s"
 
 [[sources]]
 name = "rooms"
@@ -335,6 +348,8 @@ webhook.secrets = ["{LIVEKIT_SECRET}"]
 api.platform = "speechify"
 api.base_url = "{url}"
 api.token = "{API_TOKEN}"
+reconcile.every = "1h"
+reconcile.look_back = "1s"
 "#,
         url = platform.url,
     )

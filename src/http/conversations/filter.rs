@@ -40,7 +40,8 @@ impl FromParams for ListQuery {
                 ),
                 duration_min_ms: params.count("duration_min_ms"),
                 duration_max_ms: params.count("duration_max_ms"),
-                prefix: prefix(params),
+                prefix: prefix(params, "q"),
+                ..Filter::default()
             },
             with_summary: params
                 .one_of("summary_mode", &["include", "exclude"])
@@ -64,11 +65,11 @@ fn caller(params: &mut Params) -> Option<String> {
 /// the databases take for a pattern.
 const LONGEST_PREFIX: usize = 256;
 
-/// `q`; empty, it narrows nothing.
-fn prefix(params: &mut Params) -> Option<String> {
-    let text = params.caller("q").filter(|text| !text.is_empty())?;
+/// What is searched for; empty, it narrows nothing.
+pub(in crate::http) fn prefix(params: &mut Params, name: &str) -> Option<String> {
+    let text = params.caller(name).filter(|text| !text.is_empty())?;
     if text.chars().count() > LONGEST_PREFIX {
-        params.refuse("q", "must be at most 256 characters");
+        params.refuse(name, "must be at most 256 characters");
     }
     Some(text)
 }

@@ -53,7 +53,7 @@ pub(super) struct OneParams {
 }
 
 /// The one conversation of an id that the token may see.
-pub(super) async fn the_one(
+pub(in crate::http) async fn the_one(
     api: &Api,
     bearer: &Bearer,
     id: String,

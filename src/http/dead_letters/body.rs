@@ -141,16 +141,19 @@ impl Content {
         } else {
             letter.body.clone().into_bytes()
         };
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => Self {
-                body: text,
-                body_encoding: "text",
-            },
-            Err(error) => Self {
-                body: STANDARD.encode(error.as_bytes()),
-                body_encoding: "base64",
-            },
+        let (body, body_encoding) = shown(bytes);
+        Ok(Self {
+            body,
+            body_encoding,
         })
+    }
+}
+
+/// A raw body as JSON can carry it, and how that is done: `text`, or `base64` where it is no text.
+pub(in crate::http) fn shown(body: Vec<u8>) -> (String, &'static str) {
+    match String::from_utf8(body) {
+        Ok(text) => (text, "text"),
+        Err(error) => (STANDARD.encode(error.as_bytes()), "base64"),
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 fn example(path: &str) -> String {
     let path = path
         .replace("{id}", "conv_1")
+        .replace("{conversation_id}", "conv_1")
         .replace("{agent_id}", "front-desk");
-    let about_a_caller = ["/v1/agents/", "/v1/consents", "/v1/callers"];
+    let about_a_caller = ["/v1/agents/front-desk/", "/v1/consents", "/v1/callers"];
     if about_a_caller.iter().any(|start| path.starts_with(start)) {
         path + "?caller_identity=%2B14155550123"
     } else {
@@ -57,7 +58,8 @@ async fn every_route_asks_for_the_scope_that_it_documents() {
                 .ask(&method, &path, &bench.token(&[scope], &[]).await)
                 .await;
             if method != "POST" {
-                assert_eq!(refused.code(), "forbidden", "{method} {path}");
+                // Drop-in shapes word it as their originals do.
+                assert_eq!(refused.status, 403, "{method} {path}");
             }
             assert!(
                 ![401, 403].contains(&passed.status.as_u16()),

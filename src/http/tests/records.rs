@@ -363,7 +363,7 @@ impl Bench {
     }
 
     /// One call, and one fact that memory has from it.
-    async fn remember(&self, agent: &str) {
+    pub(super) async fn remember(&self, agent: &str) {
         let record = full_call("c-1", agent, 10);
         let key: ConversationKey = record.key();
         let subject = Subject {

@@ -42,7 +42,33 @@ pub struct Filter {
     pub duration_max_ms: Option<i64>,
     /// Only where id, caller, a number, agent id or agent name begins so, in any case.
     pub prefix: Option<String>,
+    /// Only over one of these transports; empty is all.
+    pub transports: Vec<String>,
+    /// Only where the call does not stand so.
+    pub not_statuses: Vec<String>,
+    /// Only where the caller's identity holds this, in any case.
+    pub caller_part: Option<String>,
+    /// Only where the number of the agent's side holds this.
+    pub line_part: Option<String>,
+    /// Only where the caller spoke so often, or oftener.
+    pub turns_min: Option<i64>,
+    /// Only where the caller spoke so often, or less often.
+    pub turns_max: Option<i64>,
+    /// Only in this one of Anyreach's states.
+    pub anyreach_status: Option<String>,
 }
+
+/// A call's state in Anyreach's words (`platforms.md` §3): its own, where it is Anyreach's.
+const ANYREACH_STATUS: &str = "CASE WHEN platform = 'anyreach' AND end_reason_raw IN \
+     ('completed', 'failed', 'cancelled', 'transferred', 'unanswered') THEN end_reason_raw \
+     WHEN status = 'pending' AND transport = 'web' THEN 'token_created' \
+     WHEN status = 'pending' THEN 'triggered' WHEN status = 'active' THEN 'in_progress' \
+     WHEN status IN ('completed', 'failed') AND end_reason = 'transferred' THEN 'transferred' \
+     WHEN status = 'failed' AND end_reason = 'dial_no_answer' THEN 'unanswered' \
+     WHEN status IN ('completed', 'failed') THEN status END";
+
+/// The number of the agent's side.
+const LINE: &str = "CASE WHEN transport = 'sip_outbound' THEN from_number ELSE to_number END";
 
 /// A page of the conversations, newest `created_at` first, then by id, descending. Their agent
 /// snapshots and dynamic variables, which may be large, are left out.
@@ -128,18 +154,40 @@ where
         ),
         (" AND duration_ms >= ", filter.duration_min_ms),
         (" AND duration_ms <= ", filter.duration_max_ms),
+        (" AND user_turn_count >= ", filter.turns_min),
+        (" AND user_turn_count <= ", filter.turns_max),
     ] {
         if let Some(value) = value {
             query.push(bound).push_bind(value);
         }
     }
-    if !filter.agents.is_empty() {
-        query.push(" AND agent_id IN (");
-        let mut agents = query.separated(", ");
-        for agent in &filter.agents {
-            agents.push_bind(agent.clone());
+    for (column, values) in [
+        (" AND agent_id IN (", &filter.agents),
+        (" AND transport IN (", &filter.transports),
+        (" AND status NOT IN (", &filter.not_statuses),
+    ] {
+        if !values.is_empty() {
+            query.push(column);
+            let mut listed = query.separated(", ");
+            for value in values {
+                listed.push_bind(value.clone());
+            }
+            query.push(")");
         }
-        query.push(")");
+    }
+    for (column, part) in [
+        ("caller_identity", &filter.caller_part),
+        (LINE, &filter.line_part),
+    ] {
+        if let Some(part) = part {
+            query.push(" AND LOWER(").push(column).push(") LIKE LOWER(");
+            query.push_bind(format!("%{}%", escaped(part)));
+            query.push(") ESCAPE '\\'");
+        }
+    }
+    if let Some(status) = &filter.anyreach_status {
+        query.push(" AND ").push(ANYREACH_STATUS).push(" = ");
+        query.push_bind(status.clone());
     }
     if let Some(prefix) = &filter.prefix {
         prefix_of_any(query, prefix);
@@ -167,4 +215,16 @@ fn prefix_of_any<DB: Beginnings>(query: &mut QueryBuilder<DB>, prefix: &str) {
         join = " OR ";
     }
     query.push(")");
+}
+
+/// Text that stands for itself in a pattern.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
 }

@@ -265,7 +265,7 @@ fn leaks(gold: &Value, found: &[Value]) -> bool {
             let secret = plain(&text(&secret["value"]));
             found.iter().any(|one| {
                 let held = [plain(&text(&one["value"])), plain(&text(&one["quote"]))];
-                secret.len() >= 3 && held.iter().any(|held| *held == secret)
+                secret.len() >= 3 && held.contains(&secret)
             })
         })
 }

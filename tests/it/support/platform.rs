@@ -128,8 +128,23 @@ impl Platform {
             })
             .cloned()
             .collect();
-        rows.sort_by_key(|call| std::cmp::Reverse(call["created_at"].to_string()));
-        ResponseTemplate::new(200)
-            .set_body_json(json!({"conversations": rows, "next_cursor": null, "has_more": false}))
+        let key = |call: &Value| format!("{}|{}", call["created_at"], call["id"]);
+        rows.sort_by_key(|call| std::cmp::Reverse(key(call)));
+        let asked = |wanted: &str| {
+            let pairs = request.url.query_pairs();
+            let mut pairs = pairs.filter(|(name, _)| name == wanted);
+            pairs.next().map(|(_, value)| value.into_owned())
+        };
+        if let Some(cursor) = asked("cursor") {
+            rows.retain(|call| key(call) < cursor);
+        }
+        let limit = asked("limit").map_or(50, |limit| limit.parse().unwrap());
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        ResponseTemplate::new(200).set_body_json(json!({
+            "next_cursor": rows.last().filter(|_| more).map(key),
+            "has_more": more,
+            "conversations": rows,
+        }))
     }
 }

@@ -1,0 +1,256 @@
+//! `aftercall reconcile` and `aftercall coverage`: the platforms' lists, against what is here.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{Client, Remote};
+use super::output::{self, Format, field};
+use super::progress::Bar;
+use super::{Globals, WrongUsage};
+use crate::config;
+use crate::host::Clock;
+use crate::time::Timestamp;
+
+/// Between one look at a reconciliation and the next.
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall reconcile --since 24h --dry-run
+  aftercall reconcile --source acme-voice --since 2026-02-01T00:00:00Z --until 2026-02-03T00:00:00Z")]
+pub(super) struct Reconcile {
+    #[command(flatten)]
+    remote: Remote,
+    /// Only this source's account [default: all]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Calls created since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
+    #[arg(long, value_name = "TIME")]
+    since: String,
+    /// And before, in the same forms
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only count what would be put into the queue
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall coverage
+  aftercall coverage --since 7d --missing")]
+pub(super) struct Coverage {
+    #[command(flatten)]
+    remote: Remote,
+    /// Only this source's account
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Calls created since then, as 2026-02-01T00:00:00Z, or for how long, as 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// List the missing calls
+    #[arg(long)]
+    missing: bool,
+}
+
+/// Asks for a reconciliation, and waits until it has come to its end.
+pub(super) async fn reconcile(globals: &Globals, args: Reconcile) -> anyhow::Result<ExitCode> {
+    let client = Client::new(globals, &args.remote)?;
+    let now = Clock::System.now();
+    let since = moment("--since", &args.since, now)?;
+    let until = match &args.until {
+        Some(text) => Some(moment("--until", text, now)?),
+        None => None,
+    };
+    let wish = json!({"source": args.source, "since": since, "until": until,
+                      "dry_run": args.dry_run});
+    let path = ["v1", "reconciliations"];
+    let mut found = client.post(&path, &[], &wish).await?;
+    let id = field(&found, "id");
+    let mut bar = Bar::new();
+    while found["status"] == "running" {
+        let told = format!(
+            "{} listed, {} missing, {} changed",
+            found["listed"], found["unknown"], found["changed"]
+        );
+        bar.draw(share(&found, since, until.unwrap_or(now)), 100, &told);
+        Clock::System.sleep(LOOK_AGAIN).await;
+        found = client.get(&["v1", "reconciliations", &id], &[]).await?;
+    }
+    bar.end();
+    match args.remote.output.format() {
+        Format::Json => output::json(&found)?,
+        Format::Table => listings(&found)?,
+    }
+    Ok(if found["status"] == "completed" {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn listings(found: &Value) -> anyhow::Result<()> {
+    let queued = if found["dry_run"] == true {
+        "would queue"
+    } else {
+        "queued"
+    };
+    let mut table = output::table(&[
+        "source", "status", "listed", "unknown", "changed", queued, "error",
+    ]);
+    for one in found["sources"].as_array().into_iter().flatten() {
+        let count = |name: &str| one[name].as_i64().unwrap_or(0);
+        table.add_row([
+            field(one, "source"),
+            field(one, "status"),
+            field(one, "listed"),
+            field(one, "unknown"),
+            field(one, "changed"),
+            if found["dry_run"] == true {
+                (count("unknown") + count("changed")).to_string()
+            } else {
+                field(one, "queued")
+            },
+            field(one, "error"),
+        ]);
+    }
+    output::rows(&table, "")?;
+    Ok(())
+}
+
+/// What the platforms know, what is here, and what is missing.
+pub(super) async fn coverage(globals: &Globals, args: Coverage) -> anyhow::Result<ExitCode> {
+    let client = Client::new(globals, &args.remote)?;
+    let now = Clock::System.now();
+    let mut query: Vec<(&str, String)> = Vec::new();
+    query.extend(args.source.map(|name| ("source", name)));
+    if let Some(text) = &args.since {
+        query.push(("since", moment("--since", text, now)?.to_string()));
+    }
+    let format = args.remote.output.format();
+    if args.missing {
+        let path = ["v1", "coverage", "missing"];
+        let found = client.list(&path, "missing", &query, usize::MAX).await?;
+        if format == Format::Json {
+            output::json(&found)?;
+        } else {
+            missing(&found)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let found = client.get(&["v1", "coverage"], &query).await?;
+    if format == Format::Json {
+        output::json(&found)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = output::table(&[
+        "source",
+        "known",
+        "processed",
+        "missing",
+        "oldest missing",
+        "checked at",
+    ]);
+    for one in found["sources"].as_array().into_iter().flatten() {
+        table.add_row([
+            field(one, "source"),
+            field(one, "known"),
+            field(one, "processed"),
+            field(one, "missing"),
+            field(one, "oldest_missing_at"),
+            field(one, "checked_at"),
+        ]);
+    }
+    output::rows(
+        &table,
+        "No source has an API: there is no list to compare with.",
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn missing(found: &Value) -> anyhow::Result<()> {
+    let mut table = output::table(&[
+        "source",
+        "conversation",
+        "created at",
+        "ended at",
+        "queued at",
+    ]);
+    for call in found["missing"].as_array().into_iter().flatten() {
+        table.add_row([
+            field(call, "source"),
+            field(call, "conversation_id"),
+            field(call, "created_at"),
+            field(call, "ended_at"),
+            field(call, "queued_at"),
+        ]);
+    }
+    output::rows(&table, "No call is missing.")?;
+    Ok(())
+}
+
+/// A moment as people give it: the moment itself, or how long ago.
+fn moment(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, WrongUsage> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    config::duration(text)
+        .map(|ago| now.minus(ago))
+        .map_err(|_| {
+            WrongUsage(format!(
+                "{flag} is neither a time such as 2026-02-01T00:00:00Z nor a span such as 24h"
+            ))
+        })
+}
+
+/// How far a reconciliation is, in per cent: a list is read backwards, from `until` to `since`.
+fn share(found: &Value, since: Timestamp, until: Timestamp) -> u64 {
+    let sources = found["sources"].as_array().map_or(&[][..], Vec::as_slice);
+    let done: u64 = sources.iter().map(|one| of_one(one, since, until)).sum();
+    done / u64::try_from(sources.len()).unwrap_or(u64::MAX).max(1)
+}
+
+fn of_one(listing: &Value, since: Timestamp, until: Timestamp) -> u64 {
+    if listing["status"] == "completed" || listing["status"] == "failed" {
+        return 100;
+    }
+    let reached: Option<Timestamp> = listing["reached_at"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let Some(reached) = reached else { return 0 };
+    let way = until.since(since).as_millis().max(1);
+    let gone = until.since(reached).as_millis();
+    u64::try_from(gone * 100 / way).unwrap_or(100).min(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    #[test]
+    fn a_moment_is_a_time_or_how_long_ago() {
+        let day = NOW.minus(Duration::from_hours(24));
+        assert_eq!(moment("--since", "24h", NOW).unwrap(), day);
+        assert_eq!(moment("--since", &day.to_string(), NOW).unwrap(), day);
+        let why = moment("--since", "yesterday", NOW).unwrap_err();
+        assert!(why.0.contains("--since") && why.0.contains("24h"), "{why}");
+    }
+
+    #[test]
+    fn a_list_is_read_from_now_to_since() {
+        let at = |hours: u64| NOW.minus(Duration::from_hours(hours)).to_string();
+        let found = json!({"sources": [
+            {"status": "completed", "reached_at": null},
+            {"status": "running", "reached_at": at(5)},
+            {"status": "waiting", "reached_at": null},
+            {"status": "running", "reached_at": at(5)},
+        ]});
+        let since = NOW.minus(Duration::from_hours(10));
+        assert_eq!(share(&found, since, NOW), 50);
+        assert_eq!(share(&json!({}), since, NOW), 0);
+    }
+}

@@ -224,11 +224,11 @@ async fn size(db: &Db) -> Finding {
         .read(|mut conn| Box::pin(async move { crate::store::sizes(&mut conn).await }))
         .await;
     match sized {
-        Ok(mut sizes) => {
-            sizes
+        Ok(mut found) => {
+            found
                 .tables
                 .sort_by_key(|size| std::cmp::Reverse(size.rows));
-            let largest: Vec<_> = sizes
+            let largest: Vec<_> = found
                 .tables
                 .iter()
                 .take(3)
@@ -238,7 +238,7 @@ async fn size(db: &Db) -> Finding {
                     format!("about {} {}", output::grouped(rows), size.table)
                 })
                 .collect();
-            let mut found = output::bytes(sizes.bytes);
+            let mut found = output::bytes(found.bytes);
             if !largest.is_empty() {
                 found = format!("{found}: {}", largest.join(", "));
             }

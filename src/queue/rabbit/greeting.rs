@@ -58,8 +58,8 @@ fn read(payload: &[u8]) -> Option<Greeting> {
     let mut properties = bytes.table()?;
     while let Some(name) = properties.short() {
         match (name, properties.value()?) {
-            ("product", Value::Text(product)) => greeting.product = product.to_owned(),
-            ("version", Value::Text(version)) => greeting.version = version.to_owned(),
+            ("product", Value::Text(product)) => product.clone_into(&mut greeting.product),
+            ("version", Value::Text(version)) => version.clone_into(&mut greeting.version),
             ("capabilities", Value::Table(mut capabilities)) => {
                 while let Some(name) = capabilities.short() {
                     if let Value::Bool(true) = capabilities.value()? {

@@ -20,12 +20,14 @@ mod audit;
 mod callers;
 mod chart;
 mod conversations;
+mod coverage;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod failure;
 mod frame;
 mod overview;
+mod quarantine;
 mod replays;
 mod show;
 mod tokens;
@@ -49,6 +51,8 @@ pub fn routes(flow: Arc<Flow>) -> Router {
         .merge(replays::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
+        .merge(coverage::routes())
+        .merge(quarantine::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
         .route(

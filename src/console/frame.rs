@@ -12,12 +12,14 @@ pub(super) enum Section {
     Replays,
     Endpoints,
     Deliveries,
+    Coverage,
+    Quarantine,
     Audit,
     Tokens,
 }
 
 impl Section {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Overview,
         Self::Conversations,
         Self::Callers,
@@ -25,6 +27,8 @@ impl Section {
         Self::Replays,
         Self::Endpoints,
         Self::Deliveries,
+        Self::Coverage,
+        Self::Quarantine,
         Self::Audit,
         Self::Tokens,
     ];
@@ -39,6 +43,8 @@ impl Section {
             Self::Replays => "Replays",
             Self::Endpoints => "Endpoints",
             Self::Deliveries => "Deliveries",
+            Self::Coverage => "Coverage",
+            Self::Quarantine => "Quarantine",
             Self::Audit => "Audit",
             Self::Tokens => "Tokens",
         }
@@ -53,6 +59,8 @@ impl Section {
             Self::Replays => "/console/replays",
             Self::Endpoints => "/console/endpoints",
             Self::Deliveries => "/console/deliveries",
+            Self::Coverage => "/console/coverage",
+            Self::Quarantine => "/console/quarantine",
             Self::Audit => "/console/audit",
             Self::Tokens => "/console/tokens",
         }
@@ -65,7 +73,9 @@ impl Section {
             | Self::DeadLetters
             | Self::Replays
             | Self::Endpoints
-            | Self::Deliveries => Scope::OpsRead,
+            | Self::Deliveries
+            | Self::Coverage
+            | Self::Quarantine => Scope::OpsRead,
             Self::Conversations => Scope::ConversationsRead,
             Self::Callers => Scope::MemoriesRead,
             Self::Audit | Self::Tokens => Scope::Admin,
@@ -74,7 +84,10 @@ impl Section {
 
     /// Whether it is about all agents at once, and so not for tokens that are bound to some.
     fn is_about_all(self) -> bool {
-        matches!(self, Self::Audit | Self::Tokens)
+        matches!(
+            self,
+            Self::Coverage | Self::Quarantine | Self::Audit | Self::Tokens
+        )
     }
 
     /// Whether a token gets to see it.

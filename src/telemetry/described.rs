@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 10] = [
+const COUNTERS: [(&str, &str); 12] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -32,6 +32,14 @@ const COUNTERS: [(&str, &str); 10] = [
     ),
     ("aftercall_http_requests_total", "Requests answered."),
     (
+        "aftercall_initiations_missed_total",
+        "Call-start webhooks that were answered without memory, for it took too long.",
+    ),
+    (
+        "aftercall_reconciled_calls_total",
+        "Calls that a platform listed, by source and by what they were to us.",
+    ),
+    (
         "aftercall_verdicts_total",
         "Messages worked on, by stage and verdict.",
     ),
@@ -42,7 +50,7 @@ const COUNTERS: [(&str, &str); 10] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 15] = [
+const GAUGES: [(&str, &str); 18] = [
     (
         "aftercall_broker_blocked",
         "1 while RabbitMQ takes no messages because of an alarm.",
@@ -72,6 +80,18 @@ const GAUGES: [(&str, &str); 15] = [
     (
         "aftercall_endpoints_off",
         "Endpoints that are disabled now.",
+    ),
+    (
+        "aftercall_coverage_age_seconds",
+        "How long ago an account's list was read to its end, by source.",
+    ),
+    (
+        "aftercall_missing_calls",
+        "Finished calls that a platform knows of and that are not here, by source.",
+    ),
+    (
+        "aftercall_oldest_missing_age_seconds",
+        "How long ago the oldest missing call was created, by source.",
     ),
     (
         "aftercall_open_circuits",

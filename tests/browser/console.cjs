@@ -133,7 +133,7 @@ const main = async () => {
   assert.deepEqual(did, ["replay.cancel", "replay.create"]);
   await check(page, "12-audit");
 
-  for (const name of ["replays", "endpoints", "deliveries", "tokens"]) {
+  for (const name of ["replays", "endpoints", "deliveries", "coverage", "quarantine", "tokens"]) {
     where = name;
     const answer = await page.goto(`${BASE}/console/${name}`);
     assert.equal(answer.status(), 200, name);

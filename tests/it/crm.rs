@@ -10,7 +10,7 @@ use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Status};
 use aftercall::store::endpoints;
 use serde_json::json;
-use wiremock::matchers::any;
+use wiremock::matchers::{any, header};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use self::bench::{Bench, key};
@@ -277,7 +277,7 @@ async fn events_of_a_conversation_wait_for_each_other_and_others_do_not() {
     for bench in Bench::all("crm_order").await {
         let crm = MockServer::start().await;
         let broken = ResponseTemplate::new(500);
-        Mock::given(any())
+        Mock::given(header("webhook-id", "evt_1"))
             .respond_with(broken)
             .up_to_n_times(1)
             .mount(&crm)

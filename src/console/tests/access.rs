@@ -121,6 +121,7 @@ async fn no_form_is_taken_without_its_own_token() {
         "/console/replays",
         "/console/replays/replay_1/cancel",
         "/console/deliveries/dlv_1/retry",
+        "/console/quarantine/qr_1/release",
         "/console/tokens",
         "/console/tokens/a/revoke",
     ] {
@@ -185,6 +186,8 @@ async fn a_token_of_some_agents_sees_theirs_alone() {
             false,
         ),
         ("/console/tokens", false),
+        ("/console/coverage", false),
+        ("/console/quarantine", false),
         ("/console/audit", false),
     ] {
         let page = bench.get(path, &cookie).await;

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::*;
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 15] = [
     "/console",
     "/console/conversations",
     "/console/conversations?q=conv",
@@ -17,6 +17,8 @@ const ALL: [&str; 13] = [
     "/console/endpoints",
     "/console/deliveries",
     "/console/deliveries?status=failed",
+    "/console/coverage",
+    "/console/quarantine",
     "/console/audit",
     "/console/tokens",
     "/console/login",
@@ -39,6 +41,12 @@ async fn every_page_says_what_to_do_while_there_is_nothing() {
         ("/console/endpoints", "Nobody gets results yet"),
         ("/console/deliveries", "No delivery yet"),
         ("/console/deliveries/dlv_none", "No such delivery"),
+        ("/console/coverage", "No platform can be asked"),
+        ("/console/quarantine", "Nothing is in quarantine"),
+        (
+            "/console/quarantine?source=x",
+            "Nothing is in quarantine like that",
+        ),
         ("/console/audit?action=x", "No entry is like that"),
         ("/console/nowhere", "No such page"),
         ("/console/conversations/conv_none", "No such conversation"),

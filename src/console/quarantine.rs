@@ -1,0 +1,138 @@
+//! Quarantine: deliveries whose signature was wrong, and their release once the secret is mended.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::access::{Posted, Refused, Session};
+use super::failure::Failure;
+use super::frame::{Frame, Section};
+use super::show::{Moment, next, number, page, request};
+use crate::flow::Flow;
+use crate::receive::release::Released;
+use crate::receive::{Answer, Receiver};
+use crate::store::audit;
+use crate::store::quarantine::{self, Filter};
+use crate::store::tokens::Scope;
+
+const PATH: &str = "/console/quarantine";
+
+/// Rows of a page.
+const ROWS: usize = 50;
+
+pub(super) fn routes() -> Router<Arc<Flow>> {
+    Router::new()
+        .route(PATH, get(show))
+        .route("/console/quarantine/{id}/release", post(release))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    source: String,
+    reason: String,
+    cursor: String,
+    done: String,
+}
+
+struct Row {
+    id: String,
+    at: Moment,
+    source: String,
+    reason: String,
+    detail: String,
+    size: String,
+}
+
+#[derive(Template)]
+#[template(path = "quarantine.html")]
+struct Page {
+    frame: Frame,
+    source: String,
+    reason: String,
+    is_filtered: bool,
+    is_deep: bool,
+    may_release: bool,
+    rows: Vec<Row>,
+    next: String,
+}
+
+async fn show(
+    session: Session,
+    State(flow): State<Arc<Flow>>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refused> {
+    session.enter(Section::Quarantine)?;
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let filter = Filter {
+        source: text(&asked.source),
+        reason: text(&asked.reason),
+    };
+    let wanted = request(&asked.cursor, ROWS);
+    let found = flow
+        .db
+        .read(move |mut conn| {
+            Box::pin(async move { quarantine::list(&mut conn, &filter, &wanted).await })
+        })
+        .await?;
+    let now = flow.host.now();
+    let parameters = [
+        ("source", asked.source.as_str()),
+        ("reason", asked.reason.as_str()),
+    ];
+    let mut frame = session.frame("Quarantine", Section::Quarantine);
+    if asked.done == "release" {
+        frame.notice = "The delivery is released, and taken like a fresh one.";
+    }
+    Ok(page(&Page {
+        frame,
+        next: next(PATH, &parameters, found.next.as_ref()),
+        is_filtered: parameters.iter().any(|(_, value)| !value.is_empty()),
+        is_deep: !asked.cursor.is_empty(),
+        may_release: session.token.allows(Scope::OpsWrite),
+        rows: found
+            .rows
+            .into_iter()
+            .map(|kept| Row {
+                at: Moment::of(kept.received_at, now),
+                size: number(kept.refused.size),
+                id: kept.refused.id,
+                source: kept.refused.source,
+                reason: kept.refused.reason,
+                detail: kept.refused.detail,
+            })
+            .collect(),
+        source: asked.source,
+        reason: asked.reason,
+    })?)
+}
+
+/// Verifies a delivery by the secrets of now, and takes it.
+async fn release(
+    State(flow): State<Arc<Flow>>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, Refused> {
+    let session = &posted.session;
+    session.enter(Section::Quarantine)?;
+    session.require(Scope::OpsWrite)?;
+    let entry = session.did(&flow, "quarantine.release", &id, "");
+    flow.db
+        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
+        .await?;
+    match Receiver::new(Arc::clone(&flow)).release(&id).await? {
+        Released::Taken(Answer::Unavailable) => {
+            let why = "It can't be made durable now; release it again in a moment.".to_owned();
+            Err(Failure::Conflict(why).into())
+        }
+        Released::Taken(_) => Ok(Redirect::to("/console/quarantine?done=release").into_response()),
+        Released::Not(why) => {
+            Err(Failure::Conflict(format!("It stays where it is: {why}.")).into())
+        }
+    }
+}

@@ -148,6 +148,7 @@ async fn rate(db: &Db, host: &Host) -> f64 {
             recheck: Vec::new(),
         },
         extractor: None,
+        model: None,
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
         outbound: aftercall::outbound::Outbound::new(&[], aftercall::outbound::guard::machine())

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, ExtractorChoice};
 use crate::event::Stage;
 use crate::extract::Extractor;
+use crate::extract::llm::{BadLlm, Llm};
 use crate::extract::rules::Rules;
 use crate::flow::{Flow, News, Sources};
 use crate::host::Host;
@@ -74,12 +75,12 @@ pub enum StartError {
     /// A source can't be served.
     #[error(transparent)]
     Source(#[from] platform::BadSource),
+    /// The language model can't be asked.
+    #[error(transparent)]
+    Model(#[from] BadLlm),
     /// CRMs can't be asked.
     #[error(transparent)]
     Outbound(#[from] outbound::BadClient),
-    /// Settings that this version does not serve.
-    #[error("{0}")]
-    Unsupported(&'static str),
     /// Asked to stop before it had started.
     #[error("stopped before the database was ready")]
     Stopped,
@@ -119,14 +120,13 @@ impl App {
         let sources = platform::build(&config.sources, &config.memory, &client)?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
             ExtractorChoice::Off => None,
-            ExtractorChoice::Rules => Some(Arc::new(Rules)),
-            ExtractorChoice::Llm | ExtractorChoice::Both => {
-                return Err(StartError::Unsupported(
-                    "this version has no language-model extractor yet: set memory.extractor to \
-                     \"rules\" or \"off\"",
-                ));
+            ExtractorChoice::Rules | ExtractorChoice::Llm | ExtractorChoice::Both => {
+                Some(Arc::new(Rules))
             }
         };
+        let alone = config.memory.extractor == ExtractorChoice::Llm;
+        let model = config.memory.llm.as_ref();
+        let model = model.map(|llm| Llm::new(llm, alone)).transpose()?;
         let flow = Flow {
             queue: open_queue(&config, &db, &host).await?,
             db,
@@ -136,6 +136,7 @@ impl App {
             seal,
             finalize: config.finalize.clone(),
             extractor,
+            model: model.map(Arc::new),
             zone: config.memory.timezone.clone(),
             region: config.memory.region.clone(),
             outbound: Outbound::new(&config.endpoints.allow_private, guard::machine())?,
@@ -270,7 +271,11 @@ async fn wait_for_schema(db: &Db, host: &Host) -> Result<(), StartError> {
 fn work(app: &App, works: bool) {
     let flow = &app.flow;
     if works {
-        worker::start(flow, app.config.retention.clone());
+        worker::start(
+            flow,
+            app.config.retention.clone(),
+            app.config.memory.retention,
+        );
         reconcile::start(flow);
     }
     flow.host.spawn(gauges::keep(Arc::clone(flow)));

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::Overrides;
 
+mod callers;
 mod check;
 mod client;
 mod conversations;
@@ -124,9 +125,12 @@ enum Command {
     Deliveries(deliveries::Command),
     /// Write settled calls as lines of JSON or CSV
     Export(export::Args),
-    /// Read what is held about a caller
+    /// Read, correct and forget what is held about a caller
     #[command(subcommand)]
     Memories(memories::Command),
+    /// List callers, and erase one everywhere
+    #[command(subcommand)]
+    Callers(callers::Command),
     /// Make, list and revoke API tokens
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -174,6 +178,7 @@ impl Cli {
             Command::Deliveries(command) => deliveries::run(&globals, command).await,
             Command::Export(args) => export::run(&globals, &args).await,
             Command::Memories(command) => memories::run(&globals, command).await,
+            Command::Callers(command) => callers::run(&globals, command).await,
             Command::Tokens(command) => tokens::run(&globals, command).await,
             Command::Completion(args) => shell::completion(&args),
             Command::Man(args) => shell::man(&args),

@@ -134,6 +134,21 @@ pub struct Memory {
     pub region: String,
     /// How long facts are kept; zero keeps them.
     pub retention: Duration,
+    /// `[memory.llm]`: there when the extractor is `llm` or `both`.
+    pub llm: Option<Llm>,
+}
+
+/// `[memory.llm]`: any endpoint that speaks `OpenAI`'s `/chat/completions`.
+#[derive(Clone, Debug)]
+pub struct Llm {
+    /// Where it is, up to and including `/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The key, where the endpoint wants one.
+    pub api_key: Option<Secret>,
+    /// How long one answer is waited for.
+    pub timeout: Duration,
 }
 
 /// `[retention]`: how long each kind of record is kept; zero keeps it.

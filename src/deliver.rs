@@ -7,11 +7,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Message};
+use crate::erasure::bars::{self, Bar};
+use crate::erasure::ended_at;
 use crate::flow::{Flow, passed, store_failed};
 use crate::id::{ConversationKey, of_content};
 use crate::queue::Delivery;
-use crate::secret::sha256_hex;
+use crate::secret::{SealKey, sha256_hex};
 use crate::store::conversations::{self, Record};
 use crate::store::passages::Passage;
 use crate::store::results::{self, ResultEvent};
@@ -45,12 +47,18 @@ const UNTOLD: [&str; 5] = [
     "platform_fields",
 ];
 
+/// The field of the messages, among those of the conversation.
+const TRANSCRIPT: &str = "messages";
+
 /// Tells the result of a conversation, or what has changed of it since it was told.
 pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) -> Verdict {
     let (key, now, attempt) = (key.clone(), flow.host.now(), delivery.attempt);
+    let seal = flow.seal.clone();
     let told = flow
         .db
-        .write(move |mut conn| Box::pin(async move { tell(&mut conn, &key, now, attempt).await }))
+        .write(move |mut conn| {
+            Box::pin(async move { tell(&mut conn, &seal, &key, now, attempt).await })
+        })
         .await;
     match told {
         Ok(ended_at) => {
@@ -62,9 +70,18 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
     }
 }
 
+/// Whether the caller was erased after this call: it is about to go, and nobody is told of it.
+async fn is_erased(conn: &mut Conn<'_>, seal: &SealKey, record: &Record) -> Result<bool> {
+    let Some(subject) = record.subject() else {
+        return Ok(false);
+    };
+    let bar = bars::on_call(conn, seal, &subject, ended_at(&record.conversation)).await?;
+    Ok(bar == Some(Bar::Call))
+}
+
 /// Whether delivering a conversation now would tell anything.
-pub(crate) fn has_news(record: &Record) -> bool {
-    let values = told_values(&record.conversation);
+pub(crate) fn has_news(record: &Record, messages: &[Message]) -> bool {
+    let values = told_values(&record.conversation, messages);
     let told = record.announced.as_ref();
     told.is_none_or(|before| !differences(before, &values).is_empty())
 }
@@ -72,6 +89,7 @@ pub(crate) fn has_news(record: &Record) -> bool {
 /// Tells; gives the end of a call whose result has arrived with that for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
+    seal: &SealKey,
     key: &ConversationKey,
     now: Timestamp,
     attempt: u32,
@@ -80,7 +98,11 @@ async fn tell(
     let Some(mut record) = conversations::get(conn, key).await? else {
         return Ok(None);
     };
-    let values = told_values(&record.conversation);
+    if is_erased(conn, seal, &record).await? {
+        return Ok(None);
+    }
+    let messages = conversations::all_messages(conn, key).await?;
+    let values = told_values(&record.conversation, &messages);
     let (kind, changed) = match &record.announced {
         None => (COMPLETED, Vec::new()),
         Some(before) => {
@@ -147,11 +169,12 @@ fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> Re
     }
 }
 
-/// A hash of each value that CRMs see, by field.
-fn told_values(call: &Conversation) -> Map<String, Value> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(call) else {
+/// A hash of each value that CRMs see, by field; the transcript is one of them.
+fn told_values(call: &Conversation, messages: &[Message]) -> Map<String, Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(call) else {
         return Map::new();
     };
+    fields.insert(TRANSCRIPT.to_owned(), json!(messages));
     fields
         .into_iter()
         .filter(|(name, _)| !UNTOLD.contains(&name.as_str()))
@@ -167,6 +190,8 @@ fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<S
         .keys()
         .chain(after.keys())
         .filter(|name| before.get(*name) != after.get(*name))
+        // An earlier version told without keeping what the transcript was.
+        .filter(|name| *name != TRANSCRIPT || before.contains_key(TRANSCRIPT))
         .cloned()
         .collect();
     names.sort();

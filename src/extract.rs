@@ -7,6 +7,7 @@ use crate::memory::observation::{Observation, Rank};
 
 mod ground;
 pub mod lines;
+pub mod llm;
 pub mod rules;
 
 pub use ground::ground;

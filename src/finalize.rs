@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::conversation::Presence;
+use crate::erasure::bars;
 use crate::event::{CallEvent, EventKind};
 use crate::flow::{Flow, store_failed, unknown_source};
 use crate::id::{ConversationId, ConversationKey};
@@ -27,7 +28,6 @@ mod resolve;
 mod room;
 mod told;
 
-pub(crate) use commit::barrier_hash;
 pub(crate) use foresee::{Foreseen, Settlement, foresee};
 
 /// The longest that one fetch, with all its pages, may take.
@@ -150,13 +150,13 @@ fn in_grace(after: Duration) -> Verdict {
 }
 
 async fn is_barred(flow: &Flow, key: &ConversationKey) -> Result<bool, Verdict> {
-    let hash = barrier_hash(&flow.seal, key);
+    let hashes = bars::of_conversation(&flow.seal, key);
     let barred = flow
         .db
         .read(|mut conn| {
-            Box::pin(
-                async move { barriers::get(&mut conn, barriers::Kind::Conversation, &hash).await },
-            )
+            Box::pin(async move {
+                barriers::get(&mut conn, barriers::Kind::Conversation, &hashes).await
+            })
         })
         .await
         .map_err(|error| store_failed(&error))?;

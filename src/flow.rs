@@ -10,6 +10,7 @@ use crate::circuit::{Circuit, CircuitState};
 use crate::config;
 use crate::endpoint::Payload;
 use crate::extract::Extractor;
+use crate::extract::llm::Llm;
 use crate::host::Host;
 use crate::outbound::Outbound;
 use crate::platform::{Account, Source};
@@ -46,6 +47,8 @@ pub struct Flow {
     pub finalize: config::Finalize,
     /// What finds what to remember; none when memory is off.
     pub extractor: Option<Arc<dyn Extractor>>,
+    /// The language model that reads calls after the rules; none when there is none.
+    pub model: Option<Arc<Llm>>,
     /// The zone of calls whose source is gone from the settings.
     pub zone: jiff::tz::TimeZone,
     /// The region of their numbers.

@@ -19,6 +19,8 @@ use crate::receive::Receiver;
 pub mod admin_token;
 mod audit;
 mod auth;
+mod callers;
+mod consents;
 mod conversations;
 mod coverage;
 mod dead_letters;
@@ -26,6 +28,7 @@ mod deliveries;
 mod docs;
 mod dropin;
 mod endpoints;
+mod erasures;
 mod error;
 mod events;
 pub mod health;
@@ -121,6 +124,9 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
         .merge(conversations::routes())
         .merge(memories::routes())
+        .merge(callers::routes())
+        .merge(consents::routes())
+        .merge(erasures::routes())
         .merge(initiation::routes())
         .merge(events::routes())
         .merge(endpoints::routes())

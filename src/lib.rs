@@ -12,6 +12,7 @@
 pub mod conversation;
 pub mod end_reason;
 pub mod endpoint;
+pub mod erased;
 pub mod event;
 pub mod id;
 pub mod memory;
@@ -36,7 +37,9 @@ pub mod store;
 
 // flow: the way of a call, one file a step
 pub mod circuit;
+pub mod consent;
 pub mod deliver;
+pub mod erasure;
 pub mod finalize;
 pub mod flow;
 pub mod receive;

@@ -131,6 +131,15 @@ impl Queue {
         }
     }
 
+    /// How long a message can wait where it can't be taken out: the broker's longest delay. In the
+    /// database nothing waits so.
+    pub fn longest_wait(&self) -> Duration {
+        match self {
+            Self::Sql(_) => Duration::ZERO,
+            Self::Rabbit(_) => rabbit::longest_wait(),
+        }
+    }
+
     /// What the broker is to this process; none without one.
     pub fn broker(&self) -> Option<rabbit::BrokerState> {
         match self {

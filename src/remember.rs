@@ -8,8 +8,11 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use serde_json::json;
 
-use crate::conversation::{Conversation, Message};
+use crate::conversation::{CallSuccess, Conversation, Message};
+use crate::erasure::bars::{self, Bar};
+use crate::erasure::{ended_at, erase_call_rows};
 use crate::event::Message as Work;
+use crate::extract::rules::{self, Rules};
 use crate::extract::{ExtractError, Transcript, ground};
 use crate::flow::{Flow, passed, store_failed};
 use crate::id::ConversationKey;
@@ -17,20 +20,23 @@ use crate::memory::observation::Observation;
 use crate::memory::skip::{SkipReason, why_skipped};
 use crate::queue::Delivery;
 use crate::retry;
-use crate::secret::sha256_hex;
-use crate::store::conversations::{self, Record};
-use crate::store::memories::{self, Extraction, Subject};
+use crate::secret::{SealKey, sha256_hex};
+use crate::store::conversations::{self, Own, Record};
+use crate::store::extractions::{self, Extraction, Kept};
+use crate::store::memories::{self, Subject};
 use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Result, outbox};
+use crate::store::{Conn, Result, outbox, readings};
 use crate::time::Timestamp;
 use crate::verdict::{Failure, Verdict};
 
 mod foresee;
+pub mod pin;
+pub mod read;
 mod tell;
 
 pub(crate) use foresee::foresee;
-use tell::refold;
+pub use tell::Refolding;
 pub(crate) use tell::{forget, memory_object};
 
 /// What became of remembering a call; the value on the wire.
@@ -110,17 +116,12 @@ async fn attempt(
             if let Some(after) = again {
                 return Err(Verdict::Retry { after, why });
             }
-            write(
-                flow,
-                record,
-                Outcome::Failed(why.code.clone()),
-                delivery.attempt,
-            )
-            .await?;
+            let failed = Outcome::Failed(why.code.clone());
+            write(flow, record, messages, failed, delivery.attempt).await?;
             return Err(Verdict::Park { why });
         }
     };
-    write(flow, record, outcome, delivery.attempt).await
+    write(flow, record, messages, outcome, delivery.attempt).await
 }
 
 async fn extract(
@@ -171,6 +172,7 @@ async fn extract(
             extractor: extractor.version().to_owned(),
             rank: extractor.rank(),
             input_hash: input_hash(call, messages),
+            alone: false,
         },
         observations,
     })
@@ -190,23 +192,25 @@ fn input_hash(call: &Conversation, messages: &[Message]) -> String {
 async fn write(
     flow: &Flow,
     record: Record,
+    messages: Vec<Message>,
     outcome: Outcome,
     attempt: u32,
 ) -> std::result::Result<(), Verdict> {
-    let now = flow.host.now();
+    let (call, words) = (record.of_platform(), messages.clone());
+    let own = flow.host.compute(move || own_words(&call, &words)).await;
+    let writing = Writing {
+        record,
+        messages,
+        own,
+        seal: flow.seal.clone(),
+        is_read_later: flow.model.is_some(),
+        now: flow.host.now(),
+        attempt,
+    };
+    let now = writing.now;
     let ended_at = flow
         .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                Writing {
-                    record,
-                    now,
-                    attempt,
-                }
-                .run(&mut conn, outcome)
-                .await
-            })
-        })
+        .write(move |mut conn| Box::pin(async move { writing.run(&mut conn, outcome).await }))
         .await
         .map_err(|error| store_failed(&error))?;
     flow.queue.wake();
@@ -214,23 +218,48 @@ async fn write(
     Ok(())
 }
 
+/// What the rules say of a call, of what its platform does not.
+fn own_words(call: &Conversation, messages: &[Message]) -> Own {
+    let by = |word: String| (word, Rules::NAME.to_owned());
+    let success = || match rules::call_successful(call, messages) {
+        CallSuccess::Unknown => None,
+        known => Some((known, Rules::NAME.to_owned())),
+    };
+    Own {
+        summary: match &call.summary {
+            None => rules::summary(messages).map(by),
+            Some(_) => None,
+        },
+        success: match &call.call_successful {
+            None => success(),
+            Some(_) => None,
+        },
+    }
+}
+
 struct Writing {
     record: Record,
+    messages: Vec<Message>,
+    own: Own,
+    seal: SealKey,
+    /// Whether a language model reads the call, too.
+    is_read_later: bool,
     now: Timestamp,
     attempt: u32,
 }
 
 impl Writing {
     /// Writes; gives the end of a call that it writes for the first time.
-    async fn run(self, conn: &mut Conn<'_>, outcome: Outcome) -> Result<Option<Timestamp>> {
+    async fn run(self, conn: &mut Conn<'_>, mut outcome: Outcome) -> Result<Option<Timestamp>> {
         let key = self.record.key();
         // The row is written back whole: nobody may write it in between.
         conversations::hold(conn, &key).await?;
-        let before = memories::extraction(conn, &key).await?;
-        let mut subjects: Vec<Subject> = before.iter().map(|old| old.subject.clone()).collect();
-        if let Outcome::Remembered { extraction, .. } = &outcome {
-            subjects.push(extraction.subject.clone());
-        }
+        let held = extractions::of_conversation(conn, &key).await?;
+        let mut subjects: Vec<Subject> = held
+            .iter()
+            .map(|kept| kept.extraction.subject.clone())
+            .collect();
+        subjects.extend(self.record.subject());
         memories::hold(conn, &mut subjects).await?;
         // A later revision has its own message, and this one's words may be out of date.
         let Some(mut current) = conversations::get(conn, &key).await? else {
@@ -239,40 +268,156 @@ impl Writing {
         if current.revision != self.record.revision {
             return Ok(None);
         }
-        let stands = before.as_ref().is_some_and(|old| stands(old, &outcome));
-        if !stands {
-            match &outcome {
-                Outcome::Remembered {
-                    extraction,
-                    observations,
-                } => {
-                    memories::replace_extraction(conn, &key, extraction, observations, self.now)
-                        .await?;
-                }
-                Outcome::Skipped { .. } => memories::remove_extraction(conn, &key).await?,
-                Outcome::Failed(_) | Outcome::Off => {}
+        match self.bar(conn).await? {
+            Some(Bar::Call) => {
+                erase_call_rows(conn, &self.seal, &key, self.now).await?;
+                return Ok(None);
             }
-            for subject in &subjects {
-                // The call may have had another caller before, whose memory is not this one's.
-                let caller_identity = if current.caller_key.as_ref() == Some(&subject.caller) {
-                    current.conversation.caller_identity.as_str()
-                } else {
-                    subject.caller.as_str()
+            Some(Bar::Memory) => {
+                outcome = Outcome::Skipped {
+                    why: SkipReason::Forgotten,
+                    consents: Vec::new(),
                 };
-                refold(conn, subject, &key, caller_identity, self.now).await?;
+            }
+            None => {}
+        }
+        if self.replace(conn, &key, &held, &mut outcome).await? {
+            for subject in &subjects {
+                self.refold(conn, &key, subject).await?;
             }
         }
         if let Outcome::Skipped { consents, .. } = &outcome {
             tell::consents_of_nobody(conn, &current, consents, self.now).await?;
         }
+        self.say(conn, &key, &mut current).await?;
         let first = current.memory_status.is_none();
         current.memory_status = Some(outcome.status().to_owned());
         current.memory_reason = outcome.reason().map(str::to_owned);
         conversations::save(conn, &current).await?;
         timeline::add(conn, &key, &self.step(&outcome, current.revision)).await?;
+        let spoke = match &outcome {
+            Outcome::Remembered { .. } => true,
+            Outcome::Skipped { why, .. } => *why == SkipReason::Nobody,
+            Outcome::Failed(_) | Outcome::Off => false,
+        };
+        if self.is_read_later && spoke {
+            readings::put(conn, &key, current.revision, self.now).await?;
+        }
         let next = Work::deliver(key, current.revision);
         outbox::put(conn, &next, self.now, self.now).await?;
         Ok(current.conversation.ended_at.filter(|_| first))
+    }
+
+    /// Says of the call what its platform does not. What a model said goes before the rules' words.
+    async fn say(
+        &self,
+        conn: &mut Conn<'_>,
+        key: &ConversationKey,
+        current: &mut Record,
+    ) -> Result<()> {
+        let models = |by: &str| by != Rules::NAME;
+        let said = current.own.clone();
+        let own = Own {
+            summary: said
+                .summary
+                .filter(|(_, by)| models(by))
+                .or_else(|| self.own.summary.clone()),
+            success: said
+                .success
+                .filter(|(_, by)| models(by))
+                .or_else(|| self.own.success.clone()),
+        };
+        if own == current.own {
+            return Ok(());
+        }
+        let mut call = current.of_platform();
+        own.fill(&mut call);
+        current.conversation = call;
+        current.own = own;
+        conversations::say(conn, key, &current.own).await
+    }
+
+    /// What an erasure keeps away of this call.
+    async fn bar(&self, conn: &mut Conn<'_>) -> Result<Option<Bar>> {
+        let ended_at = ended_at(&self.record.conversation);
+        match self.record.subject() {
+            Some(subject) => bars::on_call(conn, &self.seal, &subject, ended_at).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Puts what was found in place of what the rules found before; says whether anything changed.
+    /// What higher ranks found stays, as far as it still stands in the call's words.
+    async fn replace(
+        &self,
+        conn: &mut Conn<'_>,
+        key: &ConversationKey,
+        held: &[Kept],
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
+        let (extraction, observations) = match outcome {
+            Outcome::Remembered {
+                extraction,
+                observations,
+            } => (extraction, observations),
+            Outcome::Skipped { .. } => {
+                extractions::remove(conn, key).await?;
+                return Ok(!held.is_empty());
+            }
+            Outcome::Failed(_) | Outcome::Off => return Ok(false),
+        };
+        if held.iter().any(|kept| kept.aged) {
+            // What has outlived its time is not brought back; consents never do.
+            observations.retain(|said| said.slot.is_consent());
+        }
+        let same_words = |kept: &Kept| {
+            kept.extraction.subject == extraction.subject
+                && kept.extraction.input_hash == extraction.input_hash
+        };
+        let stands = |kept: &Kept| {
+            kept.extraction.rank == extraction.rank
+                && kept.extraction.extractor == extraction.extractor
+                && same_words(kept)
+        };
+        if held.iter().any(stands) {
+            return Ok(false);
+        }
+        extractions::replace(conn, key, extraction, observations, self.now).await?;
+        for kept in held.iter().filter(|kept| !same_words(kept)) {
+            if kept.extraction.rank > extraction.rank {
+                let found = extractions::observed(conn, key, kept.extraction.rank).await?;
+                let still = Extraction {
+                    subject: extraction.subject.clone(),
+                    alone: false,
+                    ..kept.extraction.clone()
+                };
+                let (stands, _) = ground(found, &self.messages);
+                extractions::replace(conn, key, &still, &stands, self.now).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn refold(
+        &self,
+        conn: &mut Conn<'_>,
+        key: &ConversationKey,
+        subject: &Subject,
+    ) -> Result<()> {
+        // The call may have had another caller before, whose memory is not this one's.
+        let caller_identity = if self.record.caller_key.as_ref() == Some(&subject.caller) {
+            self.record.conversation.caller_identity.as_str()
+        } else {
+            subject.caller.as_str()
+        };
+        let refolding = Refolding {
+            seal: &self.seal,
+            subject,
+            call: Some(key),
+            caller_identity,
+            now: self.now,
+        };
+        refolding.run(conn).await
     }
 
     fn step(&self, outcome: &Outcome, revision: i64) -> Step {
@@ -294,19 +439,5 @@ impl Writing {
             attempt: i64::from(self.attempt),
             detail,
         }
-    }
-}
-
-/// Whether what is held already stays: the same extraction of the same words, or a weightier one.
-fn stands(held: &Extraction, outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Remembered { extraction, .. } => {
-            held.subject == extraction.subject
-                && (held.rank > extraction.rank
-                    || (held.extractor == extraction.extractor
-                        && held.input_hash == extraction.input_hash))
-        }
-        Outcome::Skipped { .. } => false,
-        Outcome::Failed(_) | Outcome::Off => true,
     }
 }

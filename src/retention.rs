@@ -1,13 +1,12 @@
-//! What has grown old, and what is to be forgotten.
+//! What has grown old.
 
 use std::time::Duration;
 
 use crate::config::Retention;
-use crate::finalize::barrier_hash;
 use crate::flow::Flow;
-use crate::id::ConversationKey;
 use crate::remember::forget;
-use crate::store::barriers::{self, Kind};
+use crate::secret::SealKey;
+use crate::store::extractions::{self, Outlived};
 use crate::store::{
     Conn, Result, audit, bodies, conversations, dead_letters, deliveries, events, known_calls,
     memories, quarantine, reconcile, replays, results, sessions, timeline,
@@ -16,6 +15,9 @@ use crate::time::Timestamp;
 
 /// Rows that one sweep deletes of one kind: a sweep never holds the writer for long.
 const BATCH: i64 = 500;
+
+/// Calls whose memory one sweep lets go: each folds its caller's memory anew.
+const CALLS: i64 = 20;
 
 /// Conversations whose transcripts one sweep deletes: each may have thousands of messages.
 const TRANSCRIPTS: i64 = 20;
@@ -78,62 +80,49 @@ pub async fn sweep(flow: &Flow, retention: &Retention) -> Result<bool> {
     Ok(deleted > 0)
 }
 
-/// What deleting a call took away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// Whether the call was there.
-    pub found: bool,
-    /// Letters of it that were deleted.
-    pub dead_letters: u64,
-    /// Results of it that were deleted.
-    pub results: u64,
-}
-
-/// Deletes a call and all that came from it, and keeps it from coming back.
-pub async fn delete_conversation(flow: &Flow, key: ConversationKey) -> Result<Deleted> {
-    let hash = barrier_hash(&flow.seal, &key);
+/// Lets one batch of memory go that was first kept longer than `age` ago; says whether there may be
+/// more. Consents never age, and what people pinned stays until they take it back.
+pub async fn age_memory(flow: &Flow, age: Duration) -> Result<bool> {
     let now = flow.host.now();
-    let deleted = flow
+    let before = now.minus(age);
+    let old = flow
         .db
-        .write(move |mut conn| Box::pin(async move { delete(&mut conn, &key, &hash, now).await }))
+        .read(move |mut conn| {
+            Box::pin(async move { extractions::outlived(&mut conn, before, CALLS).await })
+        })
         .await?;
-    flow.queue.wake();
-    Ok(deleted)
+    let more = !old.is_empty();
+    for outlived in old {
+        let seal = flow.seal.clone();
+        flow.db
+            .write(move |mut conn| {
+                Box::pin(async move { let_go(&mut conn, &seal, &outlived, now).await })
+            })
+            .await?;
+    }
+    let pruned = flow
+        .db
+        .write(move |mut conn| {
+            Box::pin(async move { memories::log::prune(&mut conn, before, BATCH).await })
+        })
+        .await?;
+    Ok(more || pruned > 0)
 }
 
-async fn delete(
+async fn let_go(
     conn: &mut Conn<'_>,
-    key: &ConversationKey,
-    hash: &str,
+    seal: &SealKey,
+    outlived: &Outlived,
     now: Timestamp,
-) -> Result<Deleted> {
+) -> Result<()> {
+    let Outlived { key, subject } = outlived;
     conversations::hold(conn, key).await?;
-    let record = conversations::get(conn, key).await?;
-    let extraction = memories::extraction(conn, key).await?;
-    let mut subjects: Vec<_> = extraction.iter().map(|e| e.subject.clone()).collect();
-    memories::hold(conn, &mut subjects).await?;
-    barriers::raise(conn, Kind::Conversation, hash, now).await?;
-    if let Some(record) = &record {
-        events::delete_facts(conn, &key.owner, &record.conversation).await?;
-    }
-    let found = conversations::delete(conn, key).await?;
-    timeline::delete(conn, key).await?;
-    deliveries::erase(conn, key, now).await?;
-    bodies::delete_of(conn, key).await?;
-    memories::remove_extraction(conn, key).await?;
-    // Whichever call they came from: results that cite this one have its words.
-    let agent_id = record
-        .as_ref()
-        .map_or("", |record| record.conversation.agent_id.as_str());
-    let results = results::delete_citing(conn, key, agent_id).await?;
-    let dead_letters = dead_letters::delete_of(conn, key.id.as_str()).await?;
-    if let (Some(extraction), Some(record)) = (&extraction, &record) {
-        let identity = &record.conversation.caller_identity;
-        forget(conn, &extraction.subject, key, identity, now).await?;
-    }
-    Ok(Deleted {
-        found,
-        dead_letters,
-        results,
-    })
+    memories::hold_caller(conn, &subject.caller).await?;
+    extractions::let_go(conn, key).await?;
+    // Without its words, nothing that only this call said is told.
+    let identity = conversations::get(conn, key).await?.map_or_else(
+        || subject.caller.as_str().to_owned(),
+        |record| record.conversation.caller_identity,
+    );
+    forget(conn, seal, subject, key, &identity, now).await
 }

@@ -39,6 +39,21 @@ pub const REMEMBER: Schedule = Schedule {
     ],
 };
 
+/// While a language model fails to read a call: nobody waits for it, and the rules have spoken.
+pub const READ: Schedule = Schedule {
+    steps: &[
+        Duration::from_secs(10),
+        Duration::from_mins(1),
+        Duration::from_mins(5),
+        Duration::from_mins(15),
+        Duration::from_hours(1),
+        Duration::from_hours(3),
+        Duration::from_hours(6),
+        Duration::from_hours(12),
+        Duration::from_hours(24),
+    ],
+};
+
 /// While a CRM's endpoint fails: the delays after the first attempt, which is made at once
 /// (product contract §9).
 pub const DELIVER: Schedule = Schedule {
@@ -165,6 +180,7 @@ mod tests {
         assert_eq!(secs(&FINALIZE), [1, 5, 15, 60, 300, 900, 1800]);
         assert_eq!(secs(&REMEMBER), [1, 5, 15, 60, 300]);
         assert_eq!(REMEMBER.attempts(), 6);
+        assert_eq!(READ.attempts(), 10);
         assert_eq!(
             secs(&DELIVER),
             [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]

@@ -101,10 +101,16 @@ impl SealKey {
 
     /// A hash that only holders of the key can make, in hex: for barriers that must not name whom they bar.
     pub fn keyed_hash(&self, purpose: &str, text: &str) -> String {
-        hex::encode(hmac_sha256(
-            &self.current,
-            &[purpose.as_bytes(), b"\0", text.as_bytes()],
-        ))
+        keyed_hash(&self.current, purpose, text)
+    }
+
+    /// The hash under the present key, and under the one before: what was kept under either is found.
+    pub fn keyed_hashes(&self, purpose: &str, text: &str) -> Vec<String> {
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|key| keyed_hash(key, purpose, text))
+            .collect()
     }
 }
 
@@ -112,6 +118,11 @@ impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }
+}
+
+fn keyed_hash(key: &[u8; 32], purpose: &str, text: &str) -> String {
+    let parts: [&[u8]; 3] = [purpose.as_bytes(), b"\0", text.as_bytes()];
+    hex::encode(hmac_sha256(key, &parts))
 }
 
 fn cipher(key: &[u8; 32]) -> LessSafeKey {
@@ -134,6 +145,16 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "[secret]");
         assert_eq!(format!("{:?}", SealKey::new([7; 32], None)), "[secret]");
         assert_eq!(Secret::new("  ").unwrap_err(), EmptySecret);
+    }
+
+    #[test]
+    fn what_was_hashed_under_the_key_before_is_found() {
+        let old = SealKey::new([1; 32], None);
+        let new = SealKey::new([2; 32], Some([1; 32]));
+        let hashes = new.keyed_hashes("caller", "+1");
+        assert_eq!(hashes[0], new.keyed_hash("caller", "+1"));
+        assert_eq!(hashes[1], old.keyed_hash("caller", "+1"));
+        assert_ne!(hashes[0], new.keyed_hash("memory", "+1"));
     }
 
     #[test]

@@ -19,24 +19,31 @@ pub mod audit;
 pub mod barriers;
 pub mod bodies;
 pub mod callers;
+pub mod consents;
 pub mod conversations;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod endpoints;
+pub mod erasures;
 pub mod events;
+pub mod extractions;
 pub mod filling;
 pub mod known_calls;
 pub mod memories;
 pub mod meta;
 pub mod outbox;
 pub mod passages;
+pub mod people;
+pub mod pins;
 pub mod quarantine;
+pub mod readings;
 pub mod reconcile;
 pub mod replays;
 pub mod results;
 pub mod sessions;
 pub mod timeline;
 pub mod tokens;
+pub mod traces;
 
 pub use sizes::{Size, Sizes, sizes};
 
@@ -201,6 +208,15 @@ impl Db {
                 tx.commit().await?;
                 Ok(value)
             }
+        }
+    }
+
+    /// Leaves no byte of what was deleted; says whether that is done. SQLite keeps it in its log
+    /// until that is emptied.
+    pub async fn scrub(&self) -> Result<bool> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.truncate().await,
+            Self::Postgres(_) => Ok(true),
         }
     }
 

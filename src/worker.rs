@@ -16,7 +16,7 @@ use crate::queue::{Delivery, LEASE};
 use crate::retry;
 use crate::store::{self, conversations, outbox};
 use crate::verdict::{Failure, Verdict};
-use crate::{deliver, finalize, remember, replay, retention, trace};
+use crate::{deliver, erasure, finalize, remember, replay, retention, trace};
 
 /// The longest that a stage may take: its lease is longer, so that no two work on one message.
 const STAGE_PATIENCE: Duration = Duration::from_secs(75);
@@ -41,8 +41,11 @@ pub fn places(stage: Stage) -> u16 {
     }
 }
 
-/// Starts the loops. They end when the host should stop; what is in flight is finished.
-pub fn start(flow: &Arc<Flow>, retention: Retention) {
+/// How often erasures that are not complete are gone on with.
+const ERASE_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts the loops. `memory` is how long facts are kept; zero keeps them. They end when the host should stop; what is in flight is finished.
+pub fn start(flow: &Arc<Flow>, retention: Retention, memory: Duration) {
     for stage in Stage::ALL {
         flow.host.spawn(work(Arc::clone(flow), stage));
     }
@@ -50,6 +53,9 @@ pub fn start(flow: &Arc<Flow>, retention: Retention) {
     flow.host.spawn(look_again(Arc::clone(flow)));
     flow.host.spawn(deliver::keep_dispatching(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
+    flow.host.spawn(age(Arc::clone(flow), memory));
+    flow.host.spawn(remember::read::run(Arc::clone(flow)));
+    flow.host.spawn(go_on_erasing(Arc::clone(flow)));
 }
 
 async fn work(flow: Arc<Flow>, stage: Stage) {
@@ -206,6 +212,34 @@ async fn sweep(flow: Arc<Flow>, retention: Retention) {
                     break;
                 }
             }
+        }
+    }
+}
+
+/// Lets memory go that has outlived its time: often enough that a short time is kept, too.
+async fn age(flow: Arc<Flow>, memory: Duration) {
+    if memory.is_zero() {
+        return;
+    }
+    let every = (memory / 4).clamp(Duration::from_secs(1), SWEEP_EVERY);
+    while flow.host.pause(every).await {
+        while !flow.host.stop.is_cancelled() {
+            match retention::age_memory(&flow, memory).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(error = %error, "Old memory could not be let go");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+async fn go_on_erasing(flow: Arc<Flow>) {
+    while flow.host.pause(ERASE_EVERY).await {
+        if let Err(error) = erasure::go_on(&flow).await {
+            tracing::warn!(error = %error, "An erasure could not be completed");
         }
     }
 }

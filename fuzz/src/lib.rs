@@ -31,6 +31,7 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
         timezone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
         retention: Duration::ZERO,
+        llm: None,
     };
     let http = platform::http_client().expect("a client");
     let configs: Vec<SourceConfig> = PlatformName::ALL

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Globals;
 use super::output::{self, Choice, Format};
 use crate::config::{Config, ConfigError, PlatformName, SignedBy};
+use crate::extract::llm::{Llm, LlmError};
 use crate::host::{Clock, Host};
 use crate::platform::{self, FetchError, ListQuery, Source};
 use crate::queue::rabbit;
@@ -109,6 +110,7 @@ async fn look(config: &Config) -> anyhow::Result<Vec<Finding>> {
     findings.extend(database(config).await);
     findings.extend(broker(config).await);
     findings.extend(sources(config).await?);
+    findings.extend(language_model(config).await?);
     Ok(findings)
 }
 
@@ -404,6 +406,27 @@ async fn api(source: &Source) -> Finding {
             "check api.base_url, and that this machine may reach it",
         ),
     }
+}
+
+/// Asks the language model for next to nothing: only that shows whether address, key and model are
+/// right.
+async fn language_model(config: &Config) -> anyhow::Result<Option<Finding>> {
+    let Some(settings) = &config.memory.llm else {
+        return Ok(None);
+    };
+    let what = "language model";
+    let model = Llm::new(settings, false)?;
+    Ok(Some(match model.probe().await {
+        Ok(()) => Finding::ok(what, format!("{} answers", settings.model)),
+        Err(error @ LlmError::SlowDown(_)) => {
+            Finding::new(what, State::Warning, error.to_string(), "try again later")
+        }
+        Err(error) => Finding::failed(
+            what,
+            error.to_string(),
+            "check memory.llm; until it answers, the rules' findings stand",
+        ),
+    }))
 }
 
 fn show(format: Format, findings: &[Finding]) -> anyhow::Result<()> {

@@ -134,11 +134,7 @@ async fn forget(globals: &Globals, one: &One) -> anyhow::Result<()> {
     let client = Client::new(globals, &one.remote)?;
     let path = ["v1", "conversations", &one.id];
     let receipt = client.delete(&path, &one.query()).await?;
-    match one.remote.output.format() {
-        Format::Json => output::json(&receipt)?,
-        Format::Table => fields(&receipt)?,
-    }
-    Ok(())
+    super::callers::receipt(&receipt, one.remote.output.format())
 }
 
 async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::{Value, json};
 
 use super::Globals;
 use super::client::{Client, Remote};
@@ -15,8 +16,14 @@ use super::output::{self, Format, field};
 pub(super) enum Command {
     /// What is held now, fact by fact
     Show(Show),
-    /// The same as plain text for the next call's prompt
+    /// What held when, by the time of the world or of the record
+    History(History),
+    /// What is held now as plain text for the next call's prompt
     Context(Context),
+    /// Say a fact yourself: it goes before everything that calls say
+    Pin(Pin),
+    /// Forget what is held about a caller; the calls stay
+    Forget(Forget),
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +53,53 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall memories history --agent-id front-desk --caller-identity +15551234567
+  aftercall memories history --agent-id front-desk --caller-identity +15551234567 \\
+      --as-of 2026-03-01T00:00:00Z")]
+pub(super) struct History {
+    #[command(flatten)]
+    pair: Pair,
+    /// Only what held at this moment
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// As memory saw it at this moment, rather than now
+    #[arg(long, value_name = "TIME")]
+    recorded_as_of: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aftercall memories pin --agent-id front-desk --caller-identity +15551234567 \\
+      --slot identity.name --value 'Ann Lee'
+  aftercall memories pin --agent-id front-desk --caller-identity +15551234567 \\
+      --slot contact.city --suppress")]
+pub(super) struct Pin {
+    #[command(flatten)]
+    pair: Pair,
+    /// Where it belongs, as identity.name; fact for free text
+    #[arg(long, value_name = "SLOT")]
+    slot: String,
+    /// The value; of an appointment, JSON with date, time and title
+    #[arg(long, value_name = "TEXT", required_unless_present = "suppress")]
+    value: Option<String>,
+    /// What sets it apart from others of its slot, as a topic
+    #[arg(long, value_name = "TEXT")]
+    object: Option<String>,
+    /// Take the value back, or whatever stands there when none is given
+    #[arg(long)]
+    suppress: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall memories forget --agent-id front-desk --caller-identity +15551234567")]
+pub(super) struct Forget {
+    #[command(flatten)]
+    pair: Pair,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   aftercall memories context --agent-id front-desk --caller-identity +15551234567 --max-facts 5")]
 pub(super) struct Context {
@@ -59,7 +113,10 @@ pub(super) struct Context {
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Show(args) => show(globals, &args.pair).await?,
+        Command::History(args) => history(globals, &args).await?,
         Command::Context(args) => context(globals, &args).await?,
+        Command::Pin(args) => pin(globals, args).await?,
+        Command::Forget(args) => forget(globals, &args.pair).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,18 +130,99 @@ async fn show(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
     if pair.remote.output.format() == Format::Json {
         return output::json(&held);
     }
-    let mut table = output::table(&["slot", "fact", "since", "confidence", "said in"]);
     for memory in held["memories"].as_array().into_iter().flatten() {
+        output::say(&format!(
+            "{} — {}, since {}, confidence {}, by {}",
+            field(memory, "fact"),
+            field(memory, "slot"),
+            field(memory, "valid_from"),
+            field(memory, "confidence"),
+            field(memory, "extractor"),
+        ))?;
+        explain(memory)?;
+    }
+    if held["memories"].as_array().is_none_or(Vec::is_empty) {
+        output::note("Nothing is held about this caller.");
+    }
+    Ok(())
+}
+
+/// The sentences that say it, each with its call.
+fn explain(memory: &Value) -> anyhow::Result<()> {
+    for said in memory["evidence"].as_array().into_iter().flatten() {
+        let place = format!(
+            "{}, {}",
+            field(said, "conversation_id"),
+            field(said, "message_id")
+        );
+        match said["quote"].as_str() {
+            Some(quote) => output::say(&format!("    “{}” ({place})", output::printable(quote)))?,
+            None => output::say(&format!("    {place}"))?,
+        }
+    }
+    Ok(())
+}
+
+async fn history(globals: &Globals, args: &History) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.pair.remote)?;
+    let path = ["v1", "agents", &args.pair.agent_id, "history"];
+    let mut query = vec![args.pair.caller()];
+    for (name, time) in [
+        ("as_of", &args.as_of),
+        ("recorded_as_of", &args.recorded_as_of),
+    ] {
+        query.extend(time.clone().map(|time| (name, time)));
+    }
+    let told = client.list(&path, "memories", &query, usize::MAX).await?;
+    if args.pair.remote.output.format() == Format::Json {
+        return output::json(&told);
+    }
+    let mut table = output::table(&["slot", "fact", "from", "to", "recorded", "said in"]);
+    for memory in told["memories"].as_array().into_iter().flatten() {
         table.add_row([
             field(memory, "slot"),
             field(memory, "fact"),
             field(memory, "valid_from"),
-            field(memory, "confidence"),
+            field(memory, "valid_to"),
+            field(memory, "recorded_from"),
             field(memory, "source_conversation_id"),
         ]);
     }
-    output::rows(&table, "Nothing is held about this caller.")?;
+    output::rows(&table, "Nothing was held about this caller.")?;
     Ok(())
+}
+
+async fn pin(globals: &Globals, args: Pin) -> anyhow::Result<()> {
+    let client = Client::new(globals, &args.pair.remote)?;
+    let path = ["v1", "agents", &args.pair.agent_id, "memories"];
+    let value = args.value.map(|text| {
+        let parsed = serde_json::from_str::<Value>(&text).ok();
+        parsed.filter(Value::is_object).unwrap_or(Value::from(text))
+    });
+    let body = json!({
+        "caller_identity": args.pair.caller_identity,
+        "slot": args.slot,
+        "value": value,
+        "object": args.object,
+        "suppress": args.suppress,
+    });
+    let pinned = client.post(&path, &[], &body).await?;
+    if args.pair.remote.output.format() == Format::Json {
+        return output::json(&pinned);
+    }
+    if args.suppress {
+        output::say("It is not said any more.")?;
+    } else {
+        output::say(&field(&pinned, "fact"))?;
+    }
+    Ok(())
+}
+
+async fn forget(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
+    let client = Client::new(globals, &pair.remote)?;
+    let path = ["v1", "agents", &pair.agent_id, "memories"];
+    let receipt = client.delete(&path, &[pair.caller()]).await?;
+    super::callers::receipt(&receipt, pair.remote.output.format())
 }
 
 async fn context(globals: &Globals, args: &Context) -> anyhow::Result<()> {

@@ -19,6 +19,10 @@ pub(super) const SETTINGS: &[&str] = &[
     "memory.timezone",
     "memory.region",
     "memory.retention",
+    "memory.llm.base_url",
+    "memory.llm.model",
+    "memory.llm.api_key",
+    "memory.llm.timeout",
     "retention.conversations",
     "retention.messages",
     "retention.events",
@@ -60,12 +64,7 @@ pub(super) const SOURCE: &[&str] = &[
 ];
 
 /// Keys of the product contract that this version reads over, with a warning.
-pub(super) const LATER: &[&str] = &[
-    "memory.llm.base_url",
-    "memory.llm.model",
-    "memory.llm.api_key",
-    "memory.llm.timeout",
-];
+pub(super) const LATER: &[&str] = &[];
 
 /// Short names of variables, and the keys that they mean.
 pub(super) const SHORT: &[(&str, &str)] = &[

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::read::{Notes, Reader, Table};
 use super::{
-    Config, Database, Endpoints, ExtractorChoice, Finalize, Memory, Queue, Results, Retention,
+    Config, Database, Endpoints, ExtractorChoice, Finalize, Llm, Memory, Queue, Results, Retention,
     Server, sources, units,
 };
 use crate::endpoint::Payload;
@@ -143,17 +143,20 @@ fn finalize(reader: &mut Reader<'_, '_, '_>) -> Finalize {
 }
 
 fn memory(reader: &mut Reader<'_, '_, '_>) -> Memory {
+    let extractor = reader
+        .parsed("memory.extractor", |text| match text {
+            "rules" => Ok(ExtractorChoice::Rules),
+            "llm" => Ok(ExtractorChoice::Llm),
+            "both" => Ok(ExtractorChoice::Both),
+            "off" => Ok(ExtractorChoice::Off),
+            _ => Err(format!(
+                "{text:?} is none; expected rules, llm, both or off"
+            )),
+        })
+        .unwrap_or(ExtractorChoice::Rules);
+    let wanted = matches!(extractor, ExtractorChoice::Llm | ExtractorChoice::Both);
     Memory {
-        extractor: reader
-            .parsed("memory.extractor", |text| match text {
-                "rules" => Ok(ExtractorChoice::Rules),
-                "off" => Ok(ExtractorChoice::Off),
-                "llm" | "both" => Err(format!(
-                    "{text} is not supported by this version yet; it knows rules and off"
-                )),
-                _ => Err(format!("{text:?} is none; expected rules or off")),
-            })
-            .unwrap_or(ExtractorChoice::Rules),
+        extractor,
         timezone: reader
             .parsed("memory.timezone", units::zone)
             .unwrap_or(jiff::tz::TimeZone::UTC),
@@ -161,7 +164,41 @@ fn memory(reader: &mut Reader<'_, '_, '_>) -> Memory {
             .parsed("memory.region", units::region)
             .unwrap_or_else(|| "US".to_owned()),
         retention: span(reader, "memory.retention", days(90)),
+        llm: llm(reader, wanted),
     }
+}
+
+/// Read also when it is not used, so that what is wrong with it is told.
+fn llm(reader: &mut Reader<'_, '_, '_>, wanted: bool) -> Option<Llm> {
+    let base_url = reader.parsed("memory.llm.base_url", |text| {
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if is_http {
+            Ok(text.to_owned())
+        } else {
+            Err("expected an http or https URL, as https://api.openai.com/v1")
+        }
+    });
+    let model = reader.text("memory.llm.model");
+    let api_key = reader.secret("memory.llm.api_key");
+    let timeout = reader
+        .parsed("memory.llm.timeout", units::positive_duration)
+        .unwrap_or(Duration::from_mins(1));
+    if !wanted {
+        return None;
+    }
+    for key in ["memory.llm.base_url", "memory.llm.model"] {
+        if !reader.has(key) {
+            reader.problem(key, "is needed while memory.extractor is llm or both");
+        }
+    }
+    Some(Llm {
+        base_url: base_url?,
+        model: model?,
+        api_key,
+        timeout,
+    })
 }
 
 fn retention(reader: &mut Reader<'_, '_, '_>) -> Retention {

@@ -190,7 +190,7 @@ fn everything_wrong_is_told_at_once() {
             ("server.listen", "host and port"),
             ("finalize.grace", "has no unit"),
             ("finalize.recheck[1]", "expected a span of time"),
-            ("memory.extractor", "expected rules or off"),
+            ("memory.extractor", "expected rules, llm, both or off"),
             ("memory.timezone", "no known time zone"),
             ("sources.Acme.name", "a-z, 0-9 and -"),
             ("sources.Acme.platform", "did you mean speechify?"),

@@ -19,7 +19,8 @@ use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::conversations::Record;
 use crate::store::dead_letters::{self, Letter};
-use crate::store::memories::{self, Extraction, Subject};
+use crate::store::extractions::{self, Extraction};
+use crate::store::memories::{self, Subject};
 use crate::store::timeline::{self, Step};
 use crate::store::tokens::{self, Scope, Token};
 use crate::store::{Db, conversations};
@@ -74,6 +75,8 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: crate::outbound::for_tests(),
@@ -175,6 +178,7 @@ impl Bench {
             extractor: "rules/1".to_owned(),
             rank: crate::memory::observation::Rank::Rules,
             input_hash: String::new(),
+            alone: false,
         };
         let messages = messages(planted);
         let fact = fact(&record.conversation.id, planted);
@@ -186,8 +190,8 @@ impl Bench {
                 Box::pin(async move {
                     conversations::save(&mut conn, &record).await?;
                     conversations::replace_messages(&mut conn, &key, &messages).await?;
-                    memories::replace_extraction(&mut conn, &key, &extraction, &[], NOW).await?;
-                    memories::replace_facts(&mut conn, &subject, &planted, &[], &[fact], NOW)
+                    extractions::replace(&mut conn, &key, &extraction, &[], NOW).await?;
+                    memories::replace_facts(&mut conn, &subject, &planted, &[], &[fact], &[], NOW)
                         .await?;
                     dead_letters::keep(&mut conn, &letter, NOW).await?;
                     for (n, name) in ["received", "settled", planted.as_str()]
@@ -259,6 +263,7 @@ fn record(call: Conversation, planted: &str) -> Record {
         memory_reason: Some(planted.to_owned()),
         recheck_at: None,
         rechecks: 0,
+        own: crate::store::conversations::Own::default(),
     }
 }
 
@@ -290,7 +295,7 @@ fn fact(conversation_id: &ConversationId, planted: &str) -> Fact {
         valid_from: NOW,
         valid_to: None,
         due_at: None,
-        source_conversation_id: conversation_id.clone(),
+        source_conversation_id: Some(conversation_id.clone()),
         evidence: vec![Evidence {
             conversation_id: conversation_id.clone(),
             message_id: MessageId::new("m1").unwrap(),

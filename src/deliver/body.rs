@@ -11,7 +11,7 @@ use crate::endpoint::Payload;
 use crate::id::{AgentId, ConversationId, MessageId, Owner};
 use crate::page::PageRequest;
 use crate::remember::memory_object;
-use crate::store::conversations::{self, Record};
+use crate::store::conversations::{self, Own, Record};
 use crate::store::memories::{self, Stored};
 use crate::store::results::ResultEvent;
 use crate::store::{Conn, Result};
@@ -220,5 +220,6 @@ pub fn sample(now: Timestamp) -> Record {
         memory_reason: None,
         recheck_at: None,
         rechecks: 0,
+        own: Own::default(),
     }
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::body::Facts;
 use super::verdict::{Ended, judge};
 use crate::endpoint::Method;
+use crate::erasure;
 use crate::event::Sending;
 use crate::flow::{Flow, passed, store_failed};
 use crate::outbound::{Request, template};
@@ -115,7 +116,10 @@ async fn prepare(flow: &Flow, sending: &Sending) -> Result<Prepared> {
         .read(move |mut conn| Box::pin(async move { look(&mut conn, &wanted).await }))
         .await?;
     let obstacle = match found {
-        Ok(job) => return Ok(Prepared::Ready(job)),
+        Ok(mut job) => {
+            erasure::reveal(&flow.seal, &mut job.facts.event);
+            return Ok(Prepared::Ready(job));
+        }
         Err(obstacle) => obstacle,
     };
     let (id, now) = (sending.delivery_id.clone(), flow.host.now());

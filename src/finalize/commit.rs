@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::conversation::{Conversation, Message};
 use crate::end_reason::{EndReasonSource, Evidence, PlatformReason, Settled, Sighting, settle};
+use crate::erasure::bars::{self, Bar};
+use crate::erasure::ended_at;
 use crate::event::{CallEvent, EventKind, Message as Work};
 use crate::flow::{Flow, Sources, passed, store_failed};
 use crate::id::ConversationKey;
@@ -16,6 +18,7 @@ use crate::secret::{SealKey, sha256_hex};
 use crate::store::barriers::{self, Kind};
 use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
+use crate::store::memories;
 use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, events, outbox};
@@ -23,14 +26,6 @@ use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
 use super::{redact_all, room, told};
-
-/// Names a conversation in a barrier without naming it.
-pub(crate) fn barrier_hash(seal: &SealKey, key: &ConversationKey) -> String {
-    seal.keyed_hash(
-        "conversation",
-        &format!("{}\0{}", key.owner.as_str(), key.id),
-    )
-}
 
 /// All that the transaction needs, by value: it may run on the writer's task.
 struct Settling {
@@ -43,7 +38,6 @@ struct Settling {
     attempt: u32,
     history: Vec<Attempt>,
     enqueued_at: Timestamp,
-    barrier: String,
     finalize: crate::config::Finalize,
     sources: Arc<Sources>,
     seal: SealKey,
@@ -98,7 +92,6 @@ fn settling(
         attempt: 1,
         history: Vec::new(),
         enqueued_at: now,
-        barrier: barrier_hash(&flow.seal, key),
         finalize: flow.finalize.clone(),
         sources: Arc::clone(&flow.sources),
         seal: flow.seal.clone(),
@@ -143,7 +136,8 @@ impl Settling {
         if !events::mark_done(conn, &self.event, Some(&self.key), self.now).await? {
             return Ok(None);
         }
-        if barriers::get(conn, Kind::Conversation, &self.barrier)
+        let barred = bars::of_conversation(&self.seal, &self.key);
+        if barriers::get(conn, Kind::Conversation, &barred)
             .await?
             .is_some()
         {
@@ -153,6 +147,11 @@ impl Settling {
         self.keep_newest(conn, stored.as_ref()).await?;
         let settled = self.settle(conn, stored.as_ref()).await?;
         let record = self.record(stored.as_ref(), settled)?;
+        if self.is_erased(conn, &record).await? {
+            bodies::delete_of(conn, &self.key).await?;
+            bars::keep_away(conn, &self.seal, &self.key, self.now).await?;
+            return Ok(None);
+        }
         let changed = stored
             .as_ref()
             .is_none_or(|old| old.content_hash != record.content_hash);
@@ -165,6 +164,18 @@ impl Settling {
         self.tell(conn, &record).await?;
         let first = stored.is_none();
         Ok(record.conversation.ended_at.filter(|_| first))
+    }
+
+    /// Whether the caller was erased after this call. Under the caller's lock, for an erasure may be
+    /// under way.
+    async fn is_erased(&self, conn: &mut Conn<'_>, record: &Record) -> Result<bool> {
+        let Some(subject) = record.subject() else {
+            return Ok(false);
+        };
+        memories::hold_caller(conn, &subject.caller).await?;
+        let ended_at = ended_at(&record.conversation);
+        let bar = bars::on_call(conn, &self.seal, &subject, ended_at).await?;
+        Ok(bar == Some(Bar::Call))
     }
 
     /// Another worker may have settled this call by a newer fetch: then that content stands, and
@@ -181,7 +192,7 @@ impl Settling {
             if stored.fetched_at > self.fetched_at {
                 self.fetched_at = stored.fetched_at;
                 self.fetched.messages = conversations::all_messages(conn, &self.key).await?;
-                self.fetched.conversation = stored.conversation.clone();
+                self.fetched.conversation = stored.of_platform();
                 self.fetched.reason = stored_word(&stored.settled());
             } else {
                 keep_room(&mut self.fetched.conversation, &stored.conversation);
@@ -319,6 +330,7 @@ impl Settling {
             memory_reason: stored.and_then(|old| old.memory_reason.clone()),
             recheck_at,
             rechecks,
+            own: stored.map(|old| old.own.clone()).unwrap_or_default(),
         })
     }
 

@@ -1,13 +1,15 @@
 //! LiveKit's participants and recorders only record: a fact is written down at once, and a call
 //! that was settled without it is looked at again.
 
+use crate::erasure::bars;
 use crate::event::{CallEvent, EventKind, Message};
 use crate::flow::{Flow, store_failed};
 use crate::id::{ConversationId, ConversationKey, EventId};
+use crate::memory::caller::CallerKey;
 use crate::platform::Source;
 use crate::room::{RoomFact, Told};
 use crate::store::events::{self, RoomKey};
-use crate::store::{conversations, outbox};
+use crate::store::{conversations, memories, outbox};
 use crate::verdict::Verdict;
 
 use super::room::hold;
@@ -41,12 +43,23 @@ pub(super) async fn record(
         at: event.happened_at(),
         fact: fact.clone(),
     };
+    let caller = match fact {
+        RoomFact::Participant { identity, .. } => CallerKey::of(source.platform(), identity),
+        RoomFact::Recording { .. } => None,
+    };
+    let seal = flow.seal.clone();
     let (owner, now, event) = (source.owner.clone(), flow.host.now(), event.clone());
     flow.db
         .write(move |mut conn| {
             Box::pin(async move {
                 if !events::mark_done(&mut conn, &event, None, now).await? {
                     return Ok(());
+                }
+                if let Some(caller) = caller {
+                    memories::hold_caller(&mut conn, &caller).await?;
+                    if bars::on_caller(&mut conn, &seal, &caller, told.at).await? {
+                        return Ok(());
+                    }
                 }
                 let key = RoomKey {
                     owner: &owner,

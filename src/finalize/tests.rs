@@ -140,6 +140,7 @@ impl Bench {
                 recheck: vec![Duration::from_mins(1), Duration::from_mins(15)],
             },
             extractor: Some(Arc::new(Rules)),
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: crate::outbound::for_tests(),
@@ -544,6 +545,17 @@ async fn a_platform_that_stays_away_makes_a_dead_letter() {
     );
 }
 
+fn entry() -> crate::store::audit::Entry {
+    crate::store::audit::Entry {
+        id: hex::encode(crate::host::Dice.bytes::<8>()),
+        at: Timestamp::from_secs(0),
+        actor: "system".to_owned(),
+        action: "conversation.erase".to_owned(),
+        target: String::new(),
+        detail: String::new(),
+    }
+}
+
 #[tokio::test]
 async fn a_deleted_call_does_not_come_back() {
     let bench = Bench::new().await;
@@ -555,10 +567,11 @@ async fn a_deleted_call_does_not_come_back() {
     ));
     bench.publish(event("e1", "conv_a")).await;
     bench.drain(1).await;
-    let deleted = crate::retention::delete_conversation(&bench.flow, key("conv_a"))
+    let receipt = crate::erasure::erase_conversation(&bench.flow, key("conv_a"), entry())
         .await
         .unwrap();
-    assert!(deleted.found);
+    assert_eq!(receipt.counts.conversations, 1);
+    assert!(receipt.completed_at.is_some());
     bench.publish(event("e2", "conv_a")).await;
     bench.drain(1).await;
     assert!(bench.record("conv_a").await.is_none());

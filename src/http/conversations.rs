@@ -20,13 +20,13 @@ use super::deliveries::DeliveryList;
 use super::error::ApiError;
 use super::memories::MemoryList;
 use super::query::{PageParams, Path, Query};
+use crate::erasure;
 use crate::page::Cursor;
 use crate::replay;
-use crate::retention::delete_conversation;
 use crate::store::conversations::{self, list as listing};
 use crate::store::deliveries::list as deliveries;
 use crate::store::tokens::Scope;
-use crate::store::{audit, memories, timeline};
+use crate::store::{memories, timeline};
 
 pub(super) mod body;
 mod filter;
@@ -131,13 +131,9 @@ async fn delete(
     bearer.require(Scope::Admin)?;
     let key = the_one(&api, &bearer, id, source).await?.key();
     let id = key.id.to_string();
-    // Written first: an erasure without an entry must not be possible.
     let entry = bearer.did(&api, "conversation.erase", &id, "");
-    let db = &api.flow.db;
-    db.write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
-    let deleted = delete_conversation(&api.flow, key).await?;
-    Ok(axum::Json(Receipt::new(id, deleted)))
+    let receipt = erasure::erase_conversation(&api.flow, key, entry).await?;
+    Ok(axum::Json(Receipt::new(id, &receipt)))
 }
 
 /// Read a conversation's transcript

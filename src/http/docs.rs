@@ -29,6 +29,7 @@ use super::Api;
     tags(
         (name = "conversations", description = "Calls, as settled."),
         (name = "memories", description = "What is held about a caller."),
+        (name = "callers", description = "Who calls, what they refuse, and how they are erased."),
         (name = "events", description = "Results, in the order in which they were committed."),
         (name = "endpoints", description = "Who is sent results."),
         (name = "deliveries", description = "What was sent to whom, attempt by attempt."),

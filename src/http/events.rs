@@ -14,6 +14,7 @@ use super::Api;
 use super::auth::Bearer;
 use super::error::{ApiError, Fields};
 use super::query::{FromParams, Params, Query};
+use crate::erasure;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::store::results::{self, ResultEvent};
 use crate::store::tokens::Scope;
@@ -170,10 +171,13 @@ async fn list(
             })
         })
         .await?;
-    let Some(page) = page else {
+    let Some(mut page) = page else {
         let why = "there is no such event; it may have grown too old".to_owned();
         return Err(ApiError::invalid(Fields::from([("after".to_owned(), why)])));
     };
+    for event in &mut page.rows {
+        erasure::reveal(&api.flow.seal, event);
+    }
     Ok(axum::Json(EventList::new(page, &bearer)))
 }
 

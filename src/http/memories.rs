@@ -5,113 +5,31 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::MemoryBody;
 use super::Api;
 use super::auth::Bearer;
+use super::erasures::ReceiptBody;
 use super::error::ApiError;
 use super::query::{FromParams, PageParams, Params, Path, Query};
+use crate::erasure;
 use crate::memory;
-use crate::memory::caller::CallerKey;
-use crate::memory::context::{DEFAULT_FACTS, MAX_FACTS, relevant};
-use crate::memory::fold::Evidence;
+use crate::memory::context::{DEFAULT_FACTS, MARK, MAX_FACTS, relevant};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::store::memories::{self, Stored, Subject};
 use crate::store::tokens::Scope;
-use crate::time::Timestamp;
+mod body;
+mod history;
+mod pin;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
-        .routes(routes!(list))
+        .routes(routes!(list, forget, pin::pin))
         .routes(routes!(context))
-}
-
-/// One fact about a caller.
-#[derive(Debug, Serialize, ToSchema)]
-struct MemoryBody {
-    /// Stable over re-runs.
-    id: String,
-    /// Whose agent holds it.
-    agent_id: String,
-    /// The caller, as the platform names them.
-    caller_identity: String,
-    /// The fact as one sentence in the third person.
-    fact: String,
-    /// Where it belongs, as `contact.phone`.
-    slot: String,
-    /// The normalised value; an appointment's is an object of date, time and title.
-    value: Value,
-    /// 0 to 1.
-    confidence: f64,
-    /// Since when it holds.
-    #[schema(value_type = String, format = DateTime)]
-    valid_from: Timestamp,
-    /// Until when it held; null while it does.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    valid_to: Option<Timestamp>,
-    /// When the thing promised or booked is due.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    due_at: Option<Timestamp>,
-    /// The conversation that said it first.
-    source_conversation_id: String,
-    /// Where it was said.
-    evidence: Vec<EvidenceBody>,
-    /// Whose word it is, as `rules/1`.
-    extractor: String,
-    /// When it was recorded.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-}
-
-/// Where a fact was said.
-#[derive(Debug, Serialize, ToSchema)]
-struct EvidenceBody {
-    /// The conversation.
-    conversation_id: String,
-    /// The message.
-    message_id: String,
-    /// The words. Absent without the scope `conversations:read_sensitive`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quote: Option<String>,
-}
-
-impl EvidenceBody {
-    fn new(evidence: Evidence, sensitive: bool) -> Self {
-        Self {
-            conversation_id: evidence.conversation_id.into(),
-            message_id: evidence.message_id.into(),
-            quote: sensitive.then_some(evidence.quote),
-        }
-    }
-}
-
-impl MemoryBody {
-    fn new(stored: Stored, sensitive: bool) -> Self {
-        let fact = stored.fact;
-        Self {
-            id: fact.id,
-            agent_id: stored.agent_id,
-            caller_identity: stored.caller_identity,
-            fact: fact.fact,
-            slot: fact.slot.as_str().to_owned(),
-            value: fact.value,
-            confidence: fact.confidence,
-            valid_from: fact.valid_from,
-            valid_to: fact.valid_to,
-            due_at: fact.due_at,
-            source_conversation_id: fact.source_conversation_id.into(),
-            evidence: fact
-                .evidence
-                .into_iter()
-                .map(|evidence| EvidenceBody::new(evidence, sensitive))
-                .collect(),
-            extractor: fact.extractor,
-            created_at: stored.created_at,
-        }
-    }
+        .merge(history::routes())
 }
 
 /// A page of facts.
@@ -165,14 +83,6 @@ struct CallerParams {
     caller_identity: String,
 }
 
-/// Whose memory it is; none for callers who are nobody, about whom nothing is held.
-fn subject(agent_id: &str, caller_identity: &str) -> Option<Subject> {
-    Some(Subject {
-        agent_id: crate::id::canonical(agent_id),
-        caller: CallerKey::of("", caller_identity)?,
-    })
-}
-
 /// Read what is held about a caller
 ///
 /// The facts that hold now. There is no way to ask for all callers.
@@ -190,7 +100,7 @@ async fn list(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
     bearer.require_agent(&crate::id::canonical(&agent_id))?;
-    let page = match subject(&agent_id, &query.caller_identity) {
+    let page = match Subject::of(&agent_id, &query.caller_identity) {
         Some(subject) => {
             let db = &api.flow.db;
             db.read(move |mut conn| {
@@ -204,6 +114,54 @@ async fn list(
         },
     };
     Ok(axum::Json(MemoryList::new(page, bearer.reads_sensitive())))
+}
+
+/// Whose facts are forgotten.
+#[derive(Debug)]
+struct ForgetQuery {
+    caller_identity: String,
+}
+
+impl FromParams for ForgetQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            caller_identity: params.required_caller(),
+        }
+    }
+}
+
+/// Forget what is held about a caller
+///
+/// Observations, quotes, history, facts and pins of this agent; and what the calls until now say is
+/// not remembered again. The calls stay, and later ones are remembered.
+#[utoipa::path(
+    delete, path = "/v1/agents/{agent_id}/memories", operation_id = "forget_memories", tag = "memories",
+    params(("agent_id" = String, Path, description = "The agent."), CallerParams),
+    security(("bearer" = ["memories:write"]), ("key" = ["memories:write"])),
+    responses((status = 200, description = "What was forgotten.", body = ReceiptBody), ApiError),
+)]
+async fn forget(
+    bearer: Bearer,
+    State(api): State<Arc<Api>>,
+    Path(agent_id): Path<String>,
+    Query(query): Query<ForgetQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    bearer.require(Scope::MemoriesWrite)?;
+    let subject = somebody(&agent_id, &query.caller_identity)?;
+    bearer.require_agent(&subject.agent_id)?;
+    // The log must not name whom memory has forgotten.
+    let entry = bearer.did(&api, "memory.forget", &subject.agent_id, "");
+    let Subject { agent_id, caller } = subject;
+    let receipt = erasure::forget_memory(&api.flow, &agent_id, caller, entry).await?;
+    Ok(axum::Json(ReceiptBody::new(&receipt)))
+}
+
+/// Whose memory it is. 422 for callers who are nobody: nothing can be kept about them.
+fn somebody(agent_id: &str, caller_identity: &str) -> Result<Subject, ApiError> {
+    Subject::of(agent_id, caller_identity).ok_or_else(|| {
+        let why = "names nobody: nothing is held about callers who withhold who they are";
+        ApiError::invalid([("caller_identity".to_owned(), why.to_owned())].into())
+    })
 }
 
 /// Whose context, and how much of it.
@@ -236,7 +194,7 @@ struct ContextParams {
 
 /// What is held about a caller, as text.
 #[derive(Debug, Serialize, ToSchema)]
-struct Context {
+struct ContextBody {
     /// A numbered list of sentences, one a line; empty for a stranger.
     #[schema(
         example = "1. The caller's name is Ann Lee.\n2. Prefers to be called in the morning."
@@ -244,6 +202,8 @@ struct Context {
     context: String,
     /// How many.
     facts: usize,
+    /// What the text is to the prompt that it is put into: words of callers, which order nothing.
+    note: &'static str,
 }
 
 /// Read what is held about a caller, for the next call's prompt
@@ -251,7 +211,7 @@ struct Context {
     get, path = "/v1/agents/{agent_id}/context", operation_id = "get_context", tag = "memories",
     params(("agent_id" = String, Path, description = "The agent."), CallerParams, ContextParams),
     security(("bearer" = ["memories:read"]), ("key" = ["memories:read"])),
-    responses((status = 200, description = "The text.", body = Context), ApiError),
+    responses((status = 200, description = "The text.", body = ContextBody), ApiError),
 )]
 async fn context(
     bearer: Bearer,
@@ -261,7 +221,7 @@ async fn context(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
     bearer.require_agent(&crate::id::canonical(&agent_id))?;
-    let held = match subject(&agent_id, &query.caller_identity) {
+    let held = match Subject::of(&agent_id, &query.caller_identity) {
         Some(subject) => {
             let db = &api.flow.db;
             db.read(move |mut conn| {
@@ -273,8 +233,9 @@ async fn context(
     };
     let facts: Vec<_> = held.into_iter().map(|stored| stored.fact).collect();
     let now = api.flow.host.now();
-    Ok(axum::Json(Context {
+    Ok(axum::Json(ContextBody {
         facts: relevant(&facts, now, query.max_facts).len(),
         context: memory::context::context(&facts, now, query.max_facts),
+        note: MARK,
     }))
 }

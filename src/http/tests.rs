@@ -94,6 +94,7 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: crate::outbound::for_tests(),
@@ -246,6 +247,7 @@ fn full_call(id: &str, agent: &str, created_secs: i64) -> Record {
         memory_reason: None,
         recheck_at: None,
         rechecks: 0,
+        own: crate::store::conversations::Own::default(),
     }
 }
 

@@ -78,7 +78,7 @@ mod tests {
             valid_from: Timestamp::from_secs(from),
             valid_to: to.map(Timestamp::from_secs),
             due_at: None,
-            source_conversation_id: ConversationId::new("c").unwrap(),
+            source_conversation_id: ConversationId::new("c").ok(),
             evidence: Vec::new(),
             extractor: "rules/1".to_owned(),
         }

@@ -12,11 +12,38 @@ use crate::time::Timestamp;
 
 mod line;
 
-/// An observation with the conversation that made it.
+/// Where a statement was made. What one origin says is weighed together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A call.
+    Call(ConversationId),
+    /// A person's pin, by its id.
+    Pin(String),
+}
+
+impl Origin {
+    /// The id of the call or pin.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Call(id) => id.as_str(),
+            Self::Pin(id) => id,
+        }
+    }
+
+    /// The call, if it is one.
+    pub fn call(&self) -> Option<&ConversationId> {
+        match self {
+            Self::Call(id) => Some(id),
+            Self::Pin(_) => None,
+        }
+    }
+}
+
+/// An observation with its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
-    /// The conversation.
-    pub conversation_id: ConversationId,
+    /// The call or pin that made it.
+    pub origin: Origin,
     /// Who extracted it, as `rules/1`.
     pub extractor: String,
     /// How much that weighs.
@@ -58,9 +85,9 @@ pub struct Fact {
     pub valid_to: Option<Timestamp>,
     /// When the thing promised or booked is due.
     pub due_at: Option<Timestamp>,
-    /// The conversation that said it first.
-    pub source_conversation_id: ConversationId,
-    /// Everything that supports it, sorted.
+    /// The conversation that said it first; none of what a person pinned.
+    pub source_conversation_id: Option<ConversationId>,
+    /// Every sentence that supports it, sorted.
     pub evidence: Vec<Evidence>,
     /// Whose word it is, as `rules/1`.
     pub extractor: String,
@@ -70,6 +97,25 @@ impl Fact {
     /// Whether it holds now.
     pub fn is_current(&self) -> bool {
         self.valid_to.is_none()
+    }
+
+    /// Whether it held at a moment, in world time.
+    pub fn held_at(&self, at: Timestamp) -> bool {
+        self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
+    }
+
+    /// The same fact as if a call had not supported it; none when nothing else does.
+    pub fn without(mut self, call: &ConversationId) -> Option<Self> {
+        let cited = self.evidence.len();
+        self.evidence.retain(|said| said.conversation_id != *call);
+        if self.evidence.is_empty() && cited > 0 {
+            return None;
+        }
+        if self.source_conversation_id.as_ref() == Some(call) {
+            let next = self.evidence.first();
+            self.source_conversation_id = next.map(|said| said.conversation_id.clone());
+        }
+        Some(self)
     }
 }
 
@@ -101,7 +147,7 @@ pub fn fold(agent_id: &str, caller: &str, seen: &[Seen]) -> Vec<Fact> {
 fn distinct(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
     let mut by_id: BTreeMap<String, &Seen> = BTreeMap::new();
     for one in seen {
-        let id = one.observation.id(&one.conversation_id);
+        let id = one.observation.id(one.origin.id());
         by_id
             .entry(id)
             .and_modify(|held| {
@@ -125,11 +171,11 @@ fn strength(one: &Seen) -> (Rank, String) {
 fn order(a: &Seen, b: &Seen) -> std::cmp::Ordering {
     let (x, y) = (&a.observation, &b.observation);
     let grant = |said: &Observation| !(said.slot.is_consent() && said.op == Op::Retract);
-    (x.said_at, &a.conversation_id)
-        .cmp(&(y.said_at, &b.conversation_id))
+    (x.said_at, &a.origin)
+        .cmp(&(y.said_at, &b.origin))
         .then_with(|| x.seq.cmp(&y.seq))
         .then_with(|| grant(x).cmp(&grant(y)))
-        .then_with(|| x.id(&a.conversation_id).cmp(&y.id(&b.conversation_id)))
+        .then_with(|| x.id(a.origin.id()).cmp(&y.id(b.origin.id())))
 }
 
 /// What sets this fact apart from others of its slot.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ConversationId, MessageId, of_content};
+use crate::id::{MessageId, of_content};
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
 
@@ -59,15 +59,15 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// The id: a hash of content and conversation, so that a second extraction of the same call
-    /// makes the same ids (`memory.md` §7.2).
-    pub fn id(&self, conversation: &ConversationId) -> String {
+    /// The id: a hash of content and origin (a conversation's id, or a pin's), so that a second
+    /// extraction of the same call makes the same ids (`memory.md` §7.2).
+    pub fn id(&self, origin: &str) -> String {
         let value = self.value.to_string();
         let first = self.message_ids.first().map_or("", MessageId::as_str);
         of_content(
             "obs_",
             &[
-                conversation.as_str(),
+                origin,
                 self.slot.as_str(),
                 &self.object_key,
                 &value,

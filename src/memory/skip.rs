@@ -15,6 +15,8 @@ pub enum SkipReason {
     Nobody,
     /// The caller never spoke.
     Silent,
+    /// What calls until now say about this caller was forgotten.
+    Forgotten,
 }
 
 impl SkipReason {
@@ -24,6 +26,7 @@ impl SkipReason {
             Self::Ended(reason) => reason.as_str(),
             Self::Nobody => "nobody called",
             Self::Silent => "the caller said nothing",
+            Self::Forgotten => "memory was forgotten",
         }
     }
 }

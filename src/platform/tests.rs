@@ -128,6 +128,7 @@ fn defaults() -> config::Memory {
         timezone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
         retention: Duration::ZERO,
+        llm: None,
     }
 }
 

@@ -41,6 +41,11 @@ mod topology;
 /// What the names of exchanges and queues begin with, outside of tests.
 pub const PREFIX: &str = "aftercall";
 
+/// The longest that a message waits in the broker.
+pub(super) fn longest_wait() -> Duration {
+    topology::Tier::longest().wait
+}
+
 /// The longest that the broker is waited for, whatever the settings say: a receiver must still have
 /// time for the database.
 const MAX_CONFIRM: Duration = Duration::from_millis(1_500);

@@ -167,6 +167,7 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: crate::outbound::for_tests(),

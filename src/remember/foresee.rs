@@ -3,12 +3,12 @@
 use crate::conversation::Message;
 use crate::flow::Flow;
 use crate::memory::changes::changes;
-use crate::memory::fold::{Seen, fold};
+use crate::memory::fold::{Origin, Seen, fold};
 use crate::store::conversations::Record;
-use crate::store::memories;
+use crate::store::{extractions, memories, pins};
 use crate::verdict::Failure;
 
-use super::{Outcome, extract, stands};
+use super::{Outcome, extract};
 
 /// How many facts it would add; none when what is held already would stay as it is.
 pub(crate) async fn foresee(
@@ -29,25 +29,23 @@ pub(crate) async fn foresee(
         .db
         .read(move |mut conn| {
             Box::pin(async move {
-                let held = memories::extraction(&mut conn, &key).await?;
+                let held = extractions::of_conversation(&mut conn, &key).await?;
                 let facts = memories::facts(&mut conn, &subject).await?;
-                Ok((
-                    held,
-                    facts,
-                    memories::observations(&mut conn, &subject).await?,
-                ))
+                let mut seen = extractions::seen(&mut conn, &subject).await?;
+                seen.extend(pins::seen(&mut conn, &subject).await?);
+                Ok((held, facts, seen))
             })
         })
         .await;
     let (held, facts, mut seen) =
         found.map_err(|error| Failure::ours("database_unavailable", error))?;
-    if held.is_some_and(|held| stands(&held, &outcome)) {
+    if held.iter().any(|kept| kept.extraction == *extraction) {
         return Ok(None);
     }
-    let id = &record.conversation.id;
-    seen.retain(|one| one.conversation_id != *id);
+    let origin = Origin::Call(record.conversation.id.clone());
+    seen.retain(|one| one.origin != origin || one.rank != extraction.rank);
     seen.extend(observations.iter().map(|observation| Seen {
-        conversation_id: id.clone(),
+        origin: origin.clone(),
         extractor: extraction.extractor.clone(),
         rank: extraction.rank,
         observation: observation.clone(),

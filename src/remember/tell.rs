@@ -2,75 +2,104 @@
 
 use serde_json::{Value, json};
 
+use crate::consent;
 use crate::id::{ConversationKey, of_content};
 use crate::memory::changes::{Changes, changes};
-use crate::memory::fold::{Fact, Seen, fold};
+use crate::memory::fold::{Fact, Origin, Seen, fold};
 use crate::memory::observation::{Observation, Rank};
+use crate::secret::SealKey;
 use crate::store::conversations::Record;
 use crate::store::memories::{self, Subject};
 use crate::store::results::{self, ResultEvent};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, extractions, pins};
 use crate::time::Timestamp;
 
-/// Folds a caller's memory anew, and tells what changed.
-pub(super) async fn refold(
-    conn: &mut Conn<'_>,
-    subject: &Subject,
-    key: &ConversationKey,
-    caller_identity: &str,
-    now: Timestamp,
-) -> Result<()> {
-    let changed = fold_anew(conn, subject, caller_identity, now).await?;
-    let telling = Telling {
-        agent_id: &subject.agent_id,
-        caller_identity,
-        key,
-        now,
-    };
-    telling.consents(conn, &changed).await?;
-    telling.tell(conn, "memory.changed", &changed).await
+/// Whose memory is folded anew, because of what, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Refolding<'a> {
+    /// The key for what outlives an erasure.
+    pub seal: &'a SealKey,
+    /// Whose memory.
+    pub subject: &'a Subject,
+    /// The call that is the cause; none when a person is.
+    pub call: Option<&'a ConversationKey>,
+    /// The caller, as the call or the person names them.
+    pub caller_identity: &'a str,
+    /// When.
+    pub now: Timestamp,
 }
 
-/// Folds a caller's memory anew without a call that was deleted. What only that call said is told
-/// to be gone, without its words.
+impl Refolding<'_> {
+    /// Folds the memory anew, and tells what changed.
+    pub async fn run(&self, conn: &mut Conn<'_>) -> Result<()> {
+        let changed = self.fold(conn, &[]).await?;
+        let telling = self.telling();
+        telling.consents(conn, &changed).await?;
+        telling.tell(conn, "memory.changed", &changed).await
+    }
+
+    /// Folds the memory anew without the call, which was deleted or has grown old. What only that
+    /// call said is told to be gone, without its words; a refusal stays in force, and is not told to
+    /// be lifted.
+    pub async fn run_without(&self, conn: &mut Conn<'_>) -> Result<()> {
+        let calls: Vec<_> = self.call.iter().map(|key| key.id.clone()).collect();
+        let mut changed = self.fold(conn, &calls).await?;
+        memories::log::forget(conn, self.subject, &calls).await?;
+        for fact in &mut changed.closed {
+            fact.value = Value::Null;
+            fact.fact.clear();
+            fact.object_key.clear();
+            fact.evidence.clear();
+        }
+        self.telling().tell(conn, "memory.changed", &changed).await
+    }
+
+    async fn fold(
+        &self,
+        conn: &mut Conn<'_>,
+        forgotten: &[crate::id::ConversationId],
+    ) -> Result<Changes> {
+        let Self { subject, now, .. } = *self;
+        let held = memories::facts(conn, subject).await?;
+        let mut seen = extractions::seen(conn, subject).await?;
+        seen.extend(pins::seen(conn, subject).await?);
+        let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
+        let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
+        if before != facts {
+            let identity = self.caller_identity;
+            memories::replace_facts(conn, subject, identity, &held, &facts, forgotten, now).await?;
+            consent::keep(conn, self.seal, subject, &facts).await?;
+        }
+        Ok(changes(&before, &facts))
+    }
+
+    fn telling(&self) -> Telling<'_> {
+        Telling {
+            agent_id: &self.subject.agent_id,
+            caller_identity: self.caller_identity,
+            call: self.call,
+            now: self.now,
+        }
+    }
+}
+
+/// Folds a caller's memory anew without a call that was deleted.
 pub(crate) async fn forget(
     conn: &mut Conn<'_>,
+    seal: &SealKey,
     subject: &Subject,
     key: &ConversationKey,
     caller_identity: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let mut changed = fold_anew(conn, subject, caller_identity, now).await?;
-    for fact in &mut changed.closed {
-        fact.value = Value::Null;
-        fact.fact.clear();
-        fact.object_key.clear();
-        fact.evidence.clear();
-    }
-    let telling = Telling {
-        agent_id: &subject.agent_id,
+    let refolding = Refolding {
+        seal,
+        subject,
+        call: Some(key),
         caller_identity,
-        key,
         now,
     };
-    telling.consents(conn, &changed).await?;
-    telling.tell(conn, "memory.changed", &changed).await
-}
-
-async fn fold_anew(
-    conn: &mut Conn<'_>,
-    subject: &Subject,
-    caller_identity: &str,
-    now: Timestamp,
-) -> Result<Changes> {
-    let held = memories::facts(conn, subject).await?;
-    let seen = memories::observations(conn, subject).await?;
-    let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
-    let before: Vec<_> = held.iter().map(|stored| stored.fact.clone()).collect();
-    if before != facts {
-        memories::replace_facts(conn, subject, caller_identity, &held, &facts, now).await?;
-    }
-    Ok(changes(&before, &facts))
+    refolding.run_without(conn).await
 }
 
 /// Tells what a caller who is nobody said about consent: it concerns that one conversation.
@@ -84,7 +113,7 @@ pub(super) async fn consents_of_nobody(
     let seen: Vec<Seen> = consents
         .iter()
         .map(|observation| Seen {
-            conversation_id: call.id.clone(),
+            origin: Origin::Call(call.id.clone()),
             extractor: String::new(),
             rank: Rank::Rules,
             observation: observation.clone(),
@@ -94,7 +123,7 @@ pub(super) async fn consents_of_nobody(
     let telling = Telling {
         agent_id: call.agent_id.as_str(),
         caller_identity: "",
-        key: &record.key(),
+        call: Some(&record.key()),
         now,
     };
     telling.consents(conn, &changes(&[], &said)).await
@@ -104,7 +133,7 @@ pub(super) async fn consents_of_nobody(
 struct Telling<'a> {
     agent_id: &'a str,
     caller_identity: &'a str,
-    key: &'a ConversationKey,
+    call: Option<&'a ConversationKey>,
     now: Timestamp,
 }
 
@@ -131,16 +160,18 @@ impl Telling<'_> {
         }
         // What changed is the event's name: the same change told twice is one event.
         let what = json!(changed).to_string();
-        let (owner, id) = (self.key.owner.as_str(), self.key.id.as_str());
+        let owner = self.call.map_or("", |key| key.owner.as_str());
+        let id = self.call.map(|key| &key.id);
+        let named = id.map_or(self.caller_identity, |id| id.as_str());
         let event = ResultEvent {
-            id: of_content("evt_", &[kind, owner, id, &what]),
+            id: of_content("evt_", &[kind, owner, named, &what]),
             kind: kind.to_owned(),
             agent_id: self.agent_id.to_owned(),
-            key: Some(self.key.clone()),
+            key: self.call.cloned(),
             data: json!({
                 "agent_id": self.agent_id,
                 "caller_identity": self.caller_identity,
-                "conversation_id": self.key.id,
+                "conversation_id": id,
                 "added": self.objects(&changed.added),
                 "changed": self.objects(&changed.changed),
                 "closed": self.objects(&changed.closed),

@@ -201,10 +201,14 @@ async fn follow(
             let found = flow
                 .db
                 .read(move |mut conn| {
-                    Box::pin(async move { conversations::get(&mut conn, &key).await })
+                    Box::pin(async move {
+                        let record = conversations::get(&mut conn, &key).await?;
+                        let messages = conversations::all_messages(&mut conn, &key).await?;
+                        Ok(record.map(|record| crate::deliver::has_news(&record, &messages)))
+                    })
                 })
                 .await?;
-            if found.is_none_or(|record| !deliver::has_news(&record)) {
+            if !found.unwrap_or_default() {
                 example.effect = Effect::AlreadyDone;
             }
         }

@@ -6,14 +6,20 @@ use crate::time::Timestamp;
 /// What a barrier bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One conversation.
+    /// One conversation, for good.
     Conversation,
+    /// A caller's calls, with one agent or all.
+    Caller,
+    /// What an agent's calls say about a caller; the calls themselves may stay.
+    Memory,
 }
 
 impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Conversation => "conversation",
+            Self::Caller => "caller",
+            Self::Memory => "memory",
         }
     }
 }
@@ -40,14 +46,18 @@ pub async fn raise(
     Ok(())
 }
 
-/// Until when a barrier bars; none where there is none.
-pub async fn get(conn: &mut Conn<'_>, kind: Kind, hash: &str) -> Result<Option<Timestamp>> {
-    let before: Option<i64> = on!(conn, c => {
-        sqlx::query_scalar("SELECT erased_before FROM barriers WHERE kind = $1 AND hash = $2")
-            .bind(kind.as_str())
-            .bind(hash)
-            .fetch_optional(c)
-            .await?
-    });
-    Ok(before.map(Timestamp::from_millis))
+/// Until when the barriers of these hashes bar; none where there is none.
+pub async fn get(conn: &mut Conn<'_>, kind: Kind, hashes: &[String]) -> Result<Option<Timestamp>> {
+    let mut until = None;
+    for hash in hashes {
+        let before: Option<i64> = on!(conn, c => {
+            sqlx::query_scalar("SELECT erased_before FROM barriers WHERE kind = $1 AND hash = $2")
+                .bind(kind.as_str())
+                .bind(hash)
+                .fetch_optional(c)
+                .await?
+        });
+        until = until.max(before.map(Timestamp::from_millis));
+    }
+    Ok(until)
 }

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::memories::Subject;
 use super::{Conn, Error, Result, on};
 use crate::conversation::{CallSuccess, Conversation, Message, Role};
 use crate::end_reason::{EndReason, EndReasonSource, Settled};
@@ -11,8 +12,10 @@ use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
 pub mod list;
+mod own;
 mod row;
 
+pub use own::{Own, say};
 use row::absent_fields;
 pub(crate) use row::{COLUMNS, Row, from_json, to_json};
 
@@ -43,6 +46,8 @@ pub struct Record {
     pub recheck_at: Option<Timestamp>,
     /// How often it was looked at again.
     pub rechecks: i64,
+    /// What we say of the call where its platform says nothing; the call shows it.
+    pub own: Own,
 }
 
 impl Record {
@@ -52,6 +57,38 @@ impl Record {
             owner: self.owner.clone(),
             id: self.conversation.id.clone(),
         }
+    }
+
+    /// Whose memory it feeds; none of a caller who is nobody.
+    pub fn subject(&self) -> Option<Subject> {
+        Some(Subject {
+            agent_id: self.conversation.agent_id.to_string(),
+            caller: self.caller_key.clone()?,
+        })
+    }
+
+    /// The call as its platform tells it, without what we say ourselves.
+    pub fn of_platform(&self) -> Conversation {
+        let mut call = self.conversation.clone();
+        if self.summary_by().is_some() {
+            call.summary = None;
+        }
+        if self.success_by().is_some() {
+            call.call_successful = None;
+        }
+        call
+    }
+
+    /// Whose word the summary is, where it is not the platform's.
+    pub fn summary_by(&self) -> Option<&str> {
+        let (own, by) = self.own.summary.as_ref()?;
+        (self.conversation.summary.as_ref() == Some(own)).then_some(by)
+    }
+
+    /// Whose word it is that the call reached its goal or not, where it is not the platform's.
+    pub fn success_by(&self) -> Option<&str> {
+        let (own, by) = self.own.success.as_ref()?;
+        (self.conversation.call_successful.as_ref() == Some(own)).then_some(by)
     }
 
     /// Its settled reason.
@@ -131,7 +168,7 @@ pub async fn in_room(
 
 /// Writes a conversation: new, or over the one of the same key.
 pub async fn save(conn: &mut Conn<'_>, record: &Record) -> Result<()> {
-    let call = &record.conversation;
+    let call = &record.of_platform();
     let metadata = to_json(&call.metadata)?;
     let platform_fields = to_json(&call.platform_fields)?;
     let agent_snapshot = call.agent_snapshot.value().map(to_json).transpose()?;

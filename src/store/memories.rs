@@ -1,18 +1,19 @@
-//! Observations, and the memory that is folded from them.
+//! The memory that is folded from observations: the facts that hold and held, by both keys.
 
 use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
-use super::{Conn, Error, Result, on};
+use super::{Conn, Error, Result, extractions, on};
 use crate::id::{ConversationId, ConversationKey};
 use crate::memory::caller::CallerKey;
-use crate::memory::fold::{Fact, Seen};
-use crate::memory::observation::{Observation, Rank};
+use crate::memory::fold::Fact;
 use crate::memory::slot::Slot;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
+
+pub mod log;
 
 /// Whose memory it is: both keys, always.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,169 +24,31 @@ pub struct Subject {
     pub caller: CallerKey,
 }
 
-/// A conversation's current extraction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Extraction {
-    /// Whose memory it feeds.
-    pub subject: Subject,
-    /// As `rules/1`.
-    pub extractor: String,
-    /// How much its word weighs.
-    pub rank: Rank,
-    /// A hash of what was extracted from.
-    pub input_hash: String,
+impl Subject {
+    /// The subject of an agent and an identity; none for callers who are nobody, about whom nothing
+    /// is held.
+    pub fn of(agent_id: &str, caller_identity: &str) -> Option<Self> {
+        Some(Self {
+            agent_id: crate::id::canonical(agent_id),
+            caller: CallerKey::of("", caller_identity)?,
+        })
+    }
 }
 
-impl Subject {
-    /// The name of the caller's lock. It may hold no U+0000, which PostgreSQL refuses.
-    fn lock_name(&self) -> String {
-        format!("caller {}\n{}", self.agent_id, self.caller.as_str())
-    }
+/// Holds everybody else off a caller, with all agents, until the transaction ends.
+pub async fn hold_caller(conn: &mut Conn<'_>, caller: &CallerKey) -> Result<()> {
+    super::lock(conn, &format!("caller {}", caller.as_str())).await
 }
 
 /// Holds everybody else off these callers until the transaction ends: each once, and in an order
 /// that no two workers can take crosswise.
 pub async fn hold(conn: &mut Conn<'_>, subjects: &mut Vec<Subject>) -> Result<()> {
-    subjects.sort_by_key(Subject::lock_name);
+    subjects.sort_by(|a, b| (&a.caller, &a.agent_id).cmp(&(&b.caller, &b.agent_id)));
     subjects.dedup();
     for subject in subjects {
-        super::lock(conn, &subject.lock_name()).await?;
+        hold_caller(conn, &subject.caller).await?;
     }
     Ok(())
-}
-
-fn rank_to_number(rank: Rank) -> i64 {
-    match rank {
-        Rank::Rules => 1,
-        Rank::Llm => 2,
-        Rank::Human => 3,
-    }
-}
-
-fn rank_of_number(rank: i64) -> Result<Rank> {
-    match rank {
-        1 => Ok(Rank::Rules),
-        2 => Ok(Rank::Llm),
-        3 => Ok(Rank::Human),
-        _ => Err(Error::Corrupt("rank")),
-    }
-}
-
-/// The current extraction of a conversation.
-pub async fn extraction(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<Option<Extraction>> {
-    let row: Option<(String, String, String, i64, String)> = on!(conn, c => {
-        sqlx::query_as(
-            "SELECT agent_id, caller_key, extractor, rank, input_hash FROM extractions \
-             WHERE owner = $1 AND conversation_id = $2",
-        )
-        .bind(key.owner.as_str())
-        .bind(key.id.as_str())
-        .fetch_optional(c)
-        .await?
-    });
-    row.map(|(agent_id, caller, extractor, rank, input_hash)| {
-        Ok(Extraction {
-            subject: Subject {
-                agent_id,
-                caller: CallerKey::stored(caller).ok_or(Error::Corrupt("caller key"))?,
-            },
-            extractor,
-            rank: rank_of_number(rank)?,
-            input_hash,
-        })
-    })
-    .transpose()
-}
-
-/// Takes a conversation's extraction and observations out.
-pub async fn remove_extraction(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<()> {
-    for text in [
-        "DELETE FROM observations WHERE owner = $1 AND conversation_id = $2",
-        "DELETE FROM extractions WHERE owner = $1 AND conversation_id = $2",
-    ] {
-        on!(conn, c => {
-            sqlx::query(text)
-                .bind(key.owner.as_str())
-                .bind(key.id.as_str())
-                .execute(c)
-                .await?;
-        });
-    }
-    Ok(())
-}
-
-/// Puts a conversation's extraction in place of the one it had.
-pub async fn replace_extraction(
-    conn: &mut Conn<'_>,
-    key: &ConversationKey,
-    extraction: &Extraction,
-    observations: &[Observation],
-    now: Timestamp,
-) -> Result<()> {
-    remove_extraction(conn, key).await?;
-    on!(conn, c => {
-        sqlx::query(
-            "INSERT INTO extractions (owner, conversation_id, agent_id, caller_key, extractor, \
-             rank, input_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(key.owner.as_str())
-        .bind(key.id.as_str())
-        .bind(&extraction.subject.agent_id)
-        .bind(extraction.subject.caller.as_str())
-        .bind(&extraction.extractor)
-        .bind(rank_to_number(extraction.rank))
-        .bind(&extraction.input_hash)
-        .bind(now.as_millis())
-        .execute(c)
-        .await?;
-    });
-    for observation in observations {
-        let body = to_json(observation)?;
-        on!(conn, c => {
-            sqlx::query(
-                "INSERT INTO observations (owner, conversation_id, id, agent_id, caller_key, \
-                 extractor, rank, said_at, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-                 ON CONFLICT (owner, conversation_id, id) DO NOTHING",
-            )
-            .bind(key.owner.as_str())
-            .bind(key.id.as_str())
-            .bind(observation.id(&key.id))
-            .bind(&extraction.subject.agent_id)
-            .bind(extraction.subject.caller.as_str())
-            .bind(&extraction.extractor)
-            .bind(rank_to_number(extraction.rank))
-            .bind(observation.said_at.as_millis())
-            .bind(body)
-            .execute(c)
-            .await?;
-        });
-    }
-    Ok(())
-}
-
-/// Every observation about a caller.
-pub async fn observations(conn: &mut Conn<'_>, subject: &Subject) -> Result<Vec<Seen>> {
-    let rows: Vec<(String, String, i64, String)> = on!(conn, c => {
-        sqlx::query_as(
-            "SELECT conversation_id, extractor, rank, body FROM observations \
-             WHERE agent_id = $1 AND caller_key = $2",
-        )
-        .bind(&subject.agent_id)
-        .bind(subject.caller.as_str())
-        .fetch_all(c)
-        .await?
-    });
-    rows.into_iter()
-        .map(|(conversation_id, extractor, rank, body)| {
-            Ok(Seen {
-                conversation_id: ConversationId::new(&conversation_id)
-                    .map_err(|_| Error::Corrupt("conversation id"))?,
-                extractor,
-                rank: rank_of_number(rank)?,
-                observation: from_json(&body)?,
-            })
-        })
-        .collect()
 }
 
 /// A fact as it is stored, with whose it is.
@@ -197,12 +60,15 @@ pub struct Stored {
     pub caller_identity: String,
     /// The fact.
     pub fact: Fact,
-    /// When it was recorded.
+    /// When it was recorded first.
     pub created_at: Timestamp,
+    /// Since when memory says just this of it: record time.
+    pub recorded_at: Timestamp,
 }
 
 const COLUMNS: &str = "id, agent_id, caller_identity, slot, object_key, fact, value, confidence, \
-     valid_from, valid_to, due_at, source_conversation_id, evidence, extractor, created_at";
+     valid_from, valid_to, due_at, source_conversation_id, evidence, extractor, created_at, \
+     recorded_at";
 
 #[derive(FromRow)]
 struct Row {
@@ -221,6 +87,7 @@ struct Row {
     evidence: String,
     extractor: String,
     created_at: i64,
+    recorded_at: i64,
 }
 
 impl TryFrom<Row> for Stored {
@@ -241,14 +108,15 @@ impl TryFrom<Row> for Stored {
                 valid_from: Timestamp::from_millis(row.valid_from),
                 valid_to: row.valid_to.map(Timestamp::from_millis),
                 due_at: row.due_at.map(Timestamp::from_millis),
-                source_conversation_id: ConversationId::new(&row.source_conversation_id)
-                    .map_err(|_| Error::Corrupt("conversation id"))?,
+                // Empty: a person's pin.
+                source_conversation_id: ConversationId::new(&row.source_conversation_id).ok(),
                 evidence: from_json(&row.evidence)?,
                 extractor: row.extractor,
             },
             agent_id: row.agent_id,
             caller_identity: row.caller_identity,
             created_at: Timestamp::from_millis(row.created_at),
+            recorded_at: Timestamp::from_millis(row.recorded_at),
         })
     }
 }
@@ -293,18 +161,31 @@ async fn identities(
 }
 
 /// Puts a caller's facts in place of those that were held; `before` is what [`facts`] answers.
-/// A fact that stays keeps the time it was recorded; each names the caller as the call does that
-/// said it first, so that it does not matter which call was remembered last; `caller_identity` is
-/// for calls that are gone.
+///
+/// A fact that stays keeps the time it was recorded, and what is said otherwise now goes into the
+/// log, but for what only the `forgotten` calls said. Each fact names the caller as the call does
+/// that said it first, so that it does not matter which call was remembered last; `caller_identity`
+/// is for facts without one.
 pub async fn replace_facts(
     conn: &mut Conn<'_>,
     subject: &Subject,
     caller_identity: &str,
     before: &[Stored],
     facts: &[Fact],
+    forgotten: &[ConversationId],
     now: Timestamp,
 ) -> Result<()> {
     let identities = identities(conn, subject).await?;
+    for old in before {
+        let same = |fact: &&Fact| fact.id == old.fact.id && fact.valid_from == old.fact.valid_from;
+        if !facts
+            .iter()
+            .find(same)
+            .is_some_and(|new| says_the_same(&old.fact, new))
+        {
+            log::add(conn, subject, old, forgotten, now).await?;
+        }
+    }
     on!(conn, c => {
         sqlx::query("DELETE FROM memories WHERE agent_id = $1 AND caller_key = $2")
             .bind(&subject.agent_id)
@@ -317,8 +198,12 @@ pub async fn replace_facts(
             .iter()
             .find(|old| old.fact.id == fact.id && old.fact.valid_from == fact.valid_from);
         let created_at = known.map_or(now, |old| old.created_at);
-        let caller_identity = identities
-            .get(&fact.source_conversation_id)
+        let recorded_at = known
+            .filter(|old| says_the_same(&old.fact, fact))
+            .map_or(now, |old| old.recorded_at);
+        let source = fact.source_conversation_id.as_ref();
+        let caller_identity = source
+            .and_then(|call| identities.get(call))
             .or_else(|| known.map(|old| &old.caller_identity))
             .map_or(caller_identity, String::as_str);
         let value = to_json(&fact.value)?;
@@ -327,8 +212,9 @@ pub async fn replace_facts(
             sqlx::query(
                 "INSERT INTO memories (id, agent_id, caller_key, caller_identity, slot, \
                  object_key, fact, value, confidence, valid_from, valid_to, due_at, \
-                 source_conversation_id, evidence, extractor, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                 source_conversation_id, evidence, extractor, created_at, recorded_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+                 $17)",
             )
             .bind(&fact.id)
             .bind(&subject.agent_id)
@@ -342,15 +228,22 @@ pub async fn replace_facts(
             .bind(fact.valid_from.as_millis())
             .bind(fact.valid_to.map(Timestamp::as_millis))
             .bind(fact.due_at.map(Timestamp::as_millis))
-            .bind(fact.source_conversation_id.as_str())
+            .bind(source.map_or("", ConversationId::as_str))
             .bind(evidence)
             .bind(&fact.extractor)
             .bind(created_at.as_millis())
+            .bind(recorded_at.as_millis())
             .execute(c)
             .await?;
         });
     }
     Ok(())
+}
+
+/// Whether two versions of a fact tell a reader the same. More evidence is no news.
+fn says_the_same(old: &Fact, new: &Fact) -> bool {
+    (&old.value, &old.fact, old.valid_to, old.due_at)
+        == (&new.value, &new.fact, new.valid_to, new.due_at)
 }
 
 /// A page of what memory now holds about a caller, newest first.
@@ -373,13 +266,13 @@ pub async fn of_conversation(
     key: &ConversationKey,
     page: &PageRequest,
 ) -> Result<Page<Stored>> {
-    let Some(extraction) = extraction(conn, key).await? else {
+    let Some(kept) = extractions::of_conversation(conn, key).await?.pop() else {
         return Ok(Page {
             rows: Vec::new(),
             next: None,
         });
     };
-    let facts = facts(conn, &extraction.subject).await?;
+    let facts = facts(conn, &kept.extraction.subject).await?;
     let supported = facts
         .into_iter()
         .filter(|stored| {
@@ -405,4 +298,39 @@ fn newest_first(mut facts: Vec<Stored>, page: &PageRequest) -> Page<Stored> {
         at: stored.fact.valid_from,
         id: stored.fact.id.clone(),
     })
+}
+
+/// Deletes what memory holds, held and said about a caller, with every agent unless one is given;
+/// says how many facts that were.
+pub async fn delete(
+    conn: &mut Conn<'_>,
+    caller: &CallerKey,
+    agent_id: Option<&str>,
+) -> Result<u64> {
+    for text in [
+        "DELETE FROM observations WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)",
+        "DELETE FROM extractions WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)",
+        "DELETE FROM memory_log WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)",
+        "DELETE FROM pins WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)",
+    ] {
+        delete_by(conn, text, caller, agent_id).await?;
+    }
+    let facts = "DELETE FROM memories WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)";
+    delete_by(conn, facts, caller, agent_id).await
+}
+
+async fn delete_by(
+    conn: &mut Conn<'_>,
+    text: &'static str,
+    caller: &CallerKey,
+    agent_id: Option<&str>,
+) -> Result<u64> {
+    Ok(on!(conn, c => {
+        sqlx::query(text)
+            .bind(caller.as_str())
+            .bind(agent_id.unwrap_or_default())
+            .execute(c)
+            .await?
+            .rows_affected()
+    }))
 }

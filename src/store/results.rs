@@ -123,7 +123,7 @@ pub async fn list(
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = sqlx::QueryBuilder::new(
             "SELECT id, type, agent_id, owner, conversation_id, body, created_at FROM results \
-             WHERE (created_at > ",
+             WHERE body <> '' AND (created_at > ",
         );
         query.push_bind(at).push(" OR (created_at = ").push_bind(at);
         query.push(" AND id > ").push_bind(id.to_owned()).push("))");
@@ -148,12 +148,12 @@ pub async fn list(
     }))
 }
 
-/// The result of an id.
+/// The result of an id; none once it was emptied by an erasure.
 pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<ResultEvent>> {
     let row: Option<Row> = on!(conn, c => {
         sqlx::query_as(
             "SELECT id, type, agent_id, owner, conversation_id, body, created_at FROM results \
-             WHERE id = $1",
+             WHERE id = $1 AND body <> ''",
         )
         .bind(id)
         .fetch_optional(c)
@@ -187,31 +187,57 @@ fn read(row: Row) -> Result<ResultEvent> {
     })
 }
 
-/// Deletes the results of a conversation, and those of its agent's memory that cite it.
-pub async fn delete_citing(
-    conn: &mut Conn<'_>,
-    key: &ConversationKey,
-    agent_id: &str,
-) -> Result<u64> {
+/// Empties the results of a conversation, and those of memory that cite it. Their places stay: who
+/// has read the feed up to one of them goes on behind it.
+pub async fn empty_citing(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<u64> {
     let id = key.id.as_str();
-    let literal = id
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
     Ok(on!(conn, c => {
         sqlx::query(
-            "DELETE FROM results WHERE (owner = $1 AND conversation_id = $2) \
-             OR (agent_id = $3 AND type IN ('memory.changed', 'consent.changed') \
-             AND body LIKE $4 ESCAPE '\\')",
+            "UPDATE results SET body = '' WHERE body <> '' AND ((owner = $1 \
+             AND conversation_id = $2) OR (type IN ('memory.changed', 'consent.changed') \
+             AND body LIKE $3 ESCAPE '\\'))",
         )
         .bind(key.owner.as_str())
         .bind(id)
-        .bind(agent_id)
-        .bind(format!("%\"{literal}\"%"))
+        .bind(like_json(id)?)
         .execute(c)
         .await?
         .rows_affected()
     }))
+}
+
+/// Empties what was told of a caller's memory and consents, with every agent unless one is given.
+/// Each of `identities` is a spelling that the events may have.
+pub async fn empty_of_caller(
+    conn: &mut Conn<'_>,
+    agent_id: Option<&str>,
+    identities: &[String],
+) -> Result<u64> {
+    let mut emptied = 0;
+    for identity in identities {
+        emptied += on!(conn, c => {
+            sqlx::query(
+                "UPDATE results SET body = '' WHERE body <> '' AND ($1 = '' OR agent_id = $1) \
+                 AND type IN ('memory.changed', 'consent.changed', 'memory.erased') \
+                 AND body LIKE $2 ESCAPE '\\'",
+            )
+            .bind(agent_id.unwrap_or_default())
+            .bind(like_json(identity)?)
+            .execute(c)
+            .await?
+            .rows_affected()
+        });
+    }
+    Ok(emptied)
+}
+
+/// A pattern for `LIKE` that finds a text as a whole string of a JSON document.
+fn like_json(text: &str) -> Result<String> {
+    let literal = to_json(&text)?
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    Ok(format!("%{literal}%"))
 }
 
 /// Deletes results from before `before`; at most `limit`.

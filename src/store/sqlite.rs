@@ -36,11 +36,18 @@ struct Write {
     done: oneshot::Sender<Result<Value>>,
 }
 
+/// What the writer is asked for.
+enum Order {
+    Write(Write),
+    /// Empty the write-ahead log; says whether nobody reads in it any more.
+    Truncate(oneshot::Sender<Result<bool>>),
+}
+
 /// An open SQLite file.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     readers: SqlitePool,
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::Sender<Order>,
 }
 
 impl Sqlite {
@@ -100,7 +107,7 @@ impl Sqlite {
             Box::pin(async move { Ok(Box::new(running.await?) as Value) }.instrument(span))
         });
         self.writes
-            .send(Write { job, done })
+            .send(Order::Write(Write { job, done }))
             .await
             .map_err(|_| Error::Closed)?;
         let value = outcome.await.map_err(|_| Error::Closed)??;
@@ -108,6 +115,19 @@ impl Sqlite {
             Ok(value) => Ok(*value),
             Err(_) => unreachable!("the job boxed a value of this type"),
         }
+    }
+}
+
+impl Sqlite {
+    /// Moves everything into the file and empties the write-ahead log, in which erased rows still
+    /// stand; says whether that was done. A reader in the middle of something prevents it.
+    pub(super) async fn truncate(&self) -> Result<bool> {
+        let (done, outcome) = oneshot::channel();
+        self.writes
+            .send(Order::Truncate(done))
+            .await
+            .map_err(|_| Error::Closed)?;
+        outcome.await.map_err(|_| Error::Closed)?
     }
 }
 
@@ -133,12 +153,37 @@ fn quiet(options: SqliteConnectOptions) -> SqliteConnectOptions {
 }
 
 /// Runs until every [`Sqlite`] is dropped.
-async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Write>) {
+async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Order>) {
+    let mut orders = Vec::with_capacity(GROUP);
     let mut group = Vec::with_capacity(GROUP);
-    while waiting.recv_many(&mut group, GROUP).await > 0 {
-        commit(&mut conn, &mut group).await;
+    while waiting.recv_many(&mut orders, GROUP).await > 0 {
+        let mut truncate = Vec::new();
+        for order in orders.drain(..) {
+            match order {
+                Order::Write(write) => group.push(write),
+                Order::Truncate(done) => truncate.push(done),
+            }
+        }
+        if !group.is_empty() {
+            commit(&mut conn, &mut group).await;
+        }
+        // What was asked for before is committed by now.
+        for done in truncate {
+            drop(done.send(truncate_log(&mut conn).await));
+        }
     }
     drop(conn.close().await);
+}
+
+/// Waits only briefly for readers: everybody else waits for the writer meanwhile.
+async fn truncate_log(conn: &mut SqliteConnection) -> Result<bool> {
+    conn.execute("PRAGMA busy_timeout = 250").await?;
+    let answer = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *conn)
+        .await;
+    conn.execute("PRAGMA busy_timeout = 5000").await?;
+    let (busy, _, _): (i64, i64, i64) = answer?;
+    Ok(busy == 0)
 }
 
 /// A job that panics fails alone: the writer lives as long as the process.

@@ -315,6 +315,7 @@ async fn a_letter_says_whose_call_it_was_where_that_is_known() {
             memory_reason: None,
             recheck_at: None,
             rechecks: 0,
+            own: conversations::Own::default(),
         };
         bench
             .write(move |mut conn| {

@@ -11,6 +11,7 @@ const WORDS: &[&str] = &[
     "conversation",
     "end_reason",
     "endpoint",
+    "erased",
     "event",
     "id",
     "memory",
@@ -27,7 +28,9 @@ const GROUND: &[&str] = &["host", "config", "trace"];
 const EDGES: &[&str] = &["extract", "outbound", "platform", "queue", "store"];
 const FLOW: &[&str] = &[
     "circuit",
+    "consent",
     "deliver",
+    "erasure",
     "finalize",
     "flow",
     "receive",
@@ -78,7 +81,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "reqwest",
         &[
             "src/platform",
-            "src/extract/llm.rs",
+            "src/extract/llm",
             "src/outbound",
             "src/telemetry/otlp.rs",
             "src/cli",

@@ -35,6 +35,7 @@ fn record(
         memory_reason: None,
         recheck_at: None,
         rechecks: 0,
+        own: aftercall::store::conversations::Own::default(),
     }
 }
 

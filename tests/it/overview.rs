@@ -76,6 +76,7 @@ async fn keep_call(backend: &Backend, id: &str, agent: &str, steps: Vec<Step>) {
         memory_reason: None,
         recheck_at: None,
         rechecks: 0,
+        own: aftercall::store::conversations::Own::default(),
     };
     write!(backend, conn => {
         conversations::save(&mut conn, &record).await?;
@@ -180,7 +181,7 @@ async fn remember(backend: &Backend, agent: &str, caller: &str, current: bool) {
         valid_from: START,
         valid_to: (!current).then(|| later(1)),
         due_at: None,
-        source_conversation_id: ConversationId::new("c1").unwrap(),
+        source_conversation_id: ConversationId::new("c1").ok(),
         evidence: vec![Evidence {
             conversation_id: ConversationId::new("c1").unwrap(),
             message_id: MessageId::new("m1").unwrap(),
@@ -190,7 +191,8 @@ async fn remember(backend: &Backend, agent: &str, caller: &str, current: bool) {
     };
     let caller = caller.to_owned();
     write!(backend, conn => {
-        memories::replace_facts(&mut conn, &subject, &caller, &[], &[fact], START).await
+        memories::replace_facts(&mut conn, &subject, &caller, &[], &[fact], &[], START)
+            .await
     });
 }
 

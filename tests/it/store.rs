@@ -18,7 +18,8 @@ use aftercall::store::barriers::{self, Kind};
 use aftercall::store::conversations::{self, Record};
 use aftercall::store::dead_letters::{self, Letter};
 use aftercall::store::events::{self, RoomKey};
-use aftercall::store::memories::{self, Extraction, Subject};
+use aftercall::store::extractions::{self, Extraction};
+use aftercall::store::memories::{self, Subject};
 use aftercall::store::quarantine::{self, Refused};
 use aftercall::store::results::{self, ResultEvent};
 use aftercall::store::timeline::{self, Step};
@@ -102,6 +103,7 @@ fn record(id: &str) -> Record {
         memory_reason: None,
         recheck_at: Some(START.plus(Duration::from_mins(1))),
         rechecks: 1,
+        own: conversations::Own::default(),
     }
 }
 
@@ -341,11 +343,11 @@ async fn a_barrier_only_moves_forward() {
             });
         }
         let until = write!(backend, conn => {
-            barriers::get(&mut conn, Kind::Conversation, "h").await
+            barriers::get(&mut conn, Kind::Conversation, &["x".into(), "h".into()]).await
         });
         assert_eq!(until, Some(START.plus(Duration::from_secs(9))));
         let other = write!(backend, conn => {
-            barriers::get(&mut conn, Kind::Conversation, "other").await
+            barriers::get(&mut conn, Kind::Caller, &["h".into()]).await
         });
         assert_eq!(other, None);
     }
@@ -484,13 +486,14 @@ async fn the_feed_is_read_in_the_order_of_its_commits() {
         };
         assert_eq!(read(of_type, None).await, ["evt_2"]);
         assert_eq!(
-            write!(backend, conn => results::delete_citing(&mut conn, &key("c"), "agent_1").await),
+            write!(backend, conn => results::empty_citing(&mut conn, &key("c")).await),
             3
         );
         let later = START.plus(Duration::from_secs(9));
         assert_eq!(
             write!(backend, conn => results::prune(&mut conn, later, 9).await),
-            0
+            3,
+            "their places stay until then"
         );
     }
 }
@@ -521,17 +524,19 @@ async fn extract(
         extractor: "rules/1".into(),
         rank: Rank::Rules,
         input_hash: "h".into(),
+        alone: false,
     };
-    memories::replace_extraction(conn, &key(conversation), &extraction, values, START).await
+    extractions::replace(conn, &key(conversation), &extraction, values, START).await
 }
 
 async fn remember(backend: &Backend, subject: &Subject) -> usize {
     let subject = subject.clone();
     write!(backend, conn => {
         let held = memories::facts(&mut conn, &subject).await?;
-        let seen = memories::observations(&mut conn, &subject).await?;
+        let seen = extractions::seen(&mut conn, &subject).await?;
         let facts = fold(&subject.agent_id, subject.caller.as_str(), &seen);
-        memories::replace_facts(&mut conn, &subject, "+14155550123", &held, &facts, START).await?;
+        memories::replace_facts(&mut conn, &subject, "+14155550123", &held, &facts, &[], START)
+            .await?;
         Ok(facts.len())
     })
 }
@@ -564,10 +569,12 @@ async fn memory_is_kept_by_both_keys_and_comes_back() {
         };
         let nothing = write!(backend, conn => memories::facts(&mut conn, &other).await);
         assert_eq!(nothing, []);
-        write!(backend, conn => memories::remove_extraction(&mut conn, &key("conv_1")).await);
+        write!(backend, conn => extractions::remove(&mut conn, &key("conv_1")).await);
         assert_eq!(remember(&backend, &subject).await, 0);
-        let gone = write!(backend, conn => memories::extraction(&mut conn, &key("conv_1")).await);
-        assert_eq!(gone, None);
+        let gone = write!(backend, conn => {
+            extractions::of_conversation(&mut conn, &key("conv_1")).await
+        });
+        assert_eq!(gone, []);
     }
 }
 

@@ -11,7 +11,8 @@ use aftercall::room::{RoomFact, Told};
 use aftercall::store::conversations::{self, Record};
 use aftercall::store::dead_letters::State;
 use aftercall::store::events::{self, RoomKey};
-use aftercall::store::memories::{self, Extraction, Subject};
+use aftercall::store::extractions::{self, Extraction};
+use aftercall::store::memories::{self, Subject};
 use aftercall::store::meta;
 use aftercall::store::replays::letters::{self, Place};
 use aftercall::store::replays::{self, Job, Plan, Status};
@@ -47,6 +48,7 @@ fn record(id: &str, held_at: Timestamp) -> Record {
         memory_reason: None,
         recheck_at: Some(held_at),
         rechecks: 0,
+        own: conversations::Own::default(),
     }
 }
 
@@ -61,13 +63,14 @@ async fn what_a_database_refuses_is_told_apart_from_its_absence() {
             extractor: "rules/1".into(),
             rank: Rank::Rules,
             input_hash: "h".into(),
+            alone: false,
         };
         let refused = backend
             .db
             .write(move |mut conn| {
                 Box::pin(async move {
                     let key = key("conv_1");
-                    memories::replace_extraction(&mut conn, &key, &extraction, &[], START).await
+                    extractions::replace(&mut conn, &key, &extraction, &[], START).await
                 })
             })
             .await

@@ -291,7 +291,7 @@ async fn what_was_told_of_a_deleted_call_is_gone_from_the_feed_and_the_room() {
         bench.drain(1).await;
     }
     for id in ["conv_b", "conv_a"] {
-        crate::retention::delete_conversation(&bench.flow, key(id))
+        crate::erasure::erase_conversation(&bench.flow, key(id), super::entry())
             .await
             .unwrap();
         let joined = moved(Movement::Joined, PHONE, ParticipantKind::Sip, 58);

@@ -5,7 +5,6 @@ use crate::end_reason::{EndReasonSource, Hint};
 use crate::event::Carried;
 use crate::platform::{Classified, Delivery, Untold, Webhooks};
 use crate::replay;
-use crate::retention;
 use crate::signature::Refusal;
 use crate::signature::explain::Check;
 use crate::store::audit;
@@ -204,7 +203,7 @@ async fn a_call_can_be_settled_anew_as_long_as_its_events_are_kept() {
     assert_eq!(bench.letters().await, 0);
     assert_eq!(stored(&bench).await.unwrap().1.len(), 1);
 
-    retention::delete_conversation(&bench.flow, key)
+    crate::erasure::erase_conversation(&bench.flow, key, super::entry())
         .await
         .unwrap();
     assert_eq!(stored(&bench).await, None);

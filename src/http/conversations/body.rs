@@ -8,7 +8,8 @@ use crate::conversation::{
     CallSuccess, IvrSurrenderReason, Message, Presence, Role, Status, Transport,
 };
 use crate::end_reason::{EndReason, EndReasonSource};
-use crate::retention::Deleted;
+use crate::erased;
+use crate::http::erasures::ReceiptBody;
 use crate::store::conversations::Record;
 use crate::store::timeline::Step;
 use crate::time::Timestamp;
@@ -334,22 +335,17 @@ pub(crate) struct Receipt {
     id: String,
     /// Always true.
     erased: bool,
-    /// Results that were deleted.
-    results: u64,
-    /// Dead letters that were deleted.
-    dead_letters: u64,
-    /// What this erasure can't reach.
-    note: &'static str,
+    /// What else is told of the erasure.
+    #[serde(flatten)]
+    about: ReceiptBody,
 }
 
 impl Receipt {
-    pub(crate) fn new(id: String, deleted: Deleted) -> Self {
+    pub(crate) fn new(id: String, receipt: &erased::Receipt) -> Self {
         Self {
             id,
             erased: true,
-            results: deleted.results,
-            dead_letters: deleted.dead_letters,
-            note: "platforms and CRMs keep their own copies",
+            about: ReceiptBody::new(receipt),
         }
     }
 }

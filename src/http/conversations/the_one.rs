@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use utoipa::IntoParams;
 
-use crate::finalize::barrier_hash;
+use crate::erasure::bars;
 use crate::http::Api;
 use crate::http::auth::Bearer;
 use crate::http::error::ApiError;
@@ -99,19 +99,14 @@ async fn is_erased(api: &Api, id: &str) -> Result<bool, ApiError> {
             owner: source.owner.clone(),
             id: id.clone(),
         })
-        .map(|key| barrier_hash(&api.flow.seal, &key))
+        .flat_map(|key| bars::of_conversation(&api.flow.seal, &key))
         .collect();
     hashes.sort();
     hashes.dedup();
     let erased = api.flow.db.read(move |mut conn| {
         Box::pin(async move {
-            for hash in &hashes {
-                let barrier = barriers::get(&mut conn, Kind::Conversation, hash).await?;
-                if barrier.is_some() {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            let barrier = barriers::get(&mut conn, Kind::Conversation, &hashes).await?;
+            Ok(barrier.is_some())
         })
     });
     Ok(erased.await?)

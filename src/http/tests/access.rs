@@ -9,7 +9,8 @@ fn example(path: &str) -> String {
         .replace("{id}", "conv_1")
         .replace("{conversation_id}", "conv_1")
         .replace("{agent_id}", "front-desk");
-    if path.starts_with("/v1/agents/front-desk/") {
+    let about_a_caller = ["/v1/agents/front-desk/", "/v1/consents", "/v1/callers"];
+    if about_a_caller.iter().any(|start| path.starts_with(start)) {
         path + "?caller_identity=%2B14155550123"
     } else {
         path

@@ -4,7 +4,8 @@ use super::*;
 use crate::id::ConversationKey;
 use crate::memory::fold::{Evidence, Fact};
 use crate::memory::observation::Rank;
-use crate::store::memories::{self, Extraction, Subject};
+use crate::store::extractions::{self, Extraction};
+use crate::store::memories::{self, Subject};
 use crate::store::results::{self, ResultEvent};
 
 const READ: [Scope; 2] = [Scope::ConversationsRead, Scope::MemoriesRead];
@@ -280,7 +281,8 @@ async fn memory_is_read_as_facts_and_as_text() {
     let context = bench.get(path, &some).await.json();
     assert_eq!(
         context,
-        json!({"context": "1. The caller's name is Ann.", "facts": 1})
+        json!({"context": "1. The caller's name is Ann.", "facts": 1,
+               "note": crate::memory::context::MARK})
     );
     let page = bench
         .get("/v1/conversations/c-1/memories", &all)
@@ -379,7 +381,7 @@ impl Bench {
             valid_from: Timestamp::from_secs(10),
             valid_to: None,
             due_at: None,
-            source_conversation_id: key.id.clone(),
+            source_conversation_id: Some(key.id.clone()),
             evidence: vec![Evidence {
                 conversation_id: key.id.clone(),
                 message_id: MessageId::new("m1").unwrap(),
@@ -392,15 +394,17 @@ impl Bench {
             extractor: "rules/1".to_owned(),
             rank: Rank::Rules,
             input_hash: String::new(),
+            alone: false,
         };
         let now = Timestamp::from_secs(20);
         self.flow
             .db
             .write(move |mut conn| {
                 Box::pin(async move {
-                    memories::replace_extraction(&mut conn, &key, &extraction, &[], now).await?;
+                    extractions::replace(&mut conn, &key, &extraction, &[], now).await?;
                     let caller = "sip_+14155550123";
-                    memories::replace_facts(&mut conn, &subject, caller, &[], &[fact], now).await
+                    memories::replace_facts(&mut conn, &subject, caller, &[], &[fact], &[], now)
+                        .await
                 })
             })
             .await

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evidence, Fact, Seen, value_key};
-use crate::id::ConversationId;
+use super::{Evidence, Fact, Origin, Seen, value_key};
 use crate::memory::observation::{Observation, Op, Rank};
 use crate::memory::slot::Slot;
 use crate::time::Timestamp;
@@ -26,6 +25,8 @@ pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut held: Option<Held<'_>> = None;
     let mut suppressed: BTreeSet<String> = BTreeSet::new();
+    // A person took back whatever stands here: until they say otherwise, nothing does.
+    let mut silenced = false;
     for one in line {
         let said = &one.observation;
         let key = value_key(&said.value);
@@ -46,8 +47,9 @@ pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
                     }
                 }
             }
-            Op::Assert if !pinned && (freely(one) || !suppressed.contains(&key)) => {
+            Op::Assert if !pinned && (freely(one) || !(silenced || suppressed.contains(&key))) => {
                 suppressed.remove(&key);
+                silenced = false;
                 let before = held.replace(Held {
                     key,
                     rank: one.rank,
@@ -57,15 +59,16 @@ pub(super) fn facts(id: &str, object: &str, line: &[&Seen]) -> Vec<Fact> {
                 });
                 facts.extend(before.and_then(|held| held.close(id, object, Some(said.said_at))));
             }
-            Op::Retract if same && !pinned => {
+            Op::Retract if !pinned && (same || one.rank == Rank::Human) => {
                 if one.rank == Rank::Human {
+                    silenced |= said.value.is_null();
                     suppressed.insert(key);
                 }
-                let before = held.take();
-                facts.extend(before.and_then(|held| held.close(id, object, Some(said.said_at))));
-            }
-            Op::Retract if one.rank == Rank::Human => {
-                suppressed.insert(key);
+                if same {
+                    let before = held.take();
+                    let end = Some(said.said_at);
+                    facts.extend(before.and_then(|held| held.close(id, object, end)));
+                }
             }
             Op::Assert | Op::Confirm | Op::Retract => {}
         }
@@ -95,30 +98,30 @@ fn freely(one: &Seen) -> bool {
 /// What each conversation came to: of extractors that disagree the highest rank speaks, and what
 /// a speaker took back in the same conversation was never said.
 fn settled<'a>(line: &[&'a Seen]) -> Vec<&'a Seen> {
-    let mut highest: BTreeMap<&ConversationId, Rank> = BTreeMap::new();
+    let mut highest: BTreeMap<&Origin, Rank> = BTreeMap::new();
     for one in line {
         if one.observation.op == Op::Assert {
-            let rank = highest.entry(&one.conversation_id).or_insert(one.rank);
+            let rank = highest.entry(&one.origin).or_insert(one.rank);
             *rank = (*rank).max(one.rank);
         }
     }
     let outranked = |one: &Seen| {
         !one.observation.slot.is_consent()
             && highest
-                .get(&one.conversation_id)
+                .get(&one.origin)
                 .is_some_and(|rank| one.rank < *rank)
             && !line.iter().any(|other| {
-                other.conversation_id == one.conversation_id
+                other.origin == one.origin
                     && other.rank > one.rank
                     && value_key(&other.observation.value) == value_key(&one.observation.value)
             })
     };
     let spoken: Vec<&Seen> = line.iter().copied().filter(|one| !outranked(one)).collect();
     // Read backwards, an assertion is void if its retraction was met already.
-    let mut taken_back: BTreeSet<(&ConversationId, String)> = BTreeSet::new();
+    let mut taken_back: BTreeSet<(&Origin, String)> = BTreeSet::new();
     let mut kept: Vec<&Seen> = Vec::with_capacity(spoken.len());
     for one in spoken.into_iter().rev() {
-        let key = (&one.conversation_id, value_key(&one.observation.value));
+        let key = (&one.origin, value_key(&one.observation.value));
         match one.observation.op {
             Op::Retract => {
                 taken_back.insert(key);
@@ -154,8 +157,9 @@ impl Held<'_> {
             .support
             .iter()
             .filter_map(|one| {
-                one.observation.message_ids.first().map(|message| Evidence {
-                    conversation_id: one.conversation_id.clone(),
+                let message = one.observation.message_ids.first()?;
+                Some(Evidence {
+                    conversation_id: one.origin.call()?.clone(),
                     message_id: message.clone(),
                     quote: one.observation.quote.clone(),
                 })
@@ -173,7 +177,7 @@ impl Held<'_> {
             valid_from: said.said_at,
             valid_to: until,
             due_at: self.last.observation.due_at,
-            source_conversation_id: self.first.conversation_id.clone(),
+            source_conversation_id: self.first.origin.call().cloned(),
             evidence,
             extractor: self
                 .support
@@ -187,11 +191,9 @@ impl Held<'_> {
 /// Noisy-or over conversations, each with its best statement and its best confirmation. Factors
 /// are sorted first, so that the order of addition can't show in the last digit.
 fn confidence(support: &[&Seen]) -> f64 {
-    let mut best: BTreeMap<(&ConversationId, Op), f64> = BTreeMap::new();
+    let mut best: BTreeMap<(&Origin, Op), f64> = BTreeMap::new();
     for one in support {
-        let sure = best
-            .entry((&one.conversation_id, one.observation.op))
-            .or_insert(0.0);
+        let sure = best.entry((&one.origin, one.observation.op)).or_insert(0.0);
         *sure = sure.max(one.observation.confidence);
     }
     let mut doubts: Vec<f64> = best.into_values().map(|sure| 1.0 - sure).collect();

@@ -28,7 +28,7 @@ fn seen((conversation, second, slot, value, op, rank): Say) -> Seen {
             seq: i64::from(second),
             due_at: None,
         },
-        conversation_id: conversation,
+        origin: Origin::Call(conversation),
     }
 }
 
@@ -85,7 +85,10 @@ fn an_equal_value_is_support_and_no_new_fact() {
     check(&says, &[("ann", 10, None)]);
     let facts = fold("agent", "+1", &says.map(seen));
     assert_eq!(facts[0].evidence.len(), 2);
-    assert_eq!(facts[0].source_conversation_id.as_str(), "conv-1");
+    assert_eq!(
+        facts[0].source_conversation_id.as_ref().unwrap().as_str(),
+        "conv-1"
+    );
     let alone = fold("agent", "+1", &[seen(says[0])]);
     assert!(facts[0].confidence >= alone[0].confidence);
     assert_eq!(facts[0].id, alone[0].id);
@@ -277,7 +280,7 @@ proptest! {
         let all: Vec<Seen> = says.iter().copied().map(seen).collect();
         let name = format!("conv-{forgotten}");
         let rest: Vec<Seen> =
-            all.iter().filter(|one| one.conversation_id.as_str() != name).cloned().collect();
+            all.iter().filter(|one| one.origin.id() != name).cloned().collect();
         let never: Vec<Seen> =
             says.into_iter().filter(|say| say.0 != forgotten).map(seen).collect();
         let facts = fold("a", "c", &rest);

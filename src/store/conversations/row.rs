@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
 
-use super::Record;
+use super::{Own, Record};
 use crate::conversation::{CallSuccess, Conversation, Presence, Status, Transport};
 use crate::end_reason::{EndReason, EndReasonSource};
 use crate::id::{AgentId, ConversationId, Owner};
@@ -19,7 +19,8 @@ pub(crate) const COLUMNS: &str = "owner, id, source, platform, agent_id, agent_n
      end_reason_raw, caller_identity, caller_key, from_number, to_number, agent_snapshot, \
      dynamic_variables, ivr_menu_id, ivr_path_taken, ivr_surrender_reason, absent_fields, summary, \
      call_successful, user_turn_count, platform_fields, updated_at, revision, content_hash, \
-     fetched_at, announced, memory_status, memory_reason, recheck_at, rechecks";
+     fetched_at, announced, memory_status, memory_reason, recheck_at, rechecks, own_summary, \
+     own_summary_by, own_success, own_success_by";
 
 /// A row of `conversations`.
 #[derive(Debug, FromRow)]
@@ -69,6 +70,10 @@ pub(crate) struct Row {
     memory_reason: Option<String>,
     recheck_at: Option<i64>,
     rechecks: i64,
+    own_summary: Option<String>,
+    own_summary_by: Option<String>,
+    own_success: Option<String>,
+    own_success_by: Option<String>,
 }
 
 impl TryFrom<Row> for Record {
@@ -81,7 +86,14 @@ impl TryFrom<Row> for Record {
             None if absent(field) => Presence::Absent,
             None => Presence::Null,
         };
-        let conversation = Conversation {
+        let own = Own {
+            summary: row.own_summary.zip(row.own_summary_by),
+            success: row
+                .own_success
+                .map(|word| CallSuccess::from(word.as_str()))
+                .zip(row.own_success_by),
+        };
+        let mut conversation = Conversation {
             room_name: presence("room_name", row.room_name),
             room_sid: presence("room_sid", row.room_sid),
             agent_snapshot: parse(presence("agent_snapshot", row.agent_snapshot))?,
@@ -120,6 +132,7 @@ impl TryFrom<Row> for Record {
             source: row.source,
             platform_fields: from_json(&row.platform_fields)?,
         };
+        own.fill(&mut conversation);
         Ok(Self {
             owner: Owner::stored(row.owner),
             conversation,
@@ -133,6 +146,7 @@ impl TryFrom<Row> for Record {
             memory_reason: row.memory_reason,
             recheck_at: row.recheck_at.map(Timestamp::from_millis),
             rechecks: row.rechecks,
+            own,
         })
     }
 }

@@ -70,6 +70,7 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: Outbound::new(&["127.0.0.0/8".parse().unwrap()], guard::machine()).unwrap(),

@@ -114,6 +114,7 @@ impl Bench {
                 recheck: Vec::new(),
             },
             extractor: None,
+            model: None,
             zone: jiff::tz::TimeZone::UTC,
             region: "US".to_owned(),
             outbound: Outbound::new(&[], guard::machine()).unwrap(),

@@ -449,7 +449,8 @@ async fn the_simulated_platforms_play_their_calls_and_answer_for_them() {
         assert!(page.rows[0].is_over(), "{}", source.name);
         listed += 1;
     }
-    assert_eq!(listed, 5);
+    // Retell, Vapi, Bland, Twilio, Plivo and ElevenLabs.
+    assert_eq!(listed, 6);
     host.stop.cancel();
     host.drained().await;
 }

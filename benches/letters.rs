@@ -152,12 +152,12 @@ async fn rate(db: &Db, host: &Host) -> f64 {
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
         outbound: aftercall::outbound::Outbound::new(&[], aftercall::outbound::guard::machine())
-            .unwrap(),
+            .expect("a client"),
         payload: aftercall::endpoint::Payload::Thin,
         news: aftercall::flow::News::default(),
     });
     let worker = Arc::clone(&flow);
-    tokio::spawn(async move {
+    host.spawn(async move {
         while let Ok(taken) = worker.queue.take(Stage::Remember, 64).await {
             // Many verdicts share a commit, as those of a worker's places do.
             let settled = taken

@@ -17,6 +17,7 @@ mod dead_letters;
 mod demo;
 mod deploy;
 mod discretion;
+mod dropin;
 mod erasure;
 mod eval;
 mod failures;

@@ -63,9 +63,6 @@ pub(super) const SOURCE: &[&str] = &[
     "reconcile.settle",
 ];
 
-/// Keys of the product contract that this version reads over, with a warning.
-pub(super) const LATER: &[&str] = &[];
-
 /// Short names of variables, and the keys that they mean.
 pub(super) const SHORT: &[(&str, &str)] = &[
     ("AFTERCALL_DATABASE_URL", "database.url"),
@@ -91,7 +88,6 @@ pub(super) fn variable(key: &str) -> String {
 pub(super) fn variables() -> Vec<String> {
     SETTINGS
         .iter()
-        .chain(LATER)
         .filter(|key| **key != "sources")
         .map(|key| variable(key))
         .chain(SHORT.iter().map(|(name, _)| (*name).to_owned()))

@@ -95,7 +95,7 @@ impl Config {
         };
         let file = read_file(overrides, env)?;
         let in_file = file.collect()?;
-        Reader::new(&in_file, String::new(), &mut notes).only(keys::SETTINGS, keys::LATER);
+        Reader::new(&in_file, String::new(), &mut notes).only(keys::SETTINGS);
         let table = layer(overrides, env, file)?;
         let config = settings::read(&table, &mut notes);
         match config {

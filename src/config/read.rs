@@ -53,22 +53,15 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
         self.notes.warnings.push(warning);
     }
 
-    /// Every key that is set must be one of `known`; those of `later` are read over with a warning.
-    pub(super) fn only(&mut self, known: &[&str], later: &[&str]) {
+    /// Every key that is set must be one of `known`.
+    pub(super) fn only(&mut self, known: &[&str]) {
         let mut set = Vec::new();
-        leaves(self.table, "", known, later, &mut set);
+        leaves(self.table, "", known, &mut set);
         for key in set {
             if known.contains(&key.as_str()) {
                 continue;
             }
-            if later.contains(&key.as_str()) {
-                self.notes.warnings.push(format!(
-                    "{}{key} is not used by this version yet",
-                    self.path
-                ));
-                continue;
-            }
-            let nearest = keys::nearest(&key, known.iter().chain(later).copied());
+            let nearest = keys::nearest(&key, known.iter().copied());
             self.problem(&key, format!("unknown key; did you mean {nearest}?"));
         }
     }
@@ -226,16 +219,14 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// The dotted keys that hold values. What is known as one key is not looked into.
-fn leaves(table: &Table, path: &str, known: &[&str], later: &[&str], into: &mut Vec<String>) {
+fn leaves(table: &Table, path: &str, known: &[&str], into: &mut Vec<String>) {
     let mut names: Vec<_> = table.keys().collect();
     names.sort();
     for name in names {
         let key = format!("{path}{name}");
         match &table[name].kind {
-            ValueKind::Table(inner)
-                if !known.contains(&key.as_str()) && !later.contains(&key.as_str()) =>
-            {
-                leaves(inner, &format!("{key}."), known, later, into);
+            ValueKind::Table(inner) if !known.contains(&key.as_str()) => {
+                leaves(inner, &format!("{key}."), known, into);
             }
             _ => into.push(key),
         }

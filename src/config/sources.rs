@@ -46,7 +46,7 @@ pub(super) fn read(settings: &Table, notes: &mut Notes<'_>) -> Vec<SourceConfig>
 }
 
 fn source(reader: &mut Reader<'_, '_, '_>) -> Option<SourceConfig> {
-    reader.only(keys::SOURCE, &[]);
+    reader.only(keys::SOURCE);
     if !reader.has("name") {
         reader.problem("name", "missing; it is the last part of the webhook's path");
     }

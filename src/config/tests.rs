@@ -393,16 +393,6 @@ fn rabbitmq_with_sqlite_is_refused_with_the_reason() {
 }
 
 #[test]
-fn later_keys_are_read_over_with_a_warning() {
-    let text = "[memory.llm]\nmodel = \"x\"";
-    let config = load(text, &[]).unwrap();
-    assert_eq!(
-        config.warnings,
-        ["memory.llm.model is not used by this version yet"]
-    );
-}
-
-#[test]
 fn a_file_that_is_named_must_be_there() {
     let overrides = Overrides {
         config: Some(PathBuf::from("/nowhere/aftercall.toml")),

@@ -3,7 +3,7 @@
 //!
 //! The transaction that adds a result to the feed makes a delivery for every endpoint that
 //! subscribed. `dispatch` puts deliveries into the queue when they are due, `send` makes one attempt,
-//! and `verdict` says what an answer means.
+//! `verdict` says what an answer means, and `announce` publishes the feed to RabbitMQ.
 
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,7 @@ use crate::store::{Conn, Result};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
+mod announce;
 pub mod body;
 mod dispatch;
 mod missed;
@@ -29,6 +30,7 @@ mod send;
 mod trial;
 mod verdict;
 
+pub use announce::{announce, keep_announcing};
 pub use dispatch::{dispatch, keep_dispatching};
 pub use missed::{Missed, send_missed};
 pub use send::{Prospect, foresee, send};

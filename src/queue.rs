@@ -140,6 +140,14 @@ impl Queue {
         }
     }
 
+    /// Where results are published for whoever has bound a queue; none without a broker.
+    pub fn results(&self) -> Option<rabbit::Results> {
+        match self {
+            Self::Sql(_) => None,
+            Self::Rabbit(queue) => Some(queue.results()),
+        }
+    }
+
     /// What the broker is to this process; none without one.
     pub fn broker(&self) -> Option<rabbit::BrokerState> {
         match self {

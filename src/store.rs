@@ -15,6 +15,7 @@ mod postgres;
 mod sizes;
 mod sqlite;
 
+pub mod announcer;
 pub mod audit;
 pub mod barriers;
 pub mod bodies;

@@ -52,6 +52,7 @@ pub fn start(flow: &Arc<Flow>, retention: Retention, memory: Duration) {
     replay::start(flow);
     flow.host.spawn(look_again(Arc::clone(flow)));
     flow.host.spawn(deliver::keep_dispatching(Arc::clone(flow)));
+    flow.host.spawn(deliver::keep_announcing(Arc::clone(flow)));
     flow.host.spawn(sweep(Arc::clone(flow), retention));
     flow.host.spawn(age(Arc::clone(flow), memory));
     flow.host.spawn(remember::read::run(Arc::clone(flow)));

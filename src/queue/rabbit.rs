@@ -17,6 +17,7 @@ pub use self::link::Error;
 use self::link::{Link, Nodes};
 use self::parcel::Parcel;
 use self::publisher::Unconfirmed;
+pub use self::results::{Announcement, Results};
 use self::topology::Names;
 use super::letter::remember;
 use super::{Delivery, Result};
@@ -36,6 +37,7 @@ mod link;
 mod parcel;
 mod publisher;
 mod relay;
+mod results;
 mod topology;
 
 /// What the names of exchanges and queues begin with, outside of tests.
@@ -304,6 +306,13 @@ impl RabbitQueue {
             BrokerState::Up => Ok(self.0.control.messages(queue).await?),
             BrokerState::Blocked => Err(Error::Silent.into()),
             BrokerState::Away => Err(Error::Lost.into()),
+        }
+    }
+
+    pub(super) fn results(&self) -> Results {
+        Results {
+            publisher: self.0.courier.publisher.clone(),
+            exchange: self.0.courier.names.results(),
         }
     }
 

@@ -16,6 +16,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use self::bench::{Bench, key};
 use crate::backends::START;
 
+mod announced;
 mod bench;
 mod clients;
 mod crowd;

@@ -72,7 +72,7 @@ pub(crate) async fn in_peace() -> RwLockReadGuard<'static, ()> {
 }
 
 /// Runs the broker's `rabbitmqctl`, which `AFTERCALL_TEST_RABBITMQCTL` names; `None` without it.
-fn control(arguments: &[&str]) -> Option<()> {
+pub(crate) fn control(arguments: &[&str]) -> Option<()> {
     let Ok(command) = std::env::var("AFTERCALL_TEST_RABBITMQCTL") else {
         println!("skipped: AFTERCALL_TEST_RABBITMQCTL is not set");
         return None;
@@ -83,7 +83,7 @@ fn control(arguments: &[&str]) -> Option<()> {
 }
 
 /// A connection of the test's own, to play with the broker.
-async fn stranger(urls: &str) -> lapin::Channel {
+pub(crate) async fn stranger(urls: &str) -> lapin::Channel {
     let connection = lapin::Connection::connect(urls, lapin::ConnectionProperties::default());
     connection.await.unwrap().create_channel().await.unwrap()
 }

@@ -7,6 +7,7 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use super::publisher::Post;
 use crate::event::{Message, Stage};
 use crate::secret::sha256_hex;
 use crate::store::outbox::Claimed;
@@ -102,10 +103,9 @@ impl Parcel {
         }
     }
 
-    /// The id in AMQP's words, which hold 255 bytes: longer ones are known by their hash.
+    /// The id in AMQP's words.
     pub(super) fn message_id(&self) -> ShortString {
-        ShortString::try_new(self.id.as_str())
-            .unwrap_or_else(|_| sha256_hex(self.id.as_bytes()).into())
+        short(&self.id)
     }
 
     /// Persistent, recognisable, with headers of ours only.
@@ -136,6 +136,23 @@ impl Parcel {
             .with_message_id(self.message_id())
             .with_headers(headers)
     }
+}
+
+impl From<Parcel> for Post {
+    /// It must find its queue.
+    fn from(parcel: Parcel) -> Self {
+        Self {
+            id: parcel.message_id(),
+            properties: parcel.properties(),
+            body: parcel.body,
+            mandatory: true,
+        }
+    }
+}
+
+/// An id in AMQP's words, which hold 255 bytes: longer ones are known by their hash.
+pub(super) fn short(id: &str) -> ShortString {
+    ShortString::try_new(id).unwrap_or_else(|_| sha256_hex(id.as_bytes()).into())
 }
 
 fn shortened(history: &[Attempt]) -> Option<String> {

@@ -12,14 +12,13 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
-use lapin::{Channel, Confirmation, Connection, ConnectionStatus};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::control::Control;
 use super::link::{self, Error, Result, Session, within};
-use super::parcel::Parcel;
 use super::topology::{self, Names};
 use crate::host::Host;
 use crate::time::Timestamp;
@@ -48,6 +47,19 @@ pub(super) struct Address {
     pub(super) key: String,
 }
 
+/// What is handed to the broker.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    /// Its `message_id`, too.
+    pub(super) id: ShortString,
+    /// What it says.
+    pub(super) body: String,
+    /// Everything about it.
+    pub(super) properties: BasicProperties,
+    /// Whether it counts as unconfirmed where no queue takes it.
+    pub(super) mandatory: bool,
+}
+
 /// Why the broker does not answer for a message. It may still have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unconfirmed {
@@ -69,7 +81,7 @@ type Outcome = std::result::Result<(), Unconfirmed>;
 type Done = oneshot::Sender<Outcome>;
 
 struct Outgoing {
-    parcel: Parcel,
+    post: Post,
     address: Address,
     done: Done,
 }
@@ -137,8 +149,8 @@ impl Publisher {
 
     /// Hands a message to the broker, and returns once the broker answers for it. While the broker is
     /// away or blocked, that is known at once.
-    pub(super) async fn publish(&self, parcel: Parcel, address: Address) -> Outcome {
-        let published = self.try_publish(parcel, address).await;
+    pub(super) async fn publish(&self, post: impl Into<Post> + Send, address: Address) -> Outcome {
+        let published = self.try_publish(post.into(), address).await;
         let outcome = match published {
             Ok(()) => "confirmed",
             Err(Unconfirmed::Returned) => "returned",
@@ -148,11 +160,11 @@ impl Publisher {
         published
     }
 
-    async fn try_publish(&self, parcel: Parcel, address: Address) -> Outcome {
+    async fn try_publish(&self, post: Post, address: Address) -> Outcome {
         self.ready()?;
         let (done, confirmed) = oneshot::channel();
         let outgoing = Outgoing {
-            parcel,
+            post,
             address,
             done,
         };
@@ -295,24 +307,24 @@ fn tell(done: Done, outcome: Outcome) {
 
 async fn write(channel: &Channel, outgoing: Outgoing) -> Answered {
     let Outgoing {
-        parcel,
+        post,
         address,
         done,
     } = outgoing;
     let options = BasicPublishOptions {
-        mandatory: true,
+        mandatory: post.mandatory,
         ..BasicPublishOptions::default()
     };
     let published = channel.basic_publish(
         address.exchange.into(),
         address.key.into(),
         options,
-        parcel.body.as_bytes(),
-        parcel.properties(),
+        post.body.as_bytes(),
+        post.properties,
     );
     let confirmation = async { published.await?.await }.await;
     Answered {
-        id: parcel.message_id(),
+        id: post.id,
         done,
         confirmation,
     }

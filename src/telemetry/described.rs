@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 16] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -34,6 +34,22 @@ const COUNTERS: [(&str, &str); 12] = [
     (
         "aftercall_initiations_missed_total",
         "Call-start webhooks that were answered without memory, for it took too long.",
+    ),
+    (
+        "aftercall_llm_cost_microdollars_total",
+        "What the language model said that its answers cost, in millionths of a dollar.",
+    ),
+    (
+        "aftercall_llm_observations_total",
+        "Observations of the language model, by whether they were kept or dropped as ungrounded.",
+    ),
+    (
+        "aftercall_llm_requests_total",
+        "Requests to the language model, by what became of them.",
+    ),
+    (
+        "aftercall_llm_tokens_total",
+        "Tokens that the language model read and wrote, by kind.",
     ),
     (
         "aftercall_reconciled_calls_total",

@@ -21,7 +21,7 @@ use crate::store::conversations::{self, Record};
 use crate::store::memories;
 use crate::store::passages::Passage;
 use crate::store::timeline::{self, Step};
-use crate::store::{Conn, Error, Result, events, outbox};
+use crate::store::{Conn, Error, Result, dead_letters, events, outbox};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
@@ -162,8 +162,24 @@ impl Settling {
             outbox::put(conn, &next, self.now, self.now).await?;
         }
         self.tell(conn, &record).await?;
+        self.resolve_letters(conn).await?;
         let first = stored.is_none();
         Ok(record.conversation.ended_at.filter(|_| first))
+    }
+
+    /// What an earlier event of the call was given up for, the platform has told by now. A source
+    /// without an API has nobody to ask: of its letters each has a body of its own.
+    async fn resolve_letters(&self, conn: &mut Conn<'_>) -> Result<()> {
+        if self.source.api.is_none() {
+            return Ok(());
+        }
+        for (message_id, source) in dead_letters::untold(conn, self.key.id.as_str()).await? {
+            let same_owner = |source: &Source| source.owner == self.key.owner;
+            if self.sources.get(&source).is_some_and(same_owner) {
+                dead_letters::resolve(conn, &message_id, self.now).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the caller was erased after this call. Under the caller's lock, for an erasure may be

@@ -500,6 +500,24 @@ async fn a_call_that_never_ends_becomes_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn a_later_event_resolves_what_the_platform_did_not_tell() {
+    let bench = Bench::new().await;
+    let mut call = call("conv_a", "+14155550123", "Hello.", Some("agent_ended"));
+    call.conversation.status = Status::Active;
+    bench.knows(call.clone());
+    bench.publish(event("e1", "conv_a")).await;
+    bench.drain(1).await;
+    assert_eq!(bench.letters().await, 1);
+
+    call.conversation.status = Status::Completed;
+    bench.knows(call);
+    bench.publish(event("e2", "conv_a")).await;
+    bench.drain(1).await;
+    assert!(bench.record("conv_a").await.is_some());
+    assert_eq!(bench.letters().await, 0);
+}
+
+#[tokio::test]
 async fn the_platforms_failures_are_retried_and_its_refusals_are_not_counted() {
     let bench = Bench::new().await;
     bench.knows(call(

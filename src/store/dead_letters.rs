@@ -209,6 +209,20 @@ pub async fn resolve(conn: &mut Conn<'_>, message_id: &str, now: Timestamp) -> R
     Ok(())
 }
 
+/// The dead letters of a call whose platform did not tell it: their ids and sources.
+pub async fn untold(conn: &mut Conn<'_>, conversation_id: &str) -> Result<Vec<(String, String)>> {
+    Ok(on!(conn, c => {
+        sqlx::query_as(
+            "SELECT message_id, COALESCE(source, '') FROM dead_letters \
+             WHERE conversation_id = $1 AND stage = 'finalize' AND fault = 'platform' \
+             AND state = 'dead'",
+        )
+        .bind(conversation_id)
+        .fetch_all(c)
+        .await?
+    }))
+}
+
 /// How many letters are dead.
 pub async fn count_dead(conn: &mut Conn<'_>) -> Result<i64> {
     Ok(on!(conn, c => {

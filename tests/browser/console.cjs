@@ -10,7 +10,8 @@ const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const complaints = [];
 
 const watch = (page, where) => {
-  page.setDefaultTimeout(15_000);
+  // The machine may be busy with other tests.
+  page.setDefaultTimeout(60_000);
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(`${where()}: ${message.text()}`);
   });

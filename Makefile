@@ -6,7 +6,7 @@ TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 FUZZ_VERSION := 0.13.2
 FUZZ := $(TOOLS)/bin/cargo-fuzz
-# How long each of the three targets is searched.
+# How long each of the four targets is searched.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -29,8 +29,8 @@ chaos: ## the failure suite with twenty thousand events a run, and its table
 
 # The stable compiler will do. What is found stays under target/; what breaks something belongs into
 # fuzz/corpus, which `make test` holds to.
-fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body or room name that breaks something
-	@for target in headers bodies rooms; do \
+fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body, room name or transcript that breaks something
+	@for target in headers bodies rooms transcripts; do \
 		mkdir -p target/fuzz/corpus/$$target && \
 		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run \
 			--fuzz-dir fuzz --target-dir target/fuzz -s none -O -a $$target \

@@ -24,7 +24,7 @@ test: lint deny ## install what the tests need, run all of them, leave nothing r
 
 chaos: ## the failure suite with twenty thousand events a run, and its table
 	@rm -f target/tmp/failures.md
-	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --locked --test it -- failures::
+	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --release --locked --test it -- failures::
 	@cat target/tmp/failures.md
 
 # The stable compiler will do. What is found stays under target/; what breaks something belongs into

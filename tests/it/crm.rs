@@ -17,7 +17,7 @@ use self::bench::{Bench, key};
 use crate::backends::START;
 
 mod announced;
-mod bench;
+pub(crate) mod bench;
 mod clients;
 mod crowd;
 mod process;

@@ -18,7 +18,7 @@ use crate::backends::START;
 
 mod announced;
 mod api;
-mod bench;
+pub(crate) mod bench;
 mod clients;
 mod crowd;
 mod distributed;

@@ -11,6 +11,8 @@ use crate::support::{
     Platform, Server, completed_body, conversation_id, finished_call, now_ms, rfc3339, talk,
 };
 
+mod everywhere;
+
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "[finalize]\ngrace = \"1s\"\nrecheck = []\n";
 const NUMBER: &str = "+14155550188";

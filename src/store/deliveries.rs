@@ -204,17 +204,15 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Delivery>> {
     row.map(Delivery::try_from).transpose()
 }
 
-/// The endpoints for which something is due: of those that fail, only when `failing`.
-pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp, failing: bool) -> Result<Vec<String>> {
+/// The endpoints for which something is due.
+pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<String>> {
     Ok(on!(conn, c => {
         sqlx::query_scalar(
             "SELECT e.id FROM endpoints e WHERE e.enabled AND e.ready_at <= $1 \
-             AND ($2 OR e.failing_since IS NULL) \
              AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
              AND d.status = 'pending' AND d.due_at <= $1)",
         )
         .bind(now.as_millis())
-        .bind(failing)
         .fetch_all(c)
         .await?
     }))

@@ -99,6 +99,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) folder: Arc<TempDir>,
     pub(crate) log: PathBuf,
+    environment: Vec<(String, String)>,
     child: Child,
     pub(crate) client: reqwest::Client,
 }
@@ -143,6 +144,7 @@ impl Server {
             url,
             folder,
             log,
+            environment,
             child,
             client,
         };
@@ -174,7 +176,7 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let file = self.folder.path().join("aftercall.toml");
-        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.child = spawn(&file, self.folder.path(), &self.log, &self.environment);
         self.wait_until_ready().await;
     }
 
@@ -200,7 +202,7 @@ impl Server {
         drop(self.child.kill());
         self.child.wait().unwrap();
         let file = self.folder.path().join("aftercall.toml");
-        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.child = spawn(&file, self.folder.path(), &self.log, &self.environment);
         self.wait_until_ready().await;
     }
 

@@ -205,7 +205,7 @@ impl Bench {
 
     /// Looks once for what is due, and works it off.
     pub(super) async fn look(&self) {
-        dispatch(&self.flow, true).await.unwrap();
+        dispatch(&self.flow).await.unwrap();
         while self
             .flow
             .queue

@@ -35,6 +35,7 @@ fn call(differences: &[&str]) -> CallReport {
         answers: vec![Some(Answered::Accepted); 3],
         copies: 2,
         found: Some(found),
+        crm: Told::default(),
         elapsed_ms: 12_340,
         differences: differences.iter().map(|text| (*text).to_owned()).collect(),
     }

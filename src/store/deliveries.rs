@@ -129,7 +129,7 @@ impl TryFrom<Row> for Delivery {
             event_id: row.event_id,
             kind: row.kind,
             agent_id: row.agent_id,
-            key: super::results::stored_key(row.owner, &row.conversation_id)?,
+            key: super::results::named_key(row.owner, &row.conversation_id)?,
             status: Status::parse(&row.status).ok_or(Error::Corrupt("delivery"))?,
             attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
             spent: u32::try_from(row.spent).unwrap_or(u32::MAX),

@@ -16,6 +16,9 @@ use crate::support::{
     Platform, Server, completed_body, conversation_id, finished_call, now_ms, talk,
 };
 
+mod again;
+mod scopes;
+
 /// A server whose results may go to this machine, and what a client asks it.
 pub(super) struct Desk {
     pub(super) server: Server,
@@ -188,13 +191,13 @@ async fn an_endpoint_is_made_listed_changed_and_removed() {
     }
     let changes =
         json!({"payload": "thin", "agents": null, "rate_per_second": null, "events": ["*"]});
-    let changed = desk.patch(&path, changes).await.expect(200);
-    assert_eq!(changed["events"], json!(["*"]));
+    let after = desk.patch(&path, changes).await.expect(200);
+    assert_eq!(after["events"], json!(["*"]));
     assert_eq!(
-        (&changed["agents"], &changed["rate_per_second"]),
+        (&after["agents"], &after["rate_per_second"]),
         (&json!([]), &Value::Null)
     );
-    assert_eq!(changed["description"], "ours", "what is left out stays");
+    assert_eq!(after["description"], "ours", "what is left out stays");
 
     let off = desk
         .post(&format!("{path}/disable"), json!({}))
@@ -347,127 +350,6 @@ async fn what_an_endpoint_may_not_be_is_told_field_by_field() {
     let later = desk.post("/v1/endpoints", later).await.expect(201);
     assert_eq!(later["resolved"], false);
     assert!(later["warning"].is_string(), "{later}");
-}
-
-#[tokio::test]
-async fn each_route_asks_for_its_scope_and_keeps_to_the_agents() {
-    let desk = Desk::open().await;
-    let crm = crm().await;
-    let ours = "agent_01k6z9c2d4e6g8j0m2p4r6t8v0";
-    let mine = json!({"url": crm.uri(), "events": ["conversation.completed"], "agents": [ours]});
-    let made = desk.post("/v1/endpoints", mine.clone()).await.expect(201);
-    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
-    let call = desk.call(1).await;
-    let filter = format!("conversation_id={call}");
-    let rows = desk.deliveries(&filter, all_delivered(1)).await;
-    let delivery = format!("/v1/deliveries/{}", rows[0]["id"].as_str().unwrap());
-
-    let since = json!({"since": "2026-01-01T00:00:00Z"});
-    let everything = [
-        (
-            "endpoints:write",
-            Method::GET,
-            "/v1/endpoints".to_owned(),
-            None,
-        ),
-        (
-            "endpoints:write",
-            Method::POST,
-            "/v1/endpoints".to_owned(),
-            Some(mine),
-        ),
-        ("endpoints:write", Method::GET, path.clone(), None),
-        (
-            "endpoints:write",
-            Method::PATCH,
-            path.clone(),
-            Some(json!({"description": "x"})),
-        ),
-        (
-            "endpoints:write",
-            Method::POST,
-            format!("{path}/rotate-secret"),
-            Some(json!({})),
-        ),
-        (
-            "endpoints:write",
-            Method::POST,
-            format!("{path}/test"),
-            None,
-        ),
-        (
-            "endpoints:write",
-            Method::POST,
-            format!("{path}/disable"),
-            None,
-        ),
-        (
-            "endpoints:write",
-            Method::POST,
-            format!("{path}/enable"),
-            None,
-        ),
-        (
-            "ops:write",
-            Method::POST,
-            format!("{path}/retry"),
-            Some(since.clone()),
-        ),
-        (
-            "ops:write",
-            Method::POST,
-            format!("{path}/send-missed"),
-            Some(since),
-        ),
-        ("ops:read", Method::GET, "/v1/deliveries".to_owned(), None),
-        ("ops:read", Method::GET, delivery.clone(), None),
-        ("ops:write", Method::POST, format!("{delivery}/retry"), None),
-        (
-            "conversations:read",
-            Method::GET,
-            "/v1/events".to_owned(),
-            None,
-        ),
-        ("endpoints:write", Method::DELETE, path.clone(), None),
-    ];
-    let all = [
-        "endpoints:write",
-        "ops:read",
-        "ops:write",
-        "conversations:read",
-        "memories:read",
-    ];
-    let stranger = desk.token(&all, &["agent_of_others"]).await;
-    for (scope, method, path, body) in everything {
-        let others: Vec<&str> = all.into_iter().filter(|one| *one != scope).collect();
-        let without = desk.token(&others, &[]).await;
-        let answer = desk
-            .ask_as(&without, method.clone(), &path, body.clone())
-            .await;
-        assert_eq!(answer.fails(403), "forbidden", "{method} {path}");
-        let nobody = desk
-            .ask_as("ac_nobody", method.clone(), &path, body.clone())
-            .await;
-        assert_eq!(nobody.fails(401), "unauthorized", "{method} {path}");
-        // To who is bound to other agents, it is not there.
-        let hidden = desk
-            .ask_as(&stranger, method.clone(), &path, body.clone())
-            .await;
-        match (hidden.status, path.as_str()) {
-            (404, _) => {}
-            (422, "/v1/endpoints") => assert_eq!(hidden.wrong(), ["agents"]),
-            (200, "/v1/endpoints") => assert_eq!(hidden.body["endpoints"], json!([])),
-            (200, "/v1/deliveries") => assert_eq!(hidden.body["deliveries"], json!([])),
-            (200, "/v1/events") => assert_eq!(hidden.body["events"], json!([])),
-            _ => panic!("{method} {path}: {hidden:?}"),
-        }
-        let with = desk.token(&[scope], &[ours]).await;
-        let answer = desk.ask_as(&with, method.clone(), &path, body).await;
-        assert!(
-            (200..300).contains(&answer.status),
-            "{method} {path}: {answer:?}"
-        );
-    }
 }
 
 #[tokio::test]
@@ -650,164 +532,6 @@ async fn a_test_event_goes_out_once_and_says_how_it_went() {
     }
     let listed = desk.get("/v1/deliveries").await.expect(200);
     assert_eq!(listed["deliveries"], json!([]), "it is no result");
-}
-
-#[tokio::test]
-async fn what_failed_or_was_missed_is_sent_again_and_can_be_found() {
-    let desk = Desk::open().await;
-    let crm = MockServer::start().await;
-    answers(&crm, 410).await;
-    let wanted = json!({"url": crm.uri(), "events": ["conversation.completed"]});
-    let made = desk.post("/v1/endpoints", wanted).await.expect(201);
-    let endpoint = made["id"].as_str().unwrap();
-    let path = format!("/v1/endpoints/{endpoint}");
-    let first = desk.call(20).await;
-    let is_failed = |rows: &[Value]| rows.len() == 1 && rows[0]["status"] == "failed";
-    let rows = desk
-        .deliveries(&format!("endpoint_id={endpoint}"), is_failed)
-        .await;
-    let failed = &rows[0];
-    let delivery = format!("/v1/deliveries/{}", failed["id"].as_str().unwrap());
-    let attempt = &failed["attempts"][0];
-    assert_eq!(
-        (&attempt["status"], &attempt["code"]),
-        (&json!(410), &json!("endpoint_gone"))
-    );
-    assert_eq!(attempt["response"], "noted");
-    assert_eq!(failed["next_attempt_at"], Value::Null);
-    // 410 has disabled it: nothing is sent, and a retry says why not.
-    let gone = desk.get(&path).await.expect(200);
-    assert_eq!(
-        (&gone["enabled"], &gone["disabled_reason"]),
-        (&json!(false), &json!("gone"))
-    );
-    assert_eq!(
-        desk.post(&format!("{delivery}/retry"), json!({}))
-            .await
-            .fails(409),
-        "endpoint_disabled"
-    );
-    let missed = desk.call(21).await;
-    desk.server.wait_for(&missed, Duration::from_secs(30)).await;
-    let page = desk
-        .get(&format!("/v1/deliveries?conversation_id={missed}"))
-        .await
-        .expect(200);
-    assert_eq!(page["deliveries"], json!([]));
-
-    crm.reset().await;
-    answers(&crm, 200).await;
-    // What it missed while it was disabled is asked for before it is enabled, or with a time.
-    let sent = desk
-        .post(&format!("{path}/send-missed"), json!({}))
-        .await
-        .expect(202);
-    assert_eq!(
-        (&sent["queued"], &sent["complete"]),
-        (&json!(1), &json!(true))
-    );
-    desk.post(&format!("{path}/enable"), json!({}))
-        .await
-        .expect(200);
-    desk.deliveries(&format!("conversation_id={missed}"), all_delivered(1))
-        .await;
-    let since = json!({"since": "2026-01-01T00:00:00Z"});
-    let sent = desk
-        .post(&format!("{path}/send-missed"), since.clone())
-        .await
-        .expect(202);
-    assert_eq!(sent["queued"], 0, "what it has is not sent twice");
-    let later = json!({"since": "2999-01-01T00:00:00Z"});
-    let none = desk.post(&format!("{path}/retry"), later).await.expect(202);
-    assert_eq!(none["retried"], 0);
-    let retried = desk.post(&format!("{path}/retry"), since).await.expect(202);
-    assert_eq!(retried["retried"], 1);
-    let rows = desk
-        .deliveries(&format!("conversation_id={first}"), all_delivered(1))
-        .await;
-    assert_eq!(rows[0]["attempts"].as_array().unwrap().len(), 2);
-    // Its letter is resolved with it.
-    let letters = desk.get("/v1/dead-letters?state=dead").await.expect(200);
-    assert_eq!(letters["dead_letters"], json!([]));
-    // One once more: the same id, one attempt more.
-    desk.post(&format!("{delivery}/retry"), json!({}))
-        .await
-        .expect(202);
-    let three = |rows: &[Value]| rows[0]["attempts"].as_array().unwrap().len() == 3;
-    desk.deliveries(&format!("conversation_id={first}"), three)
-        .await;
-    let ids: Vec<_> = crm.received_requests().await.unwrap();
-    let of_first: Vec<_> = ids
-        .iter()
-        .filter(|request| request.headers["webhook-id"] == failed["event_id"].as_str().unwrap())
-        .collect();
-    assert_eq!(of_first.len(), 2);
-
-    // Filters and pages.
-    let count = async |filter: &str| {
-        let page = desk
-            .get(&format!("/v1/deliveries?{filter}"))
-            .await
-            .expect(200);
-        page["deliveries"].as_array().unwrap().len()
-    };
-    assert_eq!(count(&format!("endpoint_id={endpoint}")).await, 2);
-    assert_eq!(count("status=delivered").await, 2);
-    assert_eq!(count("status=pending").await, 0);
-    assert_eq!(count("type=memory.changed").await, 0);
-    assert_eq!(
-        count(&format!(
-            "event_id={}",
-            failed["event_id"].as_str().unwrap()
-        ))
-        .await,
-        1
-    );
-    assert_eq!(count("since=2999-01-01T00:00:00Z").await, 0);
-    assert_eq!(count("until=2999-01-01T00:00:00Z").await, 2);
-    assert_eq!(
-        count(&format!("conversation_id={}", first.to_uppercase())).await,
-        1
-    );
-    let page = desk.get("/v1/deliveries?page_size=1").await.expect(200);
-    assert_eq!(page["has_more"], true);
-    let next = page["next_cursor"].as_str().unwrap();
-    let last = desk
-        .get(&format!("/v1/deliveries?page_size=1&cursor={next}"))
-        .await
-        .expect(200);
-    assert_eq!(
-        (&last["has_more"], &last["deliveries"][0]["id"]),
-        (&json!(false), &failed["id"])
-    );
-    let of_call = desk
-        .get(&format!("/v1/conversations/{first}/deliveries"))
-        .await
-        .expect(200);
-    assert_eq!(of_call["deliveries"][0]["id"], failed["id"]);
-    assert_eq!(
-        desk.get("/v1/deliveries/dlv_none").await.fails(404),
-        "not_found"
-    );
-    desk.post("/v1/deliveries/dlv_none/retry", json!({}))
-        .await
-        .fails(404);
-    // Who may not read what was said does not read what the CRM said of it.
-    let plain = desk.token(&["ops:read"], &[]).await;
-    let seen = desk
-        .ask_as(&plain, Method::GET, &delivery, None)
-        .await
-        .expect(200);
-    assert!(seen["attempts"][0].get("response").is_none(), "{seen}");
-    // Removed: what it has stays to be seen, and is not sent again.
-    desk.delete(&path).await.expect(204);
-    assert_eq!(
-        desk.post(&format!("{delivery}/retry"), json!({}))
-            .await
-            .fails(409),
-        "endpoint_removed"
-    );
-    assert_eq!(count(&format!("endpoint_id={endpoint}")).await, 2);
 }
 
 #[tokio::test]

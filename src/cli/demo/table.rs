@@ -138,6 +138,9 @@ fn answers(call: &CallReport) -> String {
     if call.copies > 0 {
         lines.push(format!("{} absorbed", call.copies));
     }
+    if call.listed {
+        lines.push("none: asked".to_owned());
+    }
     if lines.is_empty() {
         lines.push("not answered".to_owned());
     }

@@ -139,7 +139,7 @@ fn answers(call: &CallReport) -> String {
         lines.push(format!("{} absorbed", call.copies));
     }
     if call.listed {
-        lines.push("none: asked".to_owned());
+        lines.push("none sent".to_owned());
     }
     if lines.is_empty() {
         lines.push("not answered".to_owned());

@@ -6,7 +6,7 @@ TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 FUZZ_VERSION := 0.13.2
 FUZZ := $(TOOLS)/bin/cargo-fuzz
-# How long each of the three targets is searched.
+# How long each of the four targets is searched.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -24,13 +24,13 @@ test: lint deny ## install what the tests need, run all of them, leave nothing r
 
 chaos: ## the failure suite with twenty thousand events a run, and its table
 	@rm -f target/tmp/failures.md
-	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --locked --test it -- failures::
+	AFTERCALL_CHAOS_EVENTS=20000 tests/services $(CARGO) test --release --locked --test it -- failures::
 	@cat target/tmp/failures.md
 
 # The stable compiler will do. What is found stays under target/; what breaks something belongs into
 # fuzz/corpus, which `make test` holds to.
-fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body or room name that breaks something
-	@for target in headers bodies rooms; do \
+fuzz: $(FUZZ)-$(FUZZ_VERSION) ## search for a header, body, room name or transcript that breaks something
+	@for target in headers bodies rooms transcripts; do \
 		mkdir -p target/fuzz/corpus/$$target && \
 		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run \
 			--fuzz-dir fuzz --target-dir target/fuzz -s none -O -a $$target \

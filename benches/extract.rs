@@ -12,7 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use aftercall::extract::lines::{Options, run};
+use aftercall::extract::lines::{Options, Readers, run};
+use futures::executor::block_on;
 use serde_json::{Value, json};
 
 /// How long each measurement lasts at the least.
@@ -68,15 +69,16 @@ fn lengthened(calls: &str, times: usize) -> String {
 /// Messages a second, from JSON to JSON: reading, redacting, extracting, grounding, writing.
 fn rate(calls: &str) -> f64 {
     let options = Options {
+        readers: Readers::Rules,
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
     };
     let messages = calls.matches("\"role\"").count();
     let once = || {
-        let summary = run(calls.as_bytes(), std::io::sink(), &options, |bad| {
-            panic!("{bad}")
+        let done = run(calls.as_bytes(), std::io::sink(), &options, |trouble| {
+            panic!("{trouble}")
         });
-        assert!(summary.unwrap().observations > 0);
+        assert!(block_on(done).unwrap().observations > 0);
     };
     // Patterns are compiled at their first use.
     once();

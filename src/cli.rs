@@ -167,7 +167,7 @@ impl Cli {
             Command::Migrate(args) => migrate::run(&globals, &args).await,
             Command::Check(args) => check::run(&globals, &args).await,
             Command::Verify(args) => verify::run(&globals, &args),
-            Command::Extract(args) => extract::run(&globals, &args),
+            Command::Extract(args) => extract::run(&globals, &args).await,
             Command::Conversations(command) => conversations::run(&globals, command).await,
             Command::Dead(command) => dead::run(&globals, command).await,
             Command::Replays(command) => replays::run(&globals, command).await,

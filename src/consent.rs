@@ -15,7 +15,7 @@ use crate::store::consents::{self, BY_HAND, Stance, refused_since};
 use crate::store::memories::{self, Subject};
 use crate::store::pins::{self, Pin};
 use crate::store::results::{self, ResultEvent};
-use crate::store::{Conn, Result, audit, people};
+use crate::store::{Conn, Result, audit, callers};
 use crate::time::Timestamp;
 
 /// What a caller refuses, over all agents (product contract §14).
@@ -102,7 +102,7 @@ pub(crate) async fn outlive(conn: &mut Conn<'_>, seal: &SealKey, subject: &Subje
 pub async fn of(conn: &mut Conn<'_>, seal: &SealKey, caller: &CallerKey) -> Result<Consents> {
     let mut all = consents::of_caller(conn, &hashes(seal, caller)).await?;
     // Facts of an earlier version were kept without their stances.
-    for agent_id in people::agents(conn, caller).await? {
+    for agent_id in callers::agents(conn, caller).await? {
         let subject = Subject {
             agent_id,
             caller: caller.clone(),
@@ -184,7 +184,7 @@ impl Setting {
             return Ok(());
         }
         // What agents still hold as refused ends now, by a person's word.
-        for agent_id in people::agents(conn, &self.caller).await? {
+        for agent_id in callers::agents(conn, &self.caller).await? {
             let subject = Subject {
                 agent_id,
                 caller: self.caller.clone(),

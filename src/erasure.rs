@@ -4,8 +4,9 @@
 //! The barrier and the memory go in one transaction under the caller's lock: whoever writes for the
 //! caller does so before it, and is erased, or after it, and sees the barrier. Calls follow in
 //! batches. What a broker still holds is dropped when it is taken, and what a worker in flight left
-//! meanwhile is looked for once more before the receipt is complete; a process that dies in between
-//! leaves an open receipt, with which any other goes on.
+//! meanwhile is looked for once more before the receipt is complete: after the broker's longest delay,
+//! and not before its queues were seen empty. A process that dies in between leaves an open receipt,
+//! with which any other goes on.
 
 use std::time::Duration;
 
@@ -142,10 +143,7 @@ async fn complete(flow: &Flow, mut kept: Kept) -> Result<Receipt> {
     }
     let scrubbed = flow.db.scrub().await?;
     let now = flow.host.now();
-    let broker_holds_nothing = now >= kept.receipt.complete_after
-        || kept.receipt.scope == Scope::Memory
-        || flow.queue.longest_wait().is_zero();
-    if scrubbed && broker_holds_nothing {
+    if scrubbed && is_out_of_broker(flow, &kept.receipt, now).await {
         kept.receipt.completed_at = Some(now);
         kept.whom = None;
     }
@@ -154,6 +152,16 @@ async fn complete(flow: &Flow, mut kept: Kept) -> Result<Receipt> {
         .write(move |mut conn| Box::pin(async move { erasures::keep(&mut conn, &last).await }))
         .await?;
     Ok(kept.receipt)
+}
+
+/// Whether the broker holds no copy any more: every delay is over, and what came out of it was
+/// taken. A broker that does not answer may hold anything.
+async fn is_out_of_broker(flow: &Flow, receipt: &Receipt, now: Timestamp) -> bool {
+    // What waits there names a call, and nothing that memory held.
+    if receipt.scope == Scope::Memory || flow.queue.longest_wait().is_zero() {
+        return true;
+    }
+    now >= receipt.complete_after && flow.queue.is_taken().await.unwrap_or(false)
 }
 
 fn seal_whom(flow: &Flow, whom: &Whom) -> String {

@@ -9,8 +9,10 @@ mod ground;
 pub mod lines;
 pub mod llm;
 pub mod rules;
+mod unite;
 
 pub use ground::ground;
+pub use unite::unite;
 
 /// What an extractor is given: a call, its redacted transcript, and where it took place.
 #[derive(Clone, Debug)]

@@ -140,6 +140,16 @@ impl Queue {
         }
     }
 
+    /// Whether everything that has left the delays has been taken, too: no queue that a stage, or the
+    /// keeper of dead letters, takes from has a message waiting. In the database nothing is out of
+    /// reach.
+    pub async fn is_taken(&self) -> Result<bool> {
+        match self {
+            Self::Sql(_) => Ok(true),
+            Self::Rabbit(queue) => queue.is_taken().await,
+        }
+    }
+
     /// Where results are published for whoever has bound a queue; none without a broker.
     pub fn results(&self) -> Option<rabbit::Results> {
         match self {

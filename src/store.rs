@@ -34,7 +34,6 @@ pub mod memories;
 pub mod meta;
 pub mod outbox;
 pub mod passages;
-pub mod people;
 pub mod pins;
 pub mod quarantine;
 pub mod readings;

@@ -1,5 +1,5 @@
 //! What must hold for every input that a stranger can send: signature headers, bodies of every
-//! platform, and the names of rooms. `make fuzz` searches for inputs that break it; `tests/it/fuzz.rs`
+//! platform, the names of rooms, and what is said on a call. `make fuzz` searches for inputs that break it; `tests/it/fuzz.rs`
 //! holds to it those that were found, and keeps searching a little.
 
 use std::sync::LazyLock;
@@ -9,8 +9,12 @@ use aftercall::config::{
     ExtractorChoice, Memory, PlatformName, Reconcile, SignatureForm, SignedBy, SourceConfig,
     WebhookConfig,
 };
+use aftercall::conversation::{Conversation, Message as Said};
 use aftercall::event::Message;
-use aftercall::id::{AgentId, ConversationId};
+use aftercall::extract::rules::Rules;
+use aftercall::extract::{Transcript, ground};
+use aftercall::id::{AgentId, ConversationId, MessageId};
+use aftercall::memory::redact::redact;
 use aftercall::platform::livekit::room_name::{Choice, callers, choose};
 use aftercall::platform::{self, Classified, Delivery, Listed, Source};
 use aftercall::secret::Secret;
@@ -173,4 +177,50 @@ pub fn rooms(input: &[u8]) {
             "a stranger's call was taken"
         );
     }
+}
+
+/// A call, a turn a line, whose first letter says who speaks: redacting it twice changes nothing, and
+/// whatever the rules find in it stands on its quote. `make fuzz` also holds them to a time, which
+/// work that grows faster than the call would not keep.
+pub fn transcripts(input: &[u8]) {
+    // A quote with a NUL in it is dropped, for no database keeps one.
+    let text = String::from_utf8_lossy(input).replace('\0', " ");
+    let mut messages: Vec<Said> = text.lines().enumerate().filter_map(said).collect();
+    redact(&mut messages);
+    let once = messages.clone();
+    redact(&mut messages);
+    assert_eq!(messages, once, "a second redaction finds more");
+    let call = Conversation::blank(
+        ConversationId::new("c").expect("an id"),
+        AgentId::new("a").expect("an id"),
+        NOW,
+    );
+    let found = Rules.observe(&Transcript {
+        conversation: &call,
+        messages: &messages,
+        zone: &jiff::tz::TimeZone::UTC,
+        region: "US",
+    });
+    let (_, dropped) = ground(found, &messages);
+    assert_eq!(dropped, 0, "not carried by its quote");
+}
+
+fn said((number, line): (usize, &str)) -> Option<Said> {
+    let mut chars = line.chars();
+    let role = match chars.next()? {
+        'u' => "user",
+        'a' => "assistant",
+        't' => "tool",
+        _ => "system",
+    };
+    Some(Said {
+        id: MessageId::new(&format!("m{number}")).expect("an id"),
+        role: role.into(),
+        content: chars.as_str().to_owned(),
+        tool_name: None,
+        tool_args: None,
+        tool_result: None,
+        started_at: None,
+        ended_at: None,
+    })
 }

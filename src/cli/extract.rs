@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::{Globals, output};
-use crate::config::Config;
-use crate::extract::lines::{self, LinesError, Options};
+use crate::config::{Config, ExtractorChoice, Memory};
+use crate::extract::lines::{self, LinesError, Options, Readers, Trouble};
+use crate::extract::llm::{BadLlm, Llm};
 
 /// `aftercall extract`
 #[derive(Debug, clap::Args)]
@@ -27,9 +28,10 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(&globals.overrides())?;
     let options = Options {
+        readers: readers(&config.memory)?,
         zone: config.memory.timezone,
         region: config.memory.region,
     };
@@ -43,8 +45,11 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => Box::new(File::create(path).with_context(|| shown(path))?),
         None => Box::new(io::stdout().lock()),
     };
-    let bad = |line: lines::BadLine| output::note(&line.to_string());
-    let summary = match lines::run(input, BufWriter::new(into), &options, bad) {
+    if matches!(options.readers, Readers::Nobody) {
+        output::note("memory.extractor is off: nothing is extracted");
+    }
+    let tell = |trouble: Trouble| output::note(&trouble.to_string());
+    let summary = match lines::run(input, BufWriter::new(into), &options, tell).await {
         // That the reader has gone, as `head` does, is no failure.
         Err(LinesError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::SUCCESS);
@@ -55,6 +60,12 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         "{} conversations, {} observations",
         summary.conversations, summary.observations
     ));
+    if summary.unread > 0 {
+        output::note(&format!(
+            "{} conversations were read by the rules alone",
+            summary.unread
+        ));
+    }
     if summary.failed > 0 {
         output::note(&format!(
             "{} lines could not be understood; the others are done",
@@ -63,6 +74,18 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whom the settings have read.
+fn readers(memory: &Memory) -> Result<Readers, BadLlm> {
+    let alone = memory.extractor == ExtractorChoice::Llm;
+    match (memory.extractor, &memory.llm) {
+        (ExtractorChoice::Off, _) => Ok(Readers::Nobody),
+        (ExtractorChoice::Llm | ExtractorChoice::Both, Some(llm)) => {
+            Ok(Readers::Model(Box::new(Llm::new(llm, alone)?)))
+        }
+        _ => Ok(Readers::Rules),
+    }
 }
 
 fn shown(path: &Path) -> String {

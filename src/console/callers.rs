@@ -17,7 +17,7 @@ use super::frame::{Frame, Section};
 use super::show::{Moment, encode, href, next, page, request};
 use crate::flow::Flow;
 use crate::memory::caller::CallerKey;
-use crate::store::callers;
+use crate::store::callers::remembered;
 use crate::store::memories::{self, Stored, Subject};
 use crate::time::Timestamp;
 
@@ -75,7 +75,7 @@ async fn list(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
     session.enter(Section::Callers)?;
-    let filter = callers::Filter {
+    let filter = remembered::Filter {
         agents: session.token.agents.clone(),
         agent_id: Some(crate::id::canonical(asked.agent_id.trim())).filter(|id| !id.is_empty()),
         prefix: Some(asked.q.trim().to_owned()).filter(|q| !q.is_empty()),
@@ -84,7 +84,7 @@ async fn list(
     let found = flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { callers::list(&mut conn, &filter, &wanted).await })
+            Box::pin(async move { remembered::list(&mut conn, &filter, &wanted).await })
         })
         .await?;
     let now = flow.host.now();

@@ -9,7 +9,7 @@ use crate::secret::SealKey;
 use crate::store::barriers::{self, Kind};
 use crate::store::erasures::{self, Kept};
 use crate::store::memories::{self, Subject};
-use crate::store::{Conn, Result, audit, conversations, people, results};
+use crate::store::{Conn, Result, audit, callers, conversations, results};
 
 /// Calls that one transaction erases: it never holds the writer for long.
 const BATCH: i64 = 50;
@@ -35,9 +35,9 @@ pub(super) async fn raise(
                 let agent_id = whom.agent_id.as_deref();
                 let agents = match agent_id {
                     Some(agent_id) => vec![agent_id.to_owned()],
-                    None => people::agents(conn, &caller).await?,
+                    None => callers::agents(conn, &caller).await?,
                 };
-                let identities = people::identities(conn, &caller, agent_id).await?;
+                let identities = callers::identities(conn, &caller, agent_id).await?;
                 for agent_id in &agents {
                     let subject = Subject {
                         agent_id: agent_id.clone(),
@@ -102,7 +102,7 @@ pub(super) async fn erase_calls(flow: &Flow, kept: &mut Kept, whom: &mut Whom) -
             .db
             .read(move |mut conn| {
                 Box::pin(async move {
-                    people::calls(&mut conn, &wanted, agent_id.as_deref(), until, BATCH).await
+                    callers::calls(&mut conn, &wanted, agent_id.as_deref(), until, BATCH).await
                 })
             })
             .await?;

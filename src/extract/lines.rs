@@ -2,25 +2,46 @@
 
 use std::io::{self, BufRead, Write};
 
+use futures::future::join_all;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::llm::{Llm, LlmError, Script};
 use super::rules::Rules;
-use super::{Transcript, ground};
+use super::{Transcript, ground, unite};
 use crate::conversation::{Conversation, Message};
 use crate::id::{AgentId, ConversationId, MessageId};
 use crate::memory::observation::Observation;
 use crate::memory::redact::redact;
 use crate::time::Timestamp;
 
-/// Where the calls took place, unless a line says otherwise.
-#[derive(Clone, Debug)]
+/// Calls that a language model reads at once.
+const AT_ONCE: usize = 4;
+
+/// Calls in a row that an endpoint in trouble is asked to read, before the rules go on alone.
+const PATIENCE: usize = 8;
+
+/// Who reads, and where the calls took place unless a line says otherwise.
+#[derive(Debug)]
 pub struct Options {
+    /// Who reads them.
+    pub readers: Readers,
     /// The time zone of calls whose line names none.
     pub zone: TimeZone,
     /// The region of numbers without a country code, as `US`.
     pub region: String,
+}
+
+/// Who reads the calls.
+#[derive(Debug)]
+pub enum Readers {
+    /// Nobody: nothing is found.
+    Nobody,
+    /// The rules.
+    Rules,
+    /// The rules, and then a language model, beside them or instead of them.
+    Model(Box<Llm>),
 }
 
 /// What was done.
@@ -34,6 +55,8 @@ pub struct Summary {
     pub dropped: usize,
     /// Lines that could not be understood.
     pub failed: usize,
+    /// Calls that the language model did not read: what the rules found in them stands.
+    pub unread: usize,
 }
 
 /// A line could not be understood. No text of a transcript is in it.
@@ -69,15 +92,37 @@ struct Answer<'a> {
     observations: &'a [Observation],
 }
 
-/// Extracts what each line's call says about its caller, and writes one line for it. Empty lines
-/// are passed over; a line that can't be understood is told to `bad`, and the work goes on.
-pub fn run(
+/// Something that somebody may want to know of, while the work goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A line was passed over.
+    #[error(transparent)]
+    Line(#[from] BadLine),
+    /// The language model did not read a call.
+    #[error("{0}: the rules' findings stand")]
+    Model(#[from] LlmError),
+}
+
+/// Extracts what each line's call says about its caller, and writes one line for it, in their order.
+/// Empty lines are passed over; trouble is told, and the work goes on.
+pub async fn run(
     mut input: impl BufRead,
-    mut output: impl Write,
+    output: impl Write,
     options: &Options,
-    mut bad: impl FnMut(BadLine),
+    tell: impl FnMut(Trouble),
 ) -> Result<Summary, LinesError> {
-    let mut summary = Summary::default();
+    let mut work = Work {
+        output,
+        options,
+        tell,
+        summary: Summary::default(),
+        failures: 0,
+    };
+    let many = match options.readers {
+        Readers::Model(_) => AT_ONCE,
+        Readers::Nobody | Readers::Rules => 1,
+    };
+    let mut calls = Vec::with_capacity(many);
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -91,15 +136,20 @@ pub fn run(
             continue;
         }
         match read_line(text, options) {
-            Ok(call) => answer(&call, &mut output, options, &mut summary)?,
+            Ok(call) => calls.push(call),
             Err(what) => {
-                summary.failed += 1;
-                bad(BadLine { line, what });
+                work.summary.failed += 1;
+                (work.tell)(BadLine { line, what }.into());
             }
         }
+        if calls.len() == many {
+            work.answer(&calls).await?;
+            calls.clear();
+        }
     }
-    output.flush().map_err(LinesError::Write)?;
-    Ok(summary)
+    work.answer(&calls).await?;
+    work.output.flush().map_err(LinesError::Write)?;
+    Ok(work.summary)
 }
 
 /// A call of the input.
@@ -109,29 +159,110 @@ struct Call {
     zone: TimeZone,
 }
 
-fn answer(
-    call: &Call,
-    output: &mut impl Write,
-    options: &Options,
-    summary: &mut Summary,
-) -> Result<(), LinesError> {
+/// What is written, to whom trouble is told, and what was done so far.
+struct Work<'a, O, T> {
+    output: O,
+    options: &'a Options,
+    tell: T,
+    summary: Summary,
+    /// Calls in a row that the model did not read because its endpoint is in trouble.
+    failures: usize,
+}
+
+impl<O: Write, T: FnMut(Trouble)> Work<'_, O, T> {
+    async fn answer(&mut self, calls: &[Call]) -> Result<(), LinesError> {
+        let options = self.options;
+        let trusted = match &options.readers {
+            Readers::Model(model) if self.failures < PATIENCE => Some(model),
+            _ => None,
+        };
+        let read = join_all(calls.iter().map(|call| async move {
+            let found = rules(call, options);
+            match trusted {
+                Some(model) => (found, Some(read(model, call, options).await)),
+                None => (found, None),
+            }
+        }));
+        for (call, (found, read)) in calls.iter().zip(read.await) {
+            let (found, dropped) = found;
+            self.summary.dropped += dropped;
+            let found = self.with(found, read);
+            self.write(call, &found)?;
+        }
+        Ok(())
+    }
+
+    /// What the rules found, with what the model did.
+    fn with(
+        &mut self,
+        rules: Vec<Observation>,
+        read: Option<Result<(Vec<Observation>, usize), LlmError>>,
+    ) -> Vec<Observation> {
+        let Readers::Model(model) = &self.options.readers else {
+            return rules;
+        };
+        match read {
+            Some(Ok((found, dropped))) => {
+                self.failures = 0;
+                self.summary.dropped += dropped;
+                return unite(rules, found, model.is_alone());
+            }
+            Some(Err(error)) => {
+                self.failures = if error.is_general() {
+                    self.failures + 1
+                } else {
+                    0
+                };
+                (self.tell)(error.into());
+            }
+            None => {}
+        }
+        self.summary.unread += 1;
+        rules
+    }
+
+    fn write(&mut self, call: &Call, observations: &[Observation]) -> Result<(), LinesError> {
+        self.summary.conversations += 1;
+        self.summary.observations += observations.len();
+        let answer = Answer {
+            conversation_id: &call.conversation.id,
+            observations,
+        };
+        serde_json::to_writer(&mut self.output, &answer)
+            .map_err(|error| LinesError::Write(error.into()))?;
+        self.output.write_all(b"\n").map_err(LinesError::Write)
+    }
+}
+
+/// What the rules find, and how much of it did not stand.
+fn rules(call: &Call, options: &Options) -> (Vec<Observation>, usize) {
+    if matches!(options.readers, Readers::Nobody) {
+        return (Vec::new(), 0);
+    }
     let found = Rules.observe(&Transcript {
         conversation: &call.conversation,
         messages: &call.messages,
         zone: &call.zone,
         region: &options.region,
     });
-    let (observations, dropped) = ground(found, &call.messages);
-    summary.conversations += 1;
-    summary.observations += observations.len();
-    summary.dropped += dropped;
-    let answer = Answer {
-        conversation_id: &call.conversation.id,
-        observations: &observations,
+    ground(found, &call.messages)
+}
+
+/// What a language model finds, and how much of it did not stand.
+async fn read(
+    model: &Llm,
+    call: &Call,
+    options: &Options,
+) -> Result<(Vec<Observation>, usize), LlmError> {
+    let script = Script {
+        conversation: &call.conversation,
+        messages: &call.messages,
+        zone: &call.zone,
+        region: &options.region,
+        known: &[],
     };
-    serde_json::to_writer(&mut *output, &answer)
-        .map_err(|error| LinesError::Write(error.into()))?;
-    output.write_all(b"\n").map_err(LinesError::Write)
+    let reading = model.read(script).await?;
+    Ok((reading.observations, reading.dropped))
 }
 
 /// A line, before its gaps are filled: only the conversation's id is required.

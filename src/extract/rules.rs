@@ -43,7 +43,7 @@ pub struct Rules;
 
 impl Rules {
     /// The name and version that stand beside whatever the rules have said.
-    pub const NAME: &'static str = "rules/2";
+    pub const NAME: &'static str = "rules/3";
 
     /// What the rules find in a redacted transcript, in the order in which it was said.
     pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {
@@ -64,9 +64,9 @@ impl Rules {
         } else {
             names::find(&call, &mut notes);
             company::find(&call, &mut notes);
-            contact::find(&call, &mut notes);
             address::find(&call, &mut notes);
             email::find(&call, &mut notes);
+            contact::find(&call, &mut notes);
             identifiers::find(&call, &mut notes);
             commitments::find(&call, &mut notes);
             preferences::find(&call, &mut notes);

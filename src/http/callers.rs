@@ -17,7 +17,7 @@ use super::query::{FromParams, Params, Query};
 use crate::erasure;
 use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, PageRequest};
-use crate::store::people::{self, Caller, Filter};
+use crate::store::callers::{self, Caller, Filter};
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
@@ -143,7 +143,7 @@ async fn list(
         .flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { people::list(&mut conn, &filter, &query.page).await })
+            Box::pin(async move { callers::list(&mut conn, &filter, &query.page).await })
         })
         .await?;
     Ok(axum::Json(CallerList {

@@ -179,7 +179,7 @@ fn order(a: &Seen, b: &Seen) -> std::cmp::Ordering {
 }
 
 /// What sets this fact apart from others of its slot.
-fn object_key(said: &Observation) -> String {
+pub(crate) fn object_key(said: &Observation) -> String {
     match said.slot.cardinality() {
         Cardinality::One => String::new(),
         Cardinality::Many if said.object_key.is_empty() => value_key(&said.value),

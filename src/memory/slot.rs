@@ -146,6 +146,11 @@ impl Slot {
         self.kind() == "consent"
     }
 
+    /// Whether the rules find it best: it stands beside whatever a language model says alone.
+    pub fn rules_know_best(&self) -> bool {
+        self.is_consent() || self.kind() == "identifier"
+    }
+
     /// Whether only the caller's own words can say it.
     pub fn is_callers_word(&self) -> bool {
         matches!(

@@ -102,6 +102,19 @@ pub fn runs(text: &str) -> Vec<Run> {
         .collect()
 }
 
+/// The words of a text that are no part of its numbers.
+pub fn besides<'a>(words: &'a [Word<'a>], runs: &'a [Run]) -> impl Iterator<Item = &'a Word<'a>> {
+    let mut runs = runs.iter().peekable();
+    words.iter().filter(move |word| {
+        while runs
+            .next_if(|run| run.place.end <= word.place.start)
+            .is_some()
+        {}
+        runs.peek()
+            .is_none_or(|run| word.place.start < run.place.start)
+    })
+}
+
 /// "Oh, 415 555 0123. Oh, and …": an "oh" that punctuation, or typed digits behind it, sets apart
 /// is no zero.
 fn without_ohs(text: &str, mut run: Run) -> Option<Run> {
@@ -156,8 +169,9 @@ fn begin(
 /// speaker puts between two groups.
 fn joins(text: &str, end: usize, start: usize) -> bool {
     let between = &text[end..start];
+    let named = between.to_ascii_lowercase().replace("area code", " ");
     between.len() <= 24
-        && between
+        && named
             .split(|c: char| {
                 c.is_whitespace()
                     || matches!(

@@ -300,6 +300,18 @@ impl RabbitQueue {
         Ok(sum)
     }
 
+    /// Whether no message waits to be taken.
+    pub(super) async fn is_taken(&self) -> Result<bool> {
+        let names = &self.0.courier.names;
+        let queues = Stage::ALL.map(|stage| names.stage(stage));
+        for queue in queues.iter().chain([&names.dead()]) {
+            if self.count(queue).await? > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn count(&self, queue: &str) -> Result<i64> {
         // A blocked broker would not even hear the question.
         match self.state() {

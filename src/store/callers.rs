@@ -1,39 +1,42 @@
-//! Whom something is remembered of: one row an agent and caller.
+//! Who called which agent, how often, and every way in which they are named.
 
-use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
+use sqlx::{FromRow, QueryBuilder};
 
 use super::beginnings::Beginnings;
-use super::{Conn, Result, on};
+use super::{Conn, Error, Result, on};
+use crate::id::{ConversationId, ConversationKey, Owner};
+use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
-/// Sets the agent off from the caller in a cursor; neither has control characters.
-const SEPARATOR: char = '\u{1f}';
+pub mod remembered;
 
-/// Which callers are wanted; nothing set wants all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only of these agents; empty is all.
-    pub agents: Vec<String>,
-    /// Only of this agent.
-    pub agent_id: Option<String>,
-    /// Only whose key begins so, in any case. The key of a number is its E.164 form.
-    pub prefix: Option<String>,
-}
-
-/// A caller of whom an agent remembers something.
+/// A caller with one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The agent.
     pub agent_id: String,
-    /// What the caller's memory is kept under.
-    pub caller_key: String,
-    /// The caller as a platform names them.
+    /// Whom its memory is kept under.
+    pub caller: CallerKey,
+    /// The caller as the latest call names them.
     pub caller_identity: String,
+    /// Calls that are kept.
+    pub conversations: i64,
     /// Facts that hold now.
-    pub facts: i64,
-    /// When the latest fact began to hold.
-    pub last_at: Timestamp,
+    pub memories: i64,
+    /// When the latest call was held.
+    pub last_call_at: Timestamp,
+}
+
+/// Which callers are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only with these agents; empty is all.
+    pub agents: Vec<String>,
+    /// Only whose key begins so.
+    pub prefix: Option<String>,
+    /// Only this caller.
+    pub caller: Option<CallerKey>,
 }
 
 #[derive(FromRow)]
@@ -41,71 +44,146 @@ struct Row {
     agent_id: String,
     caller_key: String,
     caller_identity: String,
-    facts: i64,
-    last_at: i64,
+    conversations: i64,
+    memories: i64,
+    last_call_at: i64,
 }
 
-/// A page of the callers, in the order of their keys, then of the agents.
+/// A page of callers, whoever called last first.
 pub async fn list(
     conn: &mut Conn<'_>,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Caller>> {
-    let limit = page.limit();
+    let (at, id) = page.before();
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = QueryBuilder::new(
-            "SELECT agent_id, caller_key, MIN(caller_identity) AS caller_identity, \
-             COUNT(CASE WHEN valid_to IS NULL THEN 1 END) AS facts, MAX(valid_from) AS last_at \
-             FROM memories WHERE 1 = 1",
+            "SELECT held.agent_id, held.caller_key, held.conversations, held.last_call_at, \
+             (SELECT MAX(caller_identity) FROM conversations named \
+             WHERE named.caller_key = held.caller_key AND named.agent_id = held.agent_id \
+             AND named.happened_at = held.last_call_at) AS caller_identity, \
+             (SELECT COUNT(*) FROM memories known WHERE known.caller_key = held.caller_key \
+             AND known.agent_id = held.agent_id AND known.valid_to IS NULL) AS memories \
+             FROM (SELECT agent_id, caller_key, COUNT(*) AS conversations, \
+             MAX(happened_at) AS last_call_at FROM conversations WHERE caller_key IS NOT NULL",
         );
-        conditions(&mut query, filter, page.after.as_ref());
+        if let Some(caller) = &filter.caller {
+            query.push(" AND caller_key = ").push_bind(caller.as_str().to_owned());
+        }
+        if let Some(prefix) = &filter.prefix {
+            query.push(" AND ");
+            begins(&mut query, prefix);
+        }
+        if !filter.agents.is_empty() {
+            query.push(" AND agent_id IN (");
+            let mut agents = query.separated(", ");
+            for agent in &filter.agents {
+                agents.push_bind(agent.clone());
+            }
+            query.push(")");
+        }
+        query.push(" GROUP BY caller_key, agent_id) held WHERE held.last_call_at < ");
+        query.push_bind(at).push(" OR (held.last_call_at = ").push_bind(at);
+        query.push(" AND held.caller_key || ' ' || held.agent_id < ").push_bind(id.clone());
         query.push(
-            " GROUP BY LOWER(caller_key), caller_key, agent_id \
-             ORDER BY LOWER(caller_key), caller_key, agent_id LIMIT ",
+            ") ORDER BY held.last_call_at DESC, held.caller_key || ' ' || held.agent_id DESC LIMIT ",
         );
-        query.push_bind(limit);
+        query.push_bind(page.limit());
         query.build_query_as().fetch_all(c).await?
     });
     let callers = rows
         .into_iter()
-        .map(|row| Caller {
-            agent_id: row.agent_id,
-            caller_key: row.caller_key,
-            caller_identity: row.caller_identity,
-            facts: row.facts,
-            last_at: Timestamp::from_millis(row.last_at),
+        .map(|row| {
+            Ok(Caller {
+                agent_id: row.agent_id,
+                caller: CallerKey::stored(row.caller_key).ok_or(Error::Corrupt("caller key"))?,
+                caller_identity: row.caller_identity,
+                conversations: row.conversations,
+                memories: row.memories,
+                last_call_at: Timestamp::from_millis(row.last_call_at),
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(callers, page.size, |caller| Cursor {
-        at: caller.last_at,
-        id: format!("{}{SEPARATOR}{}", caller.caller_key, caller.agent_id),
+        at: caller.last_call_at,
+        id: format!("{} {}", caller.caller.as_str(), caller.agent_id),
     }))
 }
 
-fn conditions<DB>(query: &mut QueryBuilder<DB>, filter: &Filter, after: Option<&Cursor>)
-where
-    DB: Beginnings + Database,
-    String: for<'q> Encode<'q, DB> + Type<DB>,
-{
-    if let Some(agent_id) = &filter.agent_id {
-        query.push(" AND agent_id = ").push_bind(agent_id.clone());
+fn begins<DB: Beginnings>(query: &mut QueryBuilder<DB>, prefix: &str) {
+    DB::push_begins(query, "caller_key", prefix);
+}
+
+/// Every way in which calls, facts and pins name a caller.
+pub async fn identities(
+    conn: &mut Conn<'_>,
+    caller: &CallerKey,
+    agent_id: Option<&str>,
+) -> Result<Vec<String>> {
+    let mut names: Vec<String> = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT caller_identity FROM conversations \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2) \
+             UNION SELECT caller_identity FROM memories \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2) \
+             UNION SELECT caller_identity FROM memory_log \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2) \
+             UNION SELECT caller_identity FROM pins \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)",
+        )
+        .bind(caller.as_str())
+        .bind(agent_id.unwrap_or_default())
+        .fetch_all(c)
+        .await?
+    });
+    if !names.iter().any(|name| name == caller.as_str()) {
+        names.push(caller.as_str().to_owned());
     }
-    if !filter.agents.is_empty() {
-        query.push(" AND agent_id IN (");
-        let mut list = query.separated(", ");
-        for agent in &filter.agents {
-            list.push_bind(agent.clone());
-        }
-        query.push(")");
-    }
-    if let Some(prefix) = &filter.prefix {
-        query.push(" AND ");
-        DB::push_begins(query, "caller_key", prefix);
-    }
-    if let Some((caller, agent)) = after.and_then(|cursor| cursor.id.split_once(SEPARATOR)) {
-        query.push(" AND (LOWER(caller_key), caller_key, agent_id) > (LOWER(");
-        query.push_bind(caller.to_owned()).push("), ");
-        query.push_bind(caller.to_owned()).push(", ");
-        query.push_bind(agent.to_owned()).push(")");
-    }
+    Ok(names)
+}
+
+/// The agents that a caller called, or that hold something about them.
+pub async fn agents(conn: &mut Conn<'_>, caller: &CallerKey) -> Result<Vec<String>> {
+    Ok(on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT agent_id FROM conversations WHERE caller_key = $1 \
+             UNION SELECT agent_id FROM memories WHERE caller_key = $1 \
+             UNION SELECT agent_id FROM extractions WHERE caller_key = $1 \
+             UNION SELECT agent_id FROM pins WHERE caller_key = $1 ORDER BY agent_id",
+        )
+        .bind(caller.as_str())
+        .fetch_all(c)
+        .await?
+    }))
+}
+
+/// Calls of a caller that ended by `until`, in the order of their keys; at most `limit`.
+pub async fn calls(
+    conn: &mut Conn<'_>,
+    caller: &CallerKey,
+    agent_id: Option<&str>,
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<ConversationKey>> {
+    let rows: Vec<(String, String)> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT owner, id FROM conversations \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2) \
+             AND COALESCE(ended_at, happened_at) <= $3 ORDER BY owner, id LIMIT $4",
+        )
+        .bind(caller.as_str())
+        .bind(agent_id.unwrap_or_default())
+        .bind(until.as_millis())
+        .bind(limit)
+        .fetch_all(c)
+        .await?
+    });
+    rows.into_iter()
+        .map(|(owner, id)| {
+            Ok(ConversationKey {
+                owner: Owner::stored(owner),
+                id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
+            })
+        })
+        .collect()
 }

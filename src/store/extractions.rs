@@ -204,7 +204,7 @@ pub async fn observed(
 }
 
 /// Everything that calls say about a caller. Of a call that a higher rank read alone, lower ranks
-/// keep what they find best: consents and identifiers.
+/// keep what they find best.
 pub async fn seen(conn: &mut Conn<'_>, subject: &Subject) -> Result<Vec<Seen>> {
     let alone: Vec<(String, String, i64)> = on!(conn, c => {
         sqlx::query_as(
@@ -231,10 +231,9 @@ pub async fn seen(conn: &mut Conn<'_>, subject: &Subject) -> Result<Vec<Seen>> {
     let mut all = Vec::with_capacity(rows.len());
     for (owner, conversation_id, extractor, rank, body) in rows {
         let observation: Observation = from_json(&body)?;
-        let best = observation.slot.is_consent() || observation.slot.kind() == "identifier";
         let outspoken = (rank + 1..=rank_to_number(Rank::Llm))
             .any(|higher| alone.contains(&(owner.clone(), conversation_id.clone(), higher)));
-        if outspoken && !best {
+        if outspoken && !observation.slot.rules_know_best() {
             continue;
         }
         let id =

@@ -28,16 +28,17 @@ const FLOOR: &[(&str, f64, f64)] = &[
 ];
 
 fn extract(transcripts: &str) -> Answers {
-    use aftercall::extract::lines::{Options, run};
+    use aftercall::extract::lines::{Options, Readers, run};
     let options = Options {
+        readers: Readers::Rules,
         zone: jiff::tz::TimeZone::UTC,
         region: "US".to_owned(),
     };
     let mut output = Vec::new();
-    let summary = run(transcripts.as_bytes(), &mut output, &options, |bad| {
-        panic!("{bad}");
-    })
-    .unwrap();
+    let done = run(transcripts.as_bytes(), &mut output, &options, |trouble| {
+        panic!("{trouble}");
+    });
+    let summary = futures::executor::block_on(done).unwrap();
     assert_eq!(summary.dropped, 0, "not carried by their quotes");
     Answers::read(transcripts, &String::from_utf8(output).unwrap())
 }

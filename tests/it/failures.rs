@@ -23,8 +23,9 @@ use self::fleet::{Fleet, Mode};
 use self::load::{Load, Tally, events, script};
 use self::verdict::{Answers, judge, row};
 
-/// The contract gives an answer 4 s; a machine that is busy with the tests adds to that.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(7);
+/// The contract gives an answer 4 s; a machine that is busy with the tests adds to that. What hangs
+/// in these faults hangs for longer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 
 /// Runs of a mode come one after the other: the distributed ones kill a broker that they share.
 async fn turn(mode: Mode) -> MutexGuard<'static, ()> {

@@ -17,10 +17,11 @@ mod rules;
 /// Holds an input to a target's rules; panics when it breaks one.
 type Holds = fn(&[u8]);
 
-const TARGETS: [(&str, Holds); 3] = [
+const TARGETS: [(&str, Holds); 4] = [
     ("headers", rules::headers),
     ("bodies", rules::bodies),
     ("rooms", rules::rooms),
+    ("transcripts", rules::transcripts),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

@@ -13,7 +13,7 @@ use aftercall::store::extractions::{self, Extraction};
 use aftercall::store::memories::log::{self, AsOf};
 use aftercall::store::memories::{self, Subject};
 use aftercall::store::pins::{self, Pin};
-use aftercall::store::{self, Conn, Db, consents, people, readings, results, traces};
+use aftercall::store::{self, Conn, Db, callers, consents, readings, results, traces};
 use aftercall::time::Timestamp;
 use serde_json::json;
 
@@ -449,16 +449,19 @@ async fn callers_and_their_traces_are_found_on_every_database() {
                     let conn = &mut conn;
                     let caller = subject().caller;
                     remember(conn, &deliveries()[0], START).await?;
-                    assert_eq!(people::agents(conn, &caller).await?, ["agent_1"]);
-                    assert_eq!(people::identities(conn, &caller, None).await?, [CALLER]);
-                    assert_eq!(people::calls(conn, &caller, Some("a"), at(9), 9).await?, []);
+                    assert_eq!(callers::agents(conn, &caller).await?, ["agent_1"]);
+                    assert_eq!(callers::identities(conn, &caller, None).await?, [CALLER]);
+                    assert_eq!(
+                        callers::calls(conn, &caller, Some("a"), at(9), 9).await?,
+                        []
+                    );
                     let page = aftercall::page::PageRequest::default();
-                    let filter = people::Filter {
+                    let filter = callers::Filter {
                         agents: vec!["agent_1".into()],
                         prefix: Some("+1_%".into()),
                         caller: Some(caller.clone()),
                     };
-                    assert_eq!(people::list(conn, &filter, &page).await?.rows, []);
+                    assert_eq!(callers::list(conn, &filter, &page).await?.rows, []);
                     for place in traces::Place::ALL {
                         assert_eq!(traces::read(conn, place, CALLER, "", 9).await?, []);
                         assert!(!traces::delete(conn, place, "nothing").await?);

@@ -10,7 +10,7 @@ use aftercall::memory::fold::{Evidence, Fact};
 use aftercall::memory::slot::Slot;
 use aftercall::page::PageRequest;
 use aftercall::store::audit::{self, Entry};
-use aftercall::store::callers::{self, Filter};
+use aftercall::store::callers::remembered::{self, Filter};
 use aftercall::store::conversations::{self, Record};
 use aftercall::store::memories::{self, Subject};
 use aftercall::store::passages::{self, Passage};
@@ -203,7 +203,7 @@ async fn callers_are_found_by_their_beginning_and_paged() {
         remember(&backend, "desk", "sip_+14155550199", false).await;
         remember(&backend, "other", "+14155550123", true).await;
         remember(&backend, "desk", "Zoë_50%", true).await;
-        let list = async |filter: Filter, page: PageRequest| write!(backend, conn => callers::list(&mut conn, &filter, &page).await);
+        let list = async |filter: Filter, page: PageRequest| write!(backend, conn => remembered::list(&mut conn, &filter, &page).await);
         let all = list(Filter::default(), PageRequest::default()).await.rows;
         assert_eq!(all.len(), 4);
         let facts: i64 = all.iter().map(|caller| caller.facts).sum();

@@ -12,6 +12,7 @@ use aftercall::store::dead_letters::list::Filter;
 use aftercall::store::dead_letters::{Letter, State};
 use aftercall::store::replays::{self, Job, Plan, Status};
 use aftercall::verdict::{Failure, Verdict};
+use tokio::sync::Semaphore;
 
 use crate::backends::START;
 use crate::dead_letters::bench::{Bench, after, letter};
@@ -19,13 +20,30 @@ use crate::dead_letters::bench::{Bench, after, letter};
 mod killed;
 
 /// How the messages of a test end, and in which order they were taken.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Worker {
     taken: Arc<Mutex<Vec<String>>>,
     failing: Arc<Mutex<HashSet<String>>>,
+    /// One for each message that may still be worked on.
+    permits: Arc<Semaphore>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self::stopping_after(Semaphore::MAX_PERMITS)
+    }
 }
 
 impl Worker {
+    /// A worker that stands still after so many messages, until it has more permits.
+    fn stopping_after(messages: usize) -> Self {
+        Self {
+            taken: Arc::default(),
+            failing: Arc::default(),
+            permits: Arc::new(Semaphore::new(messages)),
+        }
+    }
+
     /// Works until the bench is stopped; messages of conversations in `failing` are given up.
     fn start(&self, flow: &Flow) {
         let (flow, worker) = (flow.clone(), self.clone());
@@ -35,6 +53,7 @@ impl Worker {
                     return;
                 }
                 for delivery in taken {
+                    worker.permits.acquire().await.unwrap().forget();
                     let id = delivery.message.id.clone();
                     let call = id.rsplit(':').nth(1).unwrap().to_owned();
                     worker.taken.lock().unwrap().push(call.clone());
@@ -401,7 +420,9 @@ async fn what_has_become_of_a_letter_meanwhile_counts() {
 async fn a_driver_that_dies_is_followed_by_another_and_each_letter_runs_once() {
     for bench in Bench::all("replay_crash").await {
         keep(&bench, 1..=200).await;
-        let worker = Worker::default();
+        // The bench's clock runs ahead of any watch: the worker stands still in the middle instead, and
+        // of 200 letters only a second's worth is sent ahead of the verdicts.
+        let worker = Worker::stopping_after(20);
         worker.start(&bench.flow);
         let slow = Plan {
             rate: 100.0,
@@ -423,7 +444,9 @@ async fn a_driver_that_dies_is_followed_by_another_and_each_letter_runs_once() {
         doomed.shutdown_background();
         let middle = read(&bench, &job.id).await;
         assert_eq!(middle.status, Status::Running);
+        assert!((20..200).contains(&middle.sent), "{middle:?}");
         start(&bench);
+        worker.permits.add_permits(200);
         let job = wait_for(&bench, &job.id, Status::Completed).await;
         assert_eq!((job.done(), job.succeeded), (200, 200));
         let taken = worker.taken();

@@ -24,6 +24,14 @@ use said::{Outcome, outcome};
 static KIND: LazyLock<Regex> = pattern!(
     r"\b(reservation|table|appointment|apointment|visit|viewing|tour|meeting|haircut|consultation|check-?up|cleaning|inspection|delivery|pickup|demo|booking|installation|repair|service)\b"
 );
+/// "You're booked in for Friday at 8": what is booked at a day and an hour needs no other word, unless
+/// it is nothing that one comes to.
+static BOOKED_FOR: LazyLock<Regex> = pattern!(
+    r"\b(?:booked|scheduled|reserved|confirmed)(?: in)? (?:for|on|at)\b|\b(?:got|have|put) you down for\b"
+);
+static NO_VISIT: LazyLock<Regex> = pattern!(
+    r"\b(?:payments?|transfers?|refunds?|orders?|bills?|charges?|subscriptions?|deliver\w+|packages?|parcels?|shipments?|flights?|trains?|buses|bus|hotel|rooms?|cars?|tickets?|seats?|rides?|cabs?|callback|call ?back|credit|debit|update|upgrade|activation|cancellation)\b"
+);
 /// What an agent says of a date when it is a plan, and not opening hours or the weather.
 static PROPOSES: LazyLock<Regex> = pattern!(
     r"\b(?:confirm\w*|would you like|do you want|you want|you'd like|you would like|shall i|should i|how about|what about|is that|right|correct|reserv\w+|book\w*|schedul\w+|set up|verify|available|opening|slot|offer|mov\w+|chang\w+|resched\w+|unable|couldn't|could not|not able|sorry)\b"
@@ -73,6 +81,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             Speaker::Agent => match outcome(turn.text, plan.agreed) {
                 Some((Outcome::Booked, quote)) => {
                     take(&mut plan, call, turn, true);
+                    plan.kind = plan.kind.or_else(|| visit(call, turn));
                     book(&mut plan, call, (at, quote), &mut booked, notes);
                 }
                 Some((Outcome::Moved, quote)) => {
@@ -100,6 +109,16 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             },
         }
     }
+}
+
+/// What is booked where nobody named it, if it has a day and an hour.
+fn visit(call: &Call<'_>, turn: &Turn<'_>) -> Option<&'static str> {
+    let timed = || {
+        let found = dates::find(turn.text, &call.local(turn));
+        found.iter().any(|when| when.date.is_some()) && found.iter().any(|when| when.time.is_some())
+    };
+    (BOOKED_FOR.is_match(turn.text) && !NO_VISIT.is_match(turn.text) && timed())
+        .then_some("appointment")
 }
 
 /// The caller's dates are the plan; a yes makes the agent's offer the plan.

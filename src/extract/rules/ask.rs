@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::address::names_street;
 use crate::memory::pattern::{compile, pattern};
 use crate::memory::slot::Slot;
 
@@ -12,31 +13,48 @@ use crate::memory::slot::Slot;
 pub(super) enum Ask {
     /// A value of this slot.
     For(Slot),
+    /// The last name, after the first.
+    Surname,
+    /// A city, which may be any.
+    WhichCity,
+    /// Whether the street that is named is the right one.
+    StreetRight,
     /// When to call back.
     CallbackTime,
 }
 
 static NAME: LazyLock<Regex> = pattern!(
     r"\byour (?:full |first |last |sur|given |complete )*name\b|\bwho (?:am i|do i have|is this|is calling|is speaking|are you|may i)|\bwho's (?:calling|this|speaking)\b",
-    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\b(?:what|which) name\b|\bname and (?:your )?(?:\w+ )?(?:number|phone|e-?mail|address)|^\W*(?:and )?(?:the )?(?:full )?name\?|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
+    r"|\b(?:may|can|could) i (?:have|get|ask) (?:a|the|your)? ?(?:full |first |last )*name\b|\b(?:what|which) name\b|\bname and (?:your )?(?:\w+ )?(?:number|phone|e-?mail|address)|^\W*(?:and )?(?:the |your )?(?:full |last |first )?name\?|\bname (?:on the|for the|please|under)|\bspeaking (?:with|to)\?"
 );
+static SURNAME: LazyLock<Regex> = pattern!(r"\b(?:last|sur|family) ?name\b");
+static FIRST_NAME: LazyLock<Regex> = pattern!(r"\b(?:first|given|full)\b");
 static PHONE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b"
 );
 static EMAIL: LazyLock<Regex> = pattern!(r"\be-?mail\b");
 static ADDRESS: LazyLock<Regex> = pattern!(
-    r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b"
+    r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b|\bwhere (?:should|shall|do|can|would|may) (?:we|i|they|he|she|you) (?:\w+ ){0,3}(?:deliver\w*|ship\w*|send|sent|mail\w*|bring)\b"
 );
-static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\byour zip\b");
+static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\bzip\b");
 static CITY: LazyLock<Regex> = pattern!(
-    r"\b(?:your (?:city|town)|(?:city|town|where) (?:do|are) you (?:live|living|reside|located|based)|(?:city|town) you live)\b"
+    r"\b(?:your (?:city|town)|city and (?:the |your )?(?:state|zip)|(?:city|town|where) (?:do|are) you (?:live|living|reside|located|based)|(?:city|town) you live)\b"
 );
+static WHICH_CITY: LazyLock<Regex> = pattern!(r"\b(?:which|what|the) (?:city|town)\b");
 static CALLBACK: LazyLock<Regex> = pattern!(
     r"\b(?:when|what (?:day|time|date))\b[^?.!]{0,50}\b(?:call|ring|phone|reach|contact) you\b|\b(?:good|best|better|convenient) (?:time|day)\b[^?.!]{0,40}\b(?:call|ring|phone|reach|contact)"
 );
+/// "And your service address": a question without a verb, as recognition writes it.
+static FRAGMENT: LazyLock<Regex> = pattern!(
+    r"^\W*(?:(?:ok|okay|and|alright|all right|great|thanks|thank you|perfect|sure|so|now|then|got it)\b\W*)*(?:your|the|a|an|any)(?: [a-z'-]+){1,6}\W*$"
+);
+/// What no such question has.
+static STATES: LazyLock<Regex> = pattern!(
+    r"\b(?:is|are|was|were|has|have|had|will|would|been|be|updated?|changed?|saved?|set|on file|ready)\b"
+);
 /// A statement about it is not a question for it.
 static ASKING: LazyLock<Regex> = pattern!(
-    r"\?|\b(?:please|can you|could you|may i|can i|could i|i need|i'll need|i will need|we need|tell me|provide|give me|let me have|let me get|confirm|verify|share|spell|what is|what's|i have to ask)\b"
+    r"\?|^\W*(?:(?:and|so|ok|okay|alright|then|great|thanks)\b\W*)*(?:what|which|where|when|who|how)\b|\b(?:what|which) (?:\w+ ){0,3}(?:name|number|address|e-?mail|zip|phone)\b|\b(?:please|can you|could you|may i|can i|could i|i need|i'll need|i will need|we need|tell me|provide|give me|let me have|let me get|confirm|verify|share|spell|what is|what's|i have to ask)\b"
 );
 
 static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
@@ -62,7 +80,8 @@ static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
 
 /// What an agent's words ask for.
 pub(super) fn asks(text: &str) -> Vec<Ask> {
-    if !ASKING.is_match(text) {
+    let fragment = FRAGMENT.is_match(text) && !STATES.is_match(text);
+    if !fragment && !ASKING.is_match(text) {
         return Vec::new();
     }
     let mut asked = Vec::new();
@@ -76,6 +95,16 @@ pub(super) fn asks(text: &str) -> Vec<Ask> {
         if cue.is_match(text) {
             asked.push(Ask::For(slot));
         }
+    }
+    if SURNAME.is_match(text) && !FIRST_NAME.is_match(text) {
+        asked.push(Ask::Surname);
+    }
+    if WHICH_CITY.is_match(text) {
+        asked.push(Ask::WhichCity);
+    }
+    // "It goes to 7 Low Road, is that right?"
+    if !asked.contains(&Ask::For(Slot::Address)) && text.contains('?') && names_street(text) {
+        asked.push(Ask::StreetRight);
     }
     for (slot, cue) in IDENTIFIERS.iter() {
         if cue.is_match(text) {

@@ -21,7 +21,7 @@ static MONEY: LazyLock<Regex> = pattern!(
 
 /// Words of a call in which a number alone may be one to call.
 static REACHABLE: LazyLock<Regex> = pattern!(
-    r"\b(?:phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|burger|food|repair|fix|install\w*|technician|software|download|laptop|computer|license)\b|@"
+    r"\b(?:\w*phone|mobile|cell|telephone|call|text|sms|contact|reach|e-?mail|screen|deliver\w*|flight|tickets?|boarding|booking|book|table|reservation|appointment|order|pizza|burger|food|repair|fix|install\w*|technician|software|download|laptop|computer|license)\b|@"
 );
 
 /// Bytes of a turn that are read: more than ten minutes of speech.
@@ -31,7 +31,7 @@ const LONGEST_TURN: usize = 8_000;
 const MOST_NOTES: usize = 1_000;
 
 /// Bytes around a cue that can change what it means.
-const NEAR: usize = 200;
+pub(super) const NEAR: usize = 200;
 
 /// What stands right before a place.
 pub(super) fn lead(text: &str, until: usize) -> &str {
@@ -188,8 +188,8 @@ pub(super) struct Note {
     pub(super) turn: usize,
     /// Where in that turn.
     pub(super) quote: Range<usize>,
-    /// Another turn that it rests on.
-    pub(super) also: Option<usize>,
+    /// Other turns that it rests on.
+    pub(super) also: Vec<usize>,
     pub(super) confidence: f64,
     pub(super) due_at: Option<Timestamp>,
 }
@@ -210,7 +210,7 @@ impl Note {
             op: Op::Assert,
             turn,
             quote,
-            also: None,
+            also: Vec::new(),
             confidence,
             due_at: None,
         }
@@ -236,7 +236,7 @@ impl Note {
 
     /// The same, resting on another turn too.
     pub(super) fn also(mut self, turn: usize) -> Self {
-        self.also = Some(turn);
+        self.also.push(turn);
         self
     }
 }
@@ -250,6 +250,12 @@ impl Notes {
         if self.0.len() < MOST_NOTES {
             self.0.push(note);
         }
+    }
+
+    /// Whether a turn gives such a value.
+    pub(super) fn gives(&self, slot: &Slot, turn: usize) -> bool {
+        let of = |note: &Note| note.turn == turn && note.slot == *slot;
+        self.0.iter().any(of)
     }
 
     /// The values asserted and not taken back before a turn, last first.
@@ -306,15 +312,13 @@ impl Notes {
             }
             seen.push(key);
             let turn = &call.turns[note.turn];
-            let cited = [Some(note.turn), note.also];
             observations.push(Observation {
                 slot: note.slot,
                 object_key: note.object,
                 value: note.value,
                 op: note.op,
-                message_ids: cited
-                    .into_iter()
-                    .flatten()
+                message_ids: std::iter::once(note.turn)
+                    .chain(note.also)
                     .map(|at| call.turns[at].message.id.clone())
                     .collect(),
                 quote: turn.text[note.quote].trim().to_owned(),

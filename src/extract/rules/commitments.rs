@@ -38,7 +38,7 @@ static UNLESS: LazyLock<Regex> = pattern!(
     r"\b(?:if|in case|unless)\b[^.!?]{0,80}$|\b(?:don't|do not|dont|stop|never|didn't|did not|won't|not to|no need to|have to|instead of)\b[^.!?,]{0,60}$"
 );
 static CLAUSE: LazyLock<Regex> = pattern!(
-    r",? (?:and (?:i|we|you|my|then)|but|so|because|if|when you|once you)\b|, (?:is|does|okay|ok|alright)\b"
+    r",? (?:and (?:i|we|you|my|then)|but|so|because|if|when you|once you)\b| (?:what's|where's|(?:what|which|where|how|can|could|may) (?:is|are|\w+ (?:number|address|name)|you|i|we))\b|, (?:is|does|okay|ok|alright)\b"
 );
 /// Words that end a proposal.
 const NEAR: usize = 120;

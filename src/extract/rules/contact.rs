@@ -1,6 +1,6 @@
 //! Numbers to reach the caller at, typed or spoken.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
 use phonenumber::country;
@@ -15,13 +15,17 @@ use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
 use crate::memory::spoken::{Run, runs, words};
 
+mod dictated;
+
 static CUE: LazyLock<Regex> = pattern!(
     r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|contact|whatsapp|number|landline|ph)\b"
 );
 /// Numbers of another kind, by the word before them.
 static OTHER_KIND: LazyLock<Regex> = pattern!(
-    r"\b(?:order|booking|reservation|confirmation|account|acct|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
+    r"\b(?:order|booking|reservation|confirmation|ac|acc|acct|acc?ou\w+|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
 );
+/// "Area code 415": the word names a part of the number itself.
+static AREA_CODE: LazyLock<Regex> = pattern!(r"\barea code(?:'s| is)?\W*$");
 /// Somebody else's number, or a number that no longer is.
 static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|office's|store's|company's)\b[^.!?,]{0,30}$"
@@ -33,6 +37,9 @@ static DATE: LazyLock<Regex> = pattern!(r"^(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:
 static ACCOUNT: LazyLock<Regex> = pattern!(
     r"^[\s,]*(?:is )?(?:this |that |the |my |for )*(?:account|order|booking|policy|claim|card)"
 );
+/// Digits of a number that somebody can be called at.
+const LENGTHS: RangeInclusive<usize> = 7..=15;
+
 /// Numbers with their country's code, in a call whose language is not read.
 pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
@@ -45,14 +52,42 @@ pub(super) fn written(call: &Call<'_>, notes: &mut Notes) {
     }
 }
 
+/// The e-mail addresses must have been found: numbers are given beside them.
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
         phones(call, at, turn, notes);
         read_back(call, at, turn, notes);
     }
+    dictated::find(call, notes);
+}
+
+/// How near an e-mail address stands to a number, where only the caller's side was written down:
+/// who gives the one is asked for the other next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    /// In the same turn, the one before or the one after.
+    Beside,
+    /// One turn further.
+    Near,
+    Far,
+}
+
+impl Mail {
+    fn of(call: &Call<'_>, at: usize, notes: &Notes) -> Self {
+        let within = |turns: usize| {
+            let mut near = at.saturating_sub(turns)..=at + turns;
+            near.any(|turn| notes.gives(&Slot::Email, turn))
+        };
+        match (call.one_sided, within(1)) {
+            (true, true) => Self::Beside,
+            (true, false) if within(2) => Self::Near,
+            _ => Self::Far,
+        }
+    }
 }
 
 fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
+    let mut mail = None;
     let mut last: Option<(Value, usize)> = None;
     let mut before_it: Option<Run> = None;
     for mut run in runs(turn.text) {
@@ -62,8 +97,12 @@ fn phones(call: &Call<'_>, at: usize, turn: &Turn<'_>, notes: &mut Notes) {
         {
             run = whole;
         }
+        if !LENGTHS.contains(&run.digits.len()) {
+            continue;
+        }
+        let mail = *mail.get_or_insert_with(|| Mail::of(call, at, notes));
         let before = lead(turn.text, run.place.start);
-        let Some(confidence) = judge(call, turn, before, &run) else {
+        let Some(confidence) = judge(call, mail, turn, before, &run) else {
             continue;
         };
         let value = Value::from(normal(&run, call.region));
@@ -103,14 +142,16 @@ fn mended(text: &str, whole: &Run, part: &Run) -> Option<Run> {
 }
 
 /// How sure it is that a number is the caller's phone number; none if it is not.
-fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f64> {
+fn judge(call: &Call<'_>, mail: Mail, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f64> {
     let length = run.digits.len();
-    if !(7..=15).contains(&length) || OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
+    let area = AREA_CODE.find(before);
+    let before = area.map_or(before, |area| &before[..area.start()]);
+    if OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
         return None;
     }
     let asked = turn.answers(&Ask::For(Slot::Phone));
     let valid = e164(run, call.region).is_some();
-    let cue = CUE.is_match(before);
+    let cue = area.is_some() || CUE.is_match(before);
     let lone = !cue && !asked;
     // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
     if lone && (length == 8 || DATE.is_match(&run.digits)) {
@@ -118,7 +159,8 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
     }
     // In a call about money a number that nobody named is sooner an account or a card.
     let after = tail(turn.text, run.place.end);
-    let unlikely = call.about_money || (call.one_sided && !call.about_reach);
+    let reach = call.about_reach || mail != Mail::Far || is_grouped(run);
+    let unlikely = call.about_money || (call.one_sided && !reach);
     if lone && (unlikely || ACCOUNT.is_match(after)) {
         return None;
     }
@@ -132,10 +174,18 @@ fn judge(call: &Call<'_>, turn: &Turn<'_>, before: &str, run: &Run) -> Option<f6
         _ if identifier(&turn.asked).is_some() => None,
         (_, _, true) if length >= 10 => Some(0.85),
         _ if length == 10 || (length == 11 && run.digits.starts_with('1')) => Some(0.6),
+        // A digit was lost, or is too many.
+        _ if mail == Mail::Beside && (9..=11).contains(&length) => Some(0.55),
         // An answer to a question that nobody wrote down.
         _ if call.one_sided && is_abroad(run) && is_alone(turn.text, run) => Some(0.55),
         _ => None,
     }
+}
+
+/// Whether a number is typed in the groups of a phone number: "860 342 1196", "860 3421196".
+fn is_grouped(run: &Run) -> bool {
+    let groups: Vec<usize> = run.parts.iter().map(|(_, digits)| *digits).collect();
+    matches!(groups.as_slice(), [3, 3, 4] | [3, 7] | [1, 3, 3, 4])
 }
 
 /// Whether letters of a code stand right before: "kjh 5896247560".

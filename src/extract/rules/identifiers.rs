@@ -21,6 +21,9 @@ const LONGEST_CODE: usize = 24;
 /// Words of a name that may stand before a code.
 const NAMES_BEFORE: usize = 4;
 
+/// What is said for the signs between the parts of a code.
+const JOINTS: [&str; 3] = ["dash", "hyphen", "slash"];
+
 /// Digits of an account number are fewer.
 const LONGEST_ACCOUNT: usize = 13;
 
@@ -280,6 +283,15 @@ fn code(words: &[Word<'_>]) -> Option<(String, usize)> {
     let mut at = 0;
     while at < words.len().min(LONGEST_CODE) {
         let word = &words[at];
+        let joint = at > 0 && JOINTS.iter().any(|joint| word.is(joint));
+        if joint
+            && words
+                .get(at + 1)
+                .is_some_and(|next| piece(std::slice::from_ref(next)).is_some())
+        {
+            at += 1;
+            continue;
+        }
         let far = at > 0 && word.place.start - words[at - 1].place.end > 2;
         let Some((piece, taken)) = piece(&words[at..]).filter(|_| !far) else {
             break;
@@ -310,9 +322,15 @@ fn piece(words: &[Word<'_>]) -> Option<(String, usize)> {
     if let Some(letter) = spelling::of_alphabet(word) {
         return Some((letter.to_string(), 1));
     }
-    let letters = word.len() <= 5
-        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && likeness(word) == Likeness::Unknown
-        && !ends_name(word);
-    letters.then(|| (word.to_owned(), 1))
+    let letters = word.len() <= 5 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let rare = likeness(word) == Likeness::Unknown && !ends_name(word);
+    // "AN 3390": in capitals right before digits a word is none.
+    let capitals = (2..=4).contains(&word.len())
+        && word.bytes().all(|byte| byte.is_ascii_uppercase())
+        && words.get(1).is_some_and(|next| {
+            next.place.start - words[0].place.end == 1
+                && (JOINTS.iter().any(|joint| next.is(joint))
+                    || next.text.starts_with(|c: char| c.is_ascii_digit()))
+        });
+    (letters && (rare || capitals)).then(|| (word.to_owned(), 1))
 }

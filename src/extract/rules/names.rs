@@ -60,11 +60,24 @@ static OTHERS: LazyLock<Regex> = pattern!(
 );
 pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
     for (at, turn) in call.callers() {
-        let known = notes
+        let held = notes
             .held(&Slot::Name, at)
             .first()
-            .is_some_and(|held| held.confidence >= 0.7);
-        if let Some(name) = stated(call, at, turn, known) {
+            .map(|note| (*note).clone());
+        let known = held.as_ref().is_some_and(|held| held.confidence >= 0.7);
+        if let Some(name) = surname(turn, held.as_ref()) {
+            notes.correct(
+                &Slot::Name,
+                at,
+                name.place.clone(),
+                &name.text.as_str().into(),
+            );
+            let note = Note::new(Slot::Name, name.text, at, name.place, name.confidence);
+            notes.push(
+                held.into_iter()
+                    .fold(note, |note, held| note.also(held.turn)),
+            );
+        } else if let Some(name) = stated(call, at, turn, known) {
             assert(call, notes, at, &name);
         }
         spelled_out(at, turn, notes);
@@ -130,15 +143,38 @@ fn speaking(turn: &Turn<'_>) -> Option<Name> {
 
 /// The answer to "may I have your name".
 fn answer(turn: &Turn<'_>) -> Option<Name> {
-    if !turn.answers(&Ask::For(Slot::Name)) || turn.text.contains('?') {
+    let asked = turn.answers(&Ask::For(Slot::Name)) || turn.answers(&Ask::Surname);
+    if !asked || turn.text.contains('?') {
         return None;
     }
     let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());
     let (text, place) = name_at(turn.text, start, true)?;
+    let (text, place) = whole(turn.text, &text, &place).unwrap_or((text, place));
     Some(Name {
         text,
         place,
         confidence: 0.85,
+    })
+}
+
+/// "Bond. James Bond.": the last name first, then all of it.
+fn whole(text: &str, part: &str, place: &Range<usize>) -> Option<(String, Range<usize>)> {
+    let gap = text[place.end..].len() - text[place.end..].trim_start_matches(['.', ',', ' ']).len();
+    let again = name_at(text, place.end + gap, true)?;
+    (gap > 1 && extends(&again.0, part)).then_some(again)
+}
+
+/// "And your last name?" – "Asante.": it belongs behind the name that is held.
+fn surname(turn: &Turn<'_>, held: Option<&Note>) -> Option<Name> {
+    let first = held?.value.as_str().filter(|name| !name.contains(' '))?;
+    if !turn.answers(&Ask::Surname) {
+        return None;
+    }
+    let name = answer(turn)?;
+    let sole = !name.text.contains(' ') && name.text != first;
+    sole.then(|| Name {
+        text: format!("{first} {}", name.text),
+        ..name
     })
 }
 
@@ -218,7 +254,7 @@ fn extends(long: &str, short: &str) -> bool {
 
 /// "How do you spell your last name?" – "C O N N E R."
 fn spelled_out(at: usize, turn: &Turn<'_>, notes: &mut Notes) {
-    if !turn.answers(&Ask::For(Slot::Name)) {
+    if !turn.answers(&Ask::For(Slot::Name)) && !turn.answers(&Ask::Surname) {
         return;
     }
     let start = LEAD.find(turn.text).map_or(0, |lead| lead.end());

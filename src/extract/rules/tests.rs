@@ -356,6 +356,12 @@ fn a_long_call_takes_no_longer_a_word() {
         "at three or four or five ",
         "stop calling me ",
         "double ",
+        "area code 4 ",
+        "change my address to 12 jp nagar ",
+        "what city and phone number ",
+        "kilo dash 7 ",
+        "P.O. ",
+        "booked for Friday at 8 ",
     ] {
         let _ = observe(&format!("a: Hi.\nu: {}", piece.repeat(3_000)));
         // The same in many turns: what an earlier turn left must not be read again by each.

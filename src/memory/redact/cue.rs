@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Kind, hide};
+use super::{HIDDEN, Kind, hide};
 use crate::memory::pattern::{compile, pattern};
 use crate::memory::spoken::{self, Word};
 
@@ -114,19 +114,28 @@ pub(super) fn is_other_number(words: &[Word<'_>]) -> bool {
 /// What the next turn of the caller is expected to hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected {
-    kinds: Vec<Kind>,
+    wanted: Vec<Wanted>,
     turns: u8,
+}
+
+/// A secret that is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) kind: Kind,
+    /// It was given, and may go on: a card is dictated in groups. Only a turn of nothing but digits
+    /// does; "43 Garden Drive" is something else.
+    pub(super) given: bool,
 }
 
 impl Expected {
     /// Whether such a secret is expected.
     pub(super) fn has(&self, kind: Kind) -> bool {
-        self.kinds.contains(&kind)
+        self.wanted.iter().any(|wanted| wanted.kind == kind)
     }
 
     /// What is expected.
-    pub(super) fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    pub(super) fn wanted(&self) -> &[Wanted] {
+        &self.wanted
     }
 
     /// Exactly these kinds.
@@ -136,8 +145,9 @@ impl Expected {
             .map(|(kind, _)| kind)
             .collect();
         kinds.dedup();
+        let wanted = |kind| Wanted { kind, given: false };
         Self {
-            kinds,
+            wanted: kinds.into_iter().map(wanted).collect(),
             turns: PATIENCE,
         }
     }
@@ -154,7 +164,7 @@ impl Expected {
         let elsewhere = question.is_some_and(|question| {
             cues(&hide(question)).is_empty() && is_other_number(&spoken::words(question))
         });
-        if !asked.kinds.is_empty() && !elsewhere {
+        if !asked.wanted.is_empty() && !elsewhere {
             *self = asked;
         } else if elsewhere || words > ACKNOWLEDGEMENT || (question.is_some() && words > NUDGE) {
             *self = Self::default();
@@ -165,18 +175,29 @@ impl Expected {
     /// card and a social security number may go on. "My PIN is …" announces the next turn.
     pub(super) fn answered(&mut self, said: &str) {
         self.turns = self.turns.saturating_sub(1);
-        self.kinds
-            .retain(|kind| matches!(kind, Kind::Card | Kind::Ssn) || !said.contains(kind.marker()));
         if self.turns == 0 {
-            self.kinds.clear();
+            self.wanted.clear();
         }
+        self.wanted.retain_mut(|wanted| {
+            wanted.given |= said.contains(wanted.kind.marker());
+            !wanted.given || goes_on(wanted.kind)
+        });
         let hidden = hide(said);
         if let Some((kind, place)) = cues(&hidden).pop() {
             let (cue, rest) = (&hidden[place.clone()], &hidden[place.end..]);
-            if ANNOUNCES.is_match(rest) || (NUMBERED.is_match(cue) && ENDS.is_match(rest)) {
-                self.kinds.push(kind);
+            let announced =
+                ANNOUNCES.is_match(rest) || (NUMBERED.is_match(cue) && ENDS.is_match(rest));
+            // What stands behind it already, taken out, need not come.
+            let given = rest.contains(HIDDEN);
+            if announced && (!given || goes_on(kind)) {
+                self.wanted.push(Wanted { kind, given });
                 self.turns = PATIENCE;
             }
         }
     }
+}
+
+/// Whether a secret is so long that it may take several turns.
+fn goes_on(kind: Kind) -> bool {
+    matches!(kind, Kind::Card | Kind::Ssn)
 }

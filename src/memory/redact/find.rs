@@ -3,8 +3,8 @@
 use std::ops::{Range, RangeInclusive};
 
 use super::Kind;
-use super::cue::{Expected, cues, is_other_number};
-use crate::memory::spoken::{Run, Word, runs, words};
+use super::cue::{Expected, Wanted, cues, is_other_number};
+use crate::memory::spoken::{Run, Word, besides, runs, words};
 
 mod card;
 mod password;
@@ -26,9 +26,9 @@ const GLUE: [&str; 46] = [
 ];
 
 /// What a caller says before a number that was asked for.
-const PREAMBLE: [&str; 14] = [
+const PREAMBLE: [&str; 17] = [
     "yes", "yeah", "yep", "well", "so", "alright", "right", "please", "sir", "ma'am", "course",
-    "think", "i", "believe",
+    "think", "i", "believe", "then", "next", "rest",
 ];
 
 /// Words by which a street is known, and how far before its postal code they stand.
@@ -212,8 +212,8 @@ impl Text<'_> {
             self.password_answer(found);
         }
         let only_digits = self.only_digits();
-        for kind in expected.kinds() {
-            if *kind == Kind::Password {
+        for Wanted { kind, given } in expected.wanted() {
+            if *kind == Kind::Password || (*given && !only_digits) {
                 continue;
             }
             for run in &self.runs {
@@ -243,17 +243,8 @@ impl Text<'_> {
 
     /// Whether a turn says nothing but numbers: "sure, it's 6789", not "843 Garden Drive".
     fn only_digits(&self) -> bool {
-        let mut runs = self.runs.iter().peekable();
-        self.words.iter().all(|word| {
-            while runs
-                .next_if(|run| run.place.end <= word.place.start)
-                .is_some()
-            {}
-            let said = runs
-                .peek()
-                .is_some_and(|run| run.place.start <= word.place.start);
-            said || is_glue(word) || PREAMBLE.iter().any(|lead| word.is(lead))
-        })
+        besides(&self.words, &self.runs)
+            .all(|word| is_glue(word) || PREAMBLE.iter().any(|lead| word.is(lead)))
     }
 
     /// "12 Main Street, Albany 12208" ends with a postal code, whatever was asked before.

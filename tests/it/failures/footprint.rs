@@ -90,7 +90,8 @@ async fn what_waits_is_held_by_the_broker() {
     let (receiver, worker) = (largest(&fleet.receivers), largest(&fleet.workers));
     println!(
         "{waiting} messages wait, workers hold {most_held}; \
-         a receiver had {receiver:.1} MiB, a worker {worker:.1} MiB"
+         a receiver had {receiver:.1} MiB, a worker {worker:.1} MiB; slowest answer {:?}",
+        load.tally.slowest()
     );
     assert!(waiting >= CALLS, "the broker has {waiting} messages");
     assert!(

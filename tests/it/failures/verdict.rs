@@ -16,6 +16,9 @@ use crate::support::conversation_id;
 /// How long work may take to end after the load has: the platform's third retry is a minute later.
 const SETTLE_PATIENCE: Duration = Duration::from_mins(4);
 
+/// And so much longer for every event.
+const EVENT_PATIENCE: Duration = Duration::from_millis(30);
+
 /// RabbitMQ counts the messages of a quorum queue every 5 s: what it says in between is old.
 const BROKER_COUNTS_EVERY: Duration = Duration::from_secs(6);
 
@@ -66,6 +69,7 @@ pub(super) async fn judge(fleet: &Fleet, events: usize) -> Outcome {
 
 /// The records, once all queues are empty and stay so.
 async fn settled(fleet: &Fleet, events: usize) -> Records {
+    let patience = SETTLE_PATIENCE + EVENT_PATIENCE * u32::try_from(events).unwrap();
     let started = Instant::now();
     let mut calm_since = None;
     loop {
@@ -86,7 +90,7 @@ async fn settled(fleet: &Fleet, events: usize) -> Records {
             }
         }
         assert!(
-            started.elapsed() < SETTLE_PATIENCE,
+            started.elapsed() < patience,
             "not settled: {waiting}\n{}",
             fleet.logged()
         );

@@ -1,5 +1,5 @@
 //! Simulated platforms: Speechify's REST API and signed webhooks, LiveKit's room events, the others'
-//! webhooks and APIs, and calls to play on them. For `aftercall demo`, `aftercall simulate`, load, and tests.
+//! webhooks and APIs, and calls to play on them; and a CRM that takes the results. For `aftercall demo`, `aftercall simulate`, load, and tests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::secret::Secret;
 
 pub mod book;
+pub mod crm;
 pub mod foreign;
 pub mod livekit;
 pub mod load;
@@ -61,7 +62,7 @@ pub const VOICE_SOURCE: &str = "simulated-voice";
 /// The source that LiveKit's room events go to.
 pub const ROOMS_SOURCE: &str = "simulated-rooms";
 
-/// Serves the platform's REST API on `listener` until the host stops; gives the address.
+/// Serves the platform's REST API, and the CRM, on `listener` until the host stops; gives the address.
 pub fn serve(
     host: &Host,
     listener: TcpListener,
@@ -69,7 +70,9 @@ pub fn serve(
 ) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let stop = host.stop.clone().cancelled_owned();
-    let router = foreign::desk::router(&platform.desk).merge(speechify::router(platform));
+    let router = foreign::desk::router(&platform.desk)
+        .merge(crm::router(host, &platform.crm))
+        .merge(speechify::router(platform));
     host.spawn(async move {
         // Serving ends with the host; until then axum retries what accepting can fail of.
         let _ = axum::serve(listener, router)

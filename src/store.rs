@@ -9,6 +9,8 @@ use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::sqlite::SqliteConnection;
 
+use crate::id::{ConversationId, ConversationKey, Owner};
+
 mod beginnings;
 mod migrate;
 mod postgres;
@@ -119,6 +121,14 @@ impl From<sqlx::Error> for Error {
 
 /// What a store function answers.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The conversation that a row's two columns name.
+fn stored_key(owner: String, id: &str) -> Result<ConversationKey> {
+    Ok(ConversationKey {
+        owner: Owner::stored(owner),
+        id: ConversationId::new(id).map_err(|_| Error::Corrupt("conversation id"))?,
+    })
+}
 
 /// A connection of either database, inside a transaction where one is open.
 #[derive(Debug)]

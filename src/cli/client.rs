@@ -118,6 +118,11 @@ pub(super) struct Client {
 impl Client {
     /// A client with the token of the environment, or of the data folder.
     pub(super) fn new(globals: &Globals, remote: &Remote) -> anyhow::Result<Self> {
+        Self::at(globals, &remote.url)
+    }
+
+    /// The same, of the server at `url`.
+    pub(super) fn at(globals: &Globals, url: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .connect_timeout(Duration::from_secs(5))
@@ -125,7 +130,7 @@ impl Client {
             .build()?;
         Ok(Self {
             http,
-            url: address(&remote.url)?,
+            url: address(url)?,
             token: token(globals)?,
         })
     }

@@ -1,5 +1,5 @@
-//! `aftercall demo`: the whole product on this machine, against simulated platforms, and a table of
-//! what went in and what came out.
+//! `aftercall demo`: the whole product on this machine, against simulated platforms and a CRM, and a
+//! table of what went in and what came out.
 
 use std::io;
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ use crate::simulate::foreign::Foreign;
 use crate::simulate::polled::Polled;
 use crate::simulate::script::{self, Take};
 
+mod crm;
 mod judge;
 mod report;
 mod stage;
@@ -129,6 +130,7 @@ fn greeting(stage: &Stage) -> String {
          \n\
          \x20 platform   {platform}   simulated: Speechify, LiveKit, ElevenLabs, Anyreach and Twilio\n\
          \x20 aftercall  {url}   receiver, worker and API; queue and records in SQLite\n\
+         \x20 CRM        {platform}/crm   simulated: of four events it fails three at first\n\
          \x20 data       {folder}\n\
          \n\
          The grace for a platform to say why a call ended is shortened from 10 s to 1 s.\n",

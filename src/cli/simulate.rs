@@ -1,4 +1,4 @@
-//! `aftercall simulate`: the simulated platforms alone, for development and load.
+//! `aftercall simulate`: the simulated platforms and CRM alone, for development and load.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use super::{Globals, output};
 use crate::config::duration;
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
+use crate::simulate::crm::Mood;
 use crate::simulate::load::run::{Load, Tally, run as play_load};
 use crate::simulate::load::{Disorder, templates};
 use crate::simulate::play::play;
@@ -19,6 +20,7 @@ use crate::simulate::sender::Sender;
 use crate::simulate::speechify::{Largest, Platform};
 use crate::simulate::{Account, enter, script, serve, sources_toml};
 
+mod crm;
 mod fill;
 
 /// `aftercall simulate`
@@ -28,6 +30,7 @@ mod fill;
   aftercall simulate --calls 1000 --rate 50     a thousand generated calls in twenty seconds
   aftercall simulate --calls 1000 --drop 0.1 --duplicate 0.05 --delay 2s
                                                 the same, on a bad day
+  aftercall simulate --crm flaky                the results come back, to a CRM that fails on purpose
   aftercall simulate --calls 1000000 --into-database
                                                 a million in the database, in minutes")]
 pub(super) struct Args {
@@ -62,6 +65,15 @@ pub(super) struct Args {
     /// The longest that a webhook is held up
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
     delay: Duration,
+    #[arg(
+        long,
+        help = "Have that aftercall send its results to the simulated CRM, which is in this mood: \
+                steady, flaky, slow, silent or dead; may be given more than once. Makes an endpoint, \
+                with the token of AFTERCALL_TOKEN or of the data folder",
+        value_name = "MOOD",
+        value_parser = crm::mood
+    )]
+    crm: Vec<Mood>,
     /// The share of API requests that are answered 503
     #[arg(long, value_name = "0-1", default_value = "0", value_parser = share)]
     api_failures: f64,
@@ -86,8 +98,9 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     let address = serve(&host, listener, Arc::clone(&platform))?;
     output::say(&format!(
         "# The simulated platform's API is at http://{address}.\n\
-         # Its webhooks go to {}. Put this into that aftercall's settings:\n\n{}",
+         # Its webhooks go to {}. Put this into that aftercall's settings:\n\n{}\n{}",
         args.target,
+        crm::settings_toml(address),
         sources_toml(address)
     ))?;
     let sender = Sender::new(&args.target, host.clock.clone())?;
@@ -95,6 +108,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         if !wait_for(&sender, &args.target, &host).await {
             return anyhow::Ok(());
         }
+        crm::subscribe(globals, args, address, &platform.crm).await?;
         match args.calls {
             Some(calls) => load(args, calls, &host, &platform, &sender).await?,
             None => scripted(args, &host, &platform, &sender).await?,
@@ -110,6 +124,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     host.stop.cancel();
     host.drained().await;
     output::note(&format!("The API was asked {} times.", platform.requests()));
+    crm::tell(&platform.crm);
     played.map(|()| ExitCode::SUCCESS)
 }
 

@@ -1,10 +1,13 @@
 //! Deliveries that are due, put into the queue: for each endpoint as many at once as it may have.
 //!
 //! No endpoint waits for another. Each has places of its own, and one that fails or is slow has only
-//! a few, so that the workers' places are never all taken by endpoints that keep them long.
+//! a few, so that the workers' places are never all taken by endpoints that keep them long; and all
+//! are seen to at once, so that nobody's turn comes later for the number of others.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::event::Message;
 use crate::flow::Flow;
@@ -15,9 +18,9 @@ use crate::time::Timestamp;
 /// How often is looked for what has become due.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How many looks pass between two at endpoints that fail: behind a conversation's event that is
-/// tried again, its later ones are passed over each time.
-const FAILING_EVERY: u32 = 4;
+/// Endpoints that are seen to at once: their transactions share a commit of SQLite, or the connections
+/// of PostgreSQL.
+const AT_ONCE: usize = 16;
 
 /// Deliveries at once to an endpoint that fails.
 const PLACES_FAILING: u32 = 1;
@@ -29,49 +32,48 @@ const PLACES_SLOW: u32 = 2;
 const STUCK: Duration = Duration::from_hours(1);
 
 /// How often is looked for those.
-const RELEASE_EVERY: u32 = 240;
+const RELEASE_EVERY: Duration = Duration::from_mins(1);
 
 /// Keeps looking until the host stops: when something is new, and every quarter of a second.
 pub async fn keep_dispatching(flow: Arc<Flow>) {
     let mut news = flow.news.listen();
-    let mut looks: u32 = 0;
+    let mut release_at = flow.host.now().plus(RELEASE_EVERY);
     loop {
         news.mark_unchanged();
-        let looked = dispatch(&flow, looks.is_multiple_of(FAILING_EVERY)).await;
-        if let Err(error) = looked {
+        if let Err(error) = dispatch(&flow).await {
             tracing::warn!(error = %error, "Deliveries could not be queued");
+        }
+        let now = flow.host.now();
+        if now >= release_at {
+            release_at = now.plus(RELEASE_EVERY);
+            if let Err(error) = release_stuck(&flow).await {
+                tracing::warn!(error = %error, "Lost deliveries could not be released");
+            }
         }
         tokio::select! {
             () = flow.host.stop.cancelled() => return,
-            _ = news.changed() => continue,
-            () = flow.host.clock.sleep(LOOK_EVERY) => looks = looks.wrapping_add(1),
-        }
-        if looks.is_multiple_of(RELEASE_EVERY)
-            && let Err(error) = release_stuck(&flow).await
-        {
-            tracing::warn!(error = %error, "Lost deliveries could not be released");
+            _ = news.changed() => {}
+            () = flow.host.clock.sleep(LOOK_EVERY) => {}
         }
     }
 }
 
-/// Queues what is due now; says how many deliveries. Of endpoints that fail only when `failing`.
-pub async fn dispatch(flow: &Flow, failing: bool) -> Result<usize> {
+/// Queues what is due now; says how many deliveries.
+pub async fn dispatch(flow: &Flow) -> Result<usize> {
     let now = flow.host.now();
     let endpoints = flow
         .db
-        .read(move |mut conn| {
-            Box::pin(async move { deliveries::waited_for(&mut conn, now, failing).await })
-        })
+        .read(move |mut conn| Box::pin(async move { deliveries::waited_for(&mut conn, now).await }))
         .await?;
-    let mut queued = 0;
-    for endpoint in endpoints {
-        queued += flow
-            .db
-            .write(move |mut conn| {
+    let queued = stream::iter(endpoints)
+        .map(|endpoint| {
+            flow.db.write(move |mut conn| {
                 Box::pin(async move { queue_due(&mut conn, &endpoint, now).await })
             })
-            .await?;
-    }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_fold(0, async |sum, queued| Ok(sum + queued))
+        .await?;
     if queued > 0 {
         flow.queue.wake();
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,8 +27,10 @@ use crate::store::{Db, conversations, dead_letters, events, memories, results, t
 use crate::time::Timestamp;
 use crate::worker;
 
+mod orders;
 mod rooms;
 mod told;
+mod waits;
 
 const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 
@@ -458,111 +459,6 @@ async fn a_phone_seen_hanging_up_skips_the_grace() {
     assert!(waited < Duration::from_secs(10), "waited {waited:?}");
 }
 
-#[tokio::test]
-async fn a_call_that_is_not_over_is_waited_for_unspent() {
-    let bench = Bench::new().await;
-    let mut pending = call("conv_a", "+14155550123", "Hello.", Some("agent_ended"));
-    pending.conversation.status = Status::Active;
-    bench.knows(pending.clone());
-    bench.publish(event("e1", "conv_a")).await;
-    for _ in 0..4 {
-        let taken = bench.flow.queue.take(Stage::Finalize, 1).await.unwrap();
-        for delivery in taken {
-            assert_eq!(delivery.attempt, 1);
-            worker::run(&bench.flow, delivery).await;
-        }
-    }
-    pending.conversation.status = Status::Completed;
-    bench.knows(pending);
-    bench.drain(1).await;
-    assert_eq!(
-        bench.reason("conv_a").await,
-        (Some("agent_ended".into()), Some("platform"))
-    );
-    assert_eq!(bench.letters().await, 0);
-}
-
-#[tokio::test]
-async fn a_call_that_never_ends_becomes_a_dead_letter() {
-    let bench = Bench::new().await;
-    let mut active = call("conv_a", "+14155550123", "Hello.", None);
-    active.conversation.status = Status::Active;
-    bench.knows(active);
-    bench.publish(event("e1", "conv_a")).await;
-    bench.drain(1).await;
-    assert_eq!(bench.letters().await, 1);
-    assert!(bench.record("conv_a").await.is_none());
-    let waited = bench.flow.host.now().since(START);
-    assert!(
-        waited >= Duration::from_mins(10) && waited < Duration::from_mins(12),
-        "{waited:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_later_event_resolves_what_the_platform_did_not_tell() {
-    let bench = Bench::new().await;
-    let mut call = call("conv_a", "+14155550123", "Hello.", Some("agent_ended"));
-    call.conversation.status = Status::Active;
-    bench.knows(call.clone());
-    bench.publish(event("e1", "conv_a")).await;
-    bench.drain(1).await;
-    assert_eq!(bench.letters().await, 1);
-
-    call.conversation.status = Status::Completed;
-    bench.knows(call);
-    bench.publish(event("e2", "conv_a")).await;
-    bench.drain(1).await;
-    assert!(bench.record("conv_a").await.is_some());
-    assert_eq!(bench.letters().await, 0);
-}
-
-#[tokio::test]
-async fn the_platforms_failures_are_retried_and_its_refusals_are_not_counted() {
-    let bench = Bench::new().await;
-    bench.knows(call(
-        "conv_a",
-        "+14155550123",
-        "Hello.",
-        Some("agent_ended"),
-    ));
-    let unavailable = || FetchError::Unavailable("500".to_owned());
-    *bench.platform.failures.lock().unwrap() = vec![
-        unavailable(),
-        FetchError::Refused { status: 401 },
-        FetchError::SlowDown {
-            status: 429,
-            after: Some(Duration::from_secs(7)),
-        },
-        FetchError::NotFound,
-        unavailable(),
-    ];
-    bench.publish(event("e1", "conv_a")).await;
-    bench.drain(1).await;
-    assert_eq!(bench.reason("conv_a").await.1, Some("platform"));
-    let steps = bench.steps("conv_a").await;
-    let count = |name: &str| steps.iter().filter(|step| *step == name).count();
-    assert_eq!(count("attempt_failed"), 3, "{steps:?}");
-    assert_eq!(
-        count("waited"),
-        3,
-        "the grace, a refusal and a pause: {steps:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_platform_that_stays_away_makes_a_dead_letter() {
-    let bench = Bench::new().await;
-    bench.publish(event("e1", "conv_unknown")).await;
-    bench.drain(1).await;
-    assert_eq!(bench.letters().await, 1);
-    assert_eq!(
-        bench.platform.asked.lock().unwrap().len(),
-        8,
-        "seven retries"
-    );
-}
-
 fn entry() -> crate::store::audit::Entry {
     crate::store::audit::Entry {
         id: hex::encode(crate::host::Dice.bytes::<8>()),
@@ -616,79 +512,4 @@ async fn a_later_word_of_the_platform_replaces_the_fallback_and_is_told() {
     );
     assert_eq!(bench.results("conversation.completed").await, 1);
     assert_eq!(bench.results("conversation.updated").await, 1);
-}
-
-/// The events of three calls of one caller and one of nobody, each told by both sources.
-fn all_events() -> Vec<CallEvent> {
-    let caller = "sip_+14155550123";
-    let mut events = Vec::new();
-    for id in ["conv_a", "conv_b", "conv_c", "conv_d"] {
-        events.push(event(&format!("done-{id}"), id));
-        let joined = moved(Movement::Joined, caller, ParticipantKind::Sip, 58);
-        events.push(room_event(&format!("join-{id}"), id, joined));
-        let left = moved(Movement::Left, caller, ParticipantKind::Sip, 0);
-        events.push(room_event(&format!("left-{id}"), id, left));
-        events.push(room_event(
-            &format!("room-{id}"),
-            id,
-            EventKind::RoomFinished,
-        ));
-    }
-    events
-}
-
-async fn outcome(order: &[usize], at_once: usize) -> Vec<Value> {
-    let bench = Bench::new().await;
-    let caller = "sip_+14155550123";
-    let number = "My name is Ada Lovelace and my number is 415 555 0134.";
-    let moved = "I have a new number, it is 415 555 0177. I prefer mornings.";
-    for (n, (id, caller, words, reason)) in [
-        ("conv_a", caller, number, None),
-        ("conv_b", caller, moved, Some("agent_ended")),
-        ("conv_c", caller, "Please stop calling me.", None),
-        ("conv_d", "", "My name is Nobody Special.", None),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let mut call = call(id, caller, words, reason);
-        // Said one after the other, whenever they are told.
-        let later = Duration::from_secs(n as u64);
-        call.conversation.started_at = call.conversation.started_at.map(|at| at.plus(later));
-        bench.knows(call);
-    }
-    let events = all_events();
-    let (first, second) = order.split_at(order.len() / 2);
-    for half in [first, second] {
-        for n in half {
-            bench.publish(events[*n].clone()).await;
-        }
-        bench.drain(at_once).await;
-    }
-    assert_eq!(bench.letters().await, 0);
-    bench.state(&["conv_a", "conv_b", "conv_c", "conv_d"]).await
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    /// Permuted, duplicated and racing deliveries end in the same state, byte for byte.
-    #[test]
-    fn every_order_ends_in_the_same_state(
-        order in Just((0..16).chain(0..16).collect::<Vec<usize>>()).prop_shuffle(),
-        at_once in 1_usize..9,
-    ) {
-        let in_order: Vec<usize> = (0..16).collect();
-        let expected = block_on(outcome(&in_order, 1));
-        prop_assert_eq!(block_on(outcome(&order, at_once)), expected);
-    }
 }

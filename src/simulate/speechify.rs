@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Account;
 use super::book::{Asked, Book};
+use super::crm::Crm;
 use super::foreign::Desk;
 use super::load::Lot;
 use crate::id::canonical;
@@ -31,6 +32,8 @@ pub struct Platform {
     pub book: Book,
     /// The other platforms' calls, which are answered for at the same address.
     pub desk: Arc<Desk>,
+    /// The CRM, which takes results at the same address.
+    pub crm: Arc<Crm>,
     /// The bearer token that it asks for.
     pub token: String,
     /// The largest pages that it gives, whatever is asked for.
@@ -69,6 +72,7 @@ impl Platform {
         Self {
             book: Book::default(),
             desk: Arc::new(Desk::new(&Account::simulated().api_token)),
+            crm: Arc::default(),
             token: token.to_owned(),
             largest,
             failure_rate: 0.0,

@@ -3,8 +3,8 @@
 use sqlx::{FromRow, QueryBuilder};
 
 use super::beginnings::Beginnings;
-use super::{Conn, Error, Result, on};
-use crate::id::{ConversationId, ConversationKey, Owner};
+use super::{Conn, Error, Result, on, stored_key};
+use crate::id::ConversationKey;
 use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
@@ -179,11 +179,6 @@ pub async fn calls(
         .await?
     });
     rows.into_iter()
-        .map(|(owner, id)| {
-            Ok(ConversationKey {
-                owner: Owner::stored(owner),
-                id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
-            })
-        })
+        .map(|(owner, id)| stored_key(owner, &id))
         .collect()
 }

@@ -3,10 +3,10 @@
 use sqlx::FromRow;
 
 use super::memories::Subject;
-use super::{Conn, Error, Result, on};
+use super::{Conn, Error, Result, on, stored_key};
 use crate::conversation::{CallSuccess, Conversation, Message, Role};
 use crate::end_reason::{EndReason, EndReasonSource, Settled};
-use crate::id::{ConversationId, ConversationKey, MessageId, Owner};
+use crate::id::{ConversationKey, MessageId, Owner};
 use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
@@ -406,12 +406,7 @@ pub async fn older(
         .await?
     });
     rows.into_iter()
-        .map(|(owner, id)| {
-            Ok(ConversationKey {
-                owner: Owner::stored(owner),
-                id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
-            })
-        })
+        .map(|(owner, id)| stored_key(owner, &id))
         .collect()
 }
 

@@ -129,7 +129,7 @@ impl TryFrom<Row> for Delivery {
             event_id: row.event_id,
             kind: row.kind,
             agent_id: row.agent_id,
-            key: super::results::stored_key(row.owner, &row.conversation_id)?,
+            key: super::results::named_key(row.owner, &row.conversation_id)?,
             status: Status::parse(&row.status).ok_or(Error::Corrupt("delivery"))?,
             attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
             spent: u32::try_from(row.spent).unwrap_or(u32::MAX),
@@ -204,17 +204,15 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Delivery>> {
     row.map(Delivery::try_from).transpose()
 }
 
-/// The endpoints for which something is due: of those that fail, only when `failing`.
-pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp, failing: bool) -> Result<Vec<String>> {
+/// The endpoints for which something is due.
+pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<String>> {
     Ok(on!(conn, c => {
         sqlx::query_scalar(
             "SELECT e.id FROM endpoints e WHERE e.enabled AND e.ready_at <= $1 \
-             AND ($2 OR e.failing_since IS NULL) \
              AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
              AND d.status = 'pending' AND d.due_at <= $1)",
         )
         .bind(now.as_millis())
-        .bind(failing)
         .fetch_all(c)
         .await?
     }))

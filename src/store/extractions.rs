@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::conversations::{from_json, to_json};
 use super::memories::Subject;
-use super::{Conn, Error, Result, on};
-use crate::id::{ConversationId, ConversationKey, Owner};
+use super::{Conn, Error, Result, on, stored_key};
+use crate::id::{ConversationId, ConversationKey};
 use crate::memory::caller::CallerKey;
 use crate::memory::fold::{Origin, Seen};
 use crate::memory::observation::{Observation, Rank};
@@ -273,10 +273,7 @@ pub async fn outlived(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Res
     rows.into_iter()
         .map(|(owner, id, agent_id, caller)| {
             Ok(Outlived {
-                key: ConversationKey {
-                    owner: Owner::stored(owner),
-                    id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
-                },
+                key: stored_key(owner, &id)?,
                 subject: Subject {
                     agent_id,
                     caller: CallerKey::stored(caller).ok_or(Error::Corrupt("caller key"))?,

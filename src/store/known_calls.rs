@@ -2,8 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, Error, Result, on};
-use crate::id::{ConversationId, ConversationKey, Owner};
+use super::{Conn, Error, Result, on, stored_key};
+use crate::id::{ConversationId, ConversationKey};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
@@ -60,11 +60,7 @@ impl TryFrom<Row> for Known {
     fn try_from(row: Row) -> Result<Self> {
         Ok(Self {
             account: row.account,
-            key: ConversationKey {
-                owner: Owner::stored(row.owner),
-                id: ConversationId::new(&row.conversation_id)
-                    .map_err(|_| Error::Corrupt("conversation id"))?,
-            },
+            key: stored_key(row.owner, &row.conversation_id)?,
             is_over: row.is_over,
             processed: row.processed,
             fingerprint: row.fingerprint,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Conn, Error, Result, on};
-use crate::id::{ConversationId, ConversationKey, Owner};
+use super::{Conn, Result, on, stored_key};
+use crate::id::ConversationKey;
 use crate::time::Timestamp;
 
 /// A call that somebody has claimed to read.
@@ -71,10 +71,7 @@ pub async fn claim(
     rows.into_iter()
         .map(|(owner, id, revision, attempts)| {
             Ok(Claimed {
-                key: ConversationKey {
-                    owner: Owner::stored(owner),
-                    id: ConversationId::new(&id).map_err(|_| Error::Corrupt("conversation id"))?,
-                },
+                key: stored_key(owner, &id)?,
                 revision,
                 attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
             })

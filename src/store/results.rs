@@ -4,8 +4,8 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
-use super::{Conn, Error, Result, deliveries, on};
-use crate::id::{ConversationId, ConversationKey, Owner};
+use super::{Conn, Result, deliveries, on, stored_key};
+use crate::id::ConversationKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
@@ -77,14 +77,8 @@ pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
 }
 
 /// The conversation of a stored row; its columns are empty where there is none.
-pub(super) fn stored_key(owner: String, id: &str) -> Result<Option<ConversationKey>> {
-    if id.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(ConversationKey {
-        owner: Owner::stored(owner),
-        id: ConversationId::new(id).map_err(|_| Error::Corrupt("conversation id"))?,
-    }))
+pub(super) fn named_key(owner: String, id: &str) -> Result<Option<ConversationKey>> {
+    (!id.is_empty()).then(|| stored_key(owner, id)).transpose()
 }
 
 #[derive(FromRow)]
@@ -179,7 +173,7 @@ pub async fn place(conn: &mut Conn<'_>, id: &str) -> Result<Option<Cursor>> {
 fn read(row: Row) -> Result<ResultEvent> {
     Ok(ResultEvent {
         data: from_json(&row.body)?,
-        key: stored_key(row.owner, &row.conversation_id)?,
+        key: named_key(row.owner, &row.conversation_id)?,
         id: row.id,
         kind: row.kind,
         agent_id: row.agent_id,

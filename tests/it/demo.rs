@@ -37,6 +37,20 @@ fn the_demo_comes_out_as_scripted() {
     assert_eq!(summary["forgeries_refused"], 1);
     assert_eq!(summary["unreadable_parked"], 1);
     assert!(summary["retries"].as_u64() >= Some(3), "{summary}");
+    // Each result at least; the CRM fails three of four at first, and proves who sent each.
+    assert!(
+        summary["events_delivered"].as_u64() >= Some(14),
+        "{summary}"
+    );
+    assert!(
+        summary["deliveries_failed"].as_u64() >= Some(9),
+        "{summary}"
+    );
+    for call in report["calls"].as_array().unwrap() {
+        let crm = &call["crm"];
+        assert_eq!(crm["verified"], crm["attempts"], "{call:#}");
+        assert_eq!(crm["repeated"], 0, "{call:#}");
+    }
     for left in [
         "aftercall.toml",
         "aftercall-data/aftercall.db",

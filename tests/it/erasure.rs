@@ -11,6 +11,8 @@ use crate::support::{
     Platform, Server, completed_body, conversation_id, finished_call, now_ms, rfc3339, talk,
 };
 
+mod everywhere;
+
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "[finalize]\ngrace = \"1s\"\nrecheck = []\n";
 const NUMBER: &str = "+14155550188";
@@ -55,6 +57,30 @@ fn stands(server: &Server, text: &str) -> bool {
             .windows(text.len())
             .any(|part| part == text.as_bytes())
     })
+}
+
+/// Reads the platform's list, in which erased calls still are, and waits until that is done.
+async fn reconcile(server: &Server) {
+    let since = json!({"since": rfc3339(now_ms() - 86_400_000)});
+    let path = "/v1/reconciliations";
+    let (status, begun) = ask(server, reqwest::Method::POST, path, Some(since)).await;
+    assert!(status < 300, "{begun}");
+    for _ in 0..100 {
+        let found = server
+            .get(&format!("{path}/{}", begun["id"].as_str().unwrap()))
+            .await
+            .1;
+        if found["status"] == "completed" {
+            assert_eq!(
+                (&found["listed"], &found["queued"]),
+                (&json!(3), &json!(0)),
+                "{found}"
+            );
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the list was not read");
 }
 
 #[tokio::test]
@@ -123,6 +149,12 @@ async fn an_erased_caller_is_gone_and_stays_away() {
             .unwrap();
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
+    for id in [&first, &second] {
+        // Long enough ago to be looked at.
+        let mut calls = platform.calls.lock().unwrap();
+        calls.get_mut(id).unwrap()["ended_at"] = json!(rfc3339(now_ms() - 600_000));
+    }
+    reconcile(&server).await;
     for id in [&first, &second] {
         let (status, answer) = server.get(&format!("/v1/conversations/{id}")).await;
         assert_eq!((status, &answer["error"]["code"]), (404, &json!("erased")));

@@ -101,6 +101,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) folder: Arc<TempDir>,
     pub(crate) log: PathBuf,
+    environment: Vec<(String, String)>,
     child: Child,
     pub(crate) client: reqwest::Client,
 }
@@ -145,6 +146,7 @@ impl Server {
             url,
             folder,
             log,
+            environment,
             child,
             client,
         };
@@ -176,7 +178,7 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let file = self.folder.path().join("aftercall.toml");
-        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.child = spawn(&file, self.folder.path(), &self.log, &self.environment);
         self.wait_until_ready().await;
     }
 
@@ -202,7 +204,7 @@ impl Server {
         drop(self.child.kill());
         self.child.wait().unwrap();
         let file = self.folder.path().join("aftercall.toml");
-        self.child = spawn(&file, self.folder.path(), &self.log, &[]);
+        self.child = spawn(&file, self.folder.path(), &self.log, &self.environment);
         self.wait_until_ready().await;
     }
 

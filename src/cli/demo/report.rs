@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::crm::Told;
 use super::judge::Found;
 use crate::simulate::script::Answered;
 
@@ -47,6 +48,8 @@ pub(super) struct CallReport {
     /// What aftercall knows; nothing where the call must stay unknown.
     #[serde(flatten)]
     pub(super) found: Option<Found>,
+    /// What the CRM got of it.
+    pub(super) crm: Told,
     /// From the first webhook to the outcome.
     pub(super) elapsed_ms: u64,
     /// What is not as scripted.
@@ -80,6 +83,9 @@ pub(super) struct Summary {
     unreadable_parked: usize,
     retries: usize,
     memories_learned: usize,
+    events_delivered: usize,
+    deliveries_verified: u32,
+    deliveries_failed: usize,
 }
 
 impl Summary {
@@ -95,6 +101,9 @@ impl Summary {
             unreadable_parked,
             retries,
             memories_learned,
+            events_delivered,
+            deliveries_verified,
+            deliveries_failed,
         } = self;
         let time = Duration::from_millis(elapsed_ms).as_secs_f64();
         vec![
@@ -121,6 +130,15 @@ impl Summary {
                 "unreadable bodies",
                 "parked, not lost",
             ),
+            line(
+                *events_delivered,
+                "event",
+                "events",
+                &format!(
+                    "taken by the CRM, each once: {deliveries_verified} signed deliveries, of which it \
+                     failed {deliveries_failed} on purpose"
+                ),
+            ),
         ]
     }
 }
@@ -140,6 +158,8 @@ impl Report {
     ) -> Self {
         let count = |answer| calls.iter().map(|call| call.answered(answer)).sum();
         let found = || calls.iter().filter_map(|call| call.found.as_ref());
+        let events_delivered = calls.iter().map(|call| call.crm.delivered).sum();
+        let attempts: usize = calls.iter().map(|call| call.crm.attempts as usize).sum();
         let summary = Summary {
             calls: calls.len(),
             webhooks: calls.iter().map(|call| call.answers.len()).sum(),
@@ -150,6 +170,9 @@ impl Report {
             unreadable_parked: count(Answered::Parked),
             retries: found().map(|found| found.retries).sum(),
             memories_learned: calls.iter().map(|call| call.held().count()).sum(),
+            events_delivered,
+            deliveries_verified: calls.iter().map(|call| call.crm.verified).sum(),
+            deliveries_failed: attempts.saturating_sub(events_delivered),
         };
         Self {
             ok: calls.iter().all(|call| call.differences.is_empty()),

@@ -1,4 +1,4 @@
-//! What the demo runs on: a fresh folder, a simulated platform, and an aftercall, all in this process.
+//! What the demo runs on: a fresh folder, simulated platforms and CRM, and an aftercall, all in this process.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use super::crm;
 use crate::app::{App, Role, Running};
 use crate::config::{Config, Overrides};
 use crate::host::Host;
@@ -65,15 +66,19 @@ impl Stage {
         let token_file = data_dir.join("admin-token");
         let token = std::fs::read_to_string(&token_file)
             .with_context(|| token_file.display().to_string())?;
+        let token = Secret::new(token.trim())?;
+        let sender = Sender::new(&url, host.clock.clone())?;
+        let platform_url = format!("http://{platform_address}");
+        crm::subscribe(sender.client(), &url, &token, &platform_url, &platform.crm).await?;
         Ok(Self {
             host: host.clone(),
             platform,
-            platform_url: format!("http://{platform_address}"),
-            sender: Sender::new(&url, host.clock.clone())?,
+            platform_url,
+            sender,
             url,
             folder,
             token_file,
-            token: Secret::new(token.trim())?,
+            token,
             running,
         })
     }
@@ -123,6 +128,9 @@ fn settings_toml(sources: &str) -> String {
          [finalize]\n\
          grace = \"1s\"    # 10 s by default; shortened for the demo\n\
          recheck = []    # nobody would answer a second look\n\
+         \n\
+         [endpoints]\n\
+         allow_private = [\"127.0.0.1\"]    # where the demo's CRM is\n\
          \n\
          {sources}"
     )

@@ -7,6 +7,7 @@ use comfy_table::{
     presets,
 };
 
+use super::crm::Told;
 use super::judge::Found;
 use super::report::{CallReport, Report, value_text};
 use crate::cli::output::printable;
@@ -18,6 +19,9 @@ const WIDTH: u16 = 100;
 
 /// The narrowest: below, its columns have no room for a word.
 const NARROWEST: u16 = 80;
+
+/// The widths of the columns; titles are cut into two lines, as other cells have two.
+const WIDTHS: [Option<u16>; 6] = [Some(3), Some(18), Some(12), Some(24), None, Some(11)];
 
 /// What the second line of "Why it ended" means.
 const LEGEND: &str = "platform: in its own word · observed: seen in the room · fallback: nobody said, the rule decides";
@@ -90,15 +94,19 @@ pub(super) fn render(report: &Report, look: Look) -> String {
             "Webhooks",
             "Why it ended",
             "What is remembered",
+            "The CRM",
         ]
         .map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
     );
     for call in &report.calls {
         table.add_row(row(call));
     }
-    // The last column has what is left. A column's width has a blank on either side.
-    let widths = [3, 27, 12, 24].map(|width| ColumnConstraint::Absolute(Width::Fixed(width)));
-    table.set_constraints(widths);
+    // What is remembered has what is left. A column's width has a blank on either side.
+    for (column, width) in table.column_iter_mut().zip(WIDTHS) {
+        if let Some(width) = width {
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        }
+    }
     format!("{}\n{LEGEND}", table.trim_fmt())
 }
 
@@ -119,6 +127,7 @@ fn row(call: &CallReport) -> Vec<Cell> {
         Cell::new(answers(call)),
         Cell::new(ended),
         Cell::new(remembered(call)),
+        Cell::new(crm(call)),
     ]
 }
 
@@ -145,6 +154,26 @@ fn answers(call: &CallReport) -> String {
         lines.push("not answered".to_owned());
     }
     lines.join("\n")
+}
+
+fn crm(call: &CallReport) -> String {
+    let Told {
+        delivered,
+        attempts,
+        verified,
+        ..
+    } = call.crm;
+    if attempts == 0 {
+        return "–".to_owned();
+    }
+    let events = if delivered == 1 { "event" } else { "events" };
+    let proved = if verified == attempts {
+        "verified".to_owned()
+    } else {
+        format!("{verified} verified")
+    };
+    let tries = if attempts == 1 { "try" } else { "tries" };
+    format!("{delivered} {events}\n{attempts} {tries},\n{proved}")
 }
 
 fn ended(found: &Found) -> String {

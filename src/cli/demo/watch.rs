@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::crm::Told;
 use super::judge::{self, Found};
 use super::report::CallReport;
 use super::stage::Stage;
@@ -61,6 +62,7 @@ pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> C
         listed: take.script.polled.is_some() && found.is_some(),
         answers: answers.into_iter().map(|(_, answer)| answer).collect(),
         found,
+        crm: Told::of(&stage.platform.crm, take.record.id.as_str()),
         elapsed_ms: u64::try_from(clock.now().since(begun).as_millis()).unwrap_or(u64::MAX),
         differences,
     }
@@ -73,6 +75,7 @@ pub(super) async fn confirm(stage: &Stage, take: &Take, report: &mut CallReport)
     }
     let (found, wrong) = compare(stage, take, take.script.expect.known.as_ref()).await;
     report.found = found;
+    report.crm = Told::of(&stage.platform.crm, take.record.id.as_str());
     report.differences = wrong;
 }
 
@@ -105,7 +108,9 @@ async fn compare(
     take: &Take,
     known: Option<&Known>,
 ) -> (Option<Found>, Vec<String>) {
-    match (look(stage, take).await, known) {
+    let told = Told::of(&stage.platform.crm, take.record.id.as_str());
+    let mut told = told.differences(known.is_some());
+    let (found, mut wrong) = match (look(stage, take).await, known) {
         (Ok(Some(found)), Some(known)) => {
             let wrong = judge::outcome(known, &found, take.script.events());
             (Some(found), wrong)
@@ -117,7 +122,9 @@ async fn compare(
         (Ok(None), Some(_)) => (None, vec!["the call is not known".to_owned()]),
         (Ok(None), None) => (None, Vec::new()),
         (Err(error), _) => (None, vec![error.to_string()]),
-    }
+    };
+    wrong.append(&mut told);
+    (found, wrong)
 }
 
 async fn look(stage: &Stage, take: &Take) -> Result<Option<Found>, reqwest::Error> {

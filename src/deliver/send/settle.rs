@@ -1,5 +1,6 @@
 //! What came of an attempt, written down: the delivery, its timeline, its letter, its endpoint.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::json;
@@ -23,6 +24,13 @@ const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 
 /// An answer that takes so long makes an endpoint a slow one, until one takes less than half.
 const SLOW: Duration = Duration::from_secs(2);
+
+/// Between two attempts, an endpoint that fails is left alone for this share of the time for which it
+/// has: what is dead must not keep the database busy, which the deliveries of others need.
+const PAUSE_SHARE: u32 = 10;
+
+/// Shorter pauses are none, so that one that only fails now and then loses no time; and the longest.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
 
 /// An attempt that has been made.
 pub(super) struct Settlement {
@@ -77,7 +85,7 @@ impl Settlement {
             After::Failed if !self.replayed => self.keep_letter(conn).await?,
             After::Failed | After::Again(_) => {}
         }
-        if let Some(rest) = self.meaning.rest {
+        if let Some(rest) = self.meaning.rest.max(self.pause()) {
             endpoints::rest(conn, &self.endpoint.id, self.now.plus(rest)).await?;
         }
         if let Some(health) = health {
@@ -179,6 +187,13 @@ impl Settlement {
         };
         metrics::counter!("aftercall_dead_letters_total", "stage" => "deliver").increment(1);
         dead_letters::keep(conn, &letter, self.now).await
+    }
+
+    /// How long the endpoint is left alone because it has failed for a while.
+    fn pause(&self) -> Option<Duration> {
+        self.meaning.why.as_ref()?;
+        let pause = self.now.since(self.endpoint.failing_since?) / PAUSE_SHARE;
+        (pause >= *PAUSES.start()).then(|| pause.min(*PAUSES.end()))
     }
 
     /// How the endpoint does, when that is news.

@@ -15,8 +15,9 @@ use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::bench::Bench;
+use super::distributed::{Distributed, TOKEN};
 use crate::backends;
-use crate::rabbit::{control, in_peace, open, prefix, stranger, urls, wait_until_up};
+use crate::rabbit::{in_peace, open, prefix, stranger, urls, wait_until_up};
 use crate::support::{
     Platform, Server, completed_body, conversation_id, finished_call, source_settings, talk,
 };
@@ -25,7 +26,7 @@ const LEASE: Duration = Duration::from_secs(15);
 const QUEUE: &str = "crm";
 
 /// A queue that gets what is published under such keys.
-async fn bound(urls: &str, exchange: &str, key: &str) -> lapin::Channel {
+pub(super) async fn bound(urls: &str, exchange: &str, key: &str) -> lapin::Channel {
     let channel = stranger(urls).await;
     let (alone, none) = (
         QueueDeclareOptions {
@@ -46,13 +47,13 @@ async fn bound(urls: &str, exchange: &str, key: &str) -> lapin::Channel {
     channel
 }
 
-async fn got(channel: &lapin::Channel) -> Option<Delivery> {
+pub(super) async fn got(channel: &lapin::Channel) -> Option<Delivery> {
     let options = BasicGetOptions { no_ack: true };
     let message = channel.basic_get(QUEUE.into(), options).await.unwrap();
     message.map(|message| message.delivery)
 }
 
-fn id_of(delivery: &Delivery) -> &str {
+pub(super) fn id_of(delivery: &Delivery) -> &str {
     delivery.properties.message_id().as_ref().unwrap().as_str()
 }
 
@@ -144,35 +145,16 @@ async fn a_bound_queue_gets_what_the_feed_says() {
 #[tokio::test]
 async fn a_kill_in_the_middle_leaves_no_result_unannounced() {
     const CALLS: usize = 40;
-    const TOKEN: &str = "aftercall_token_of_the_announcements";
-    let (Some(urls), Ok(server)) = (urls(), std::env::var("AFTERCALL_TEST_DATABASE_URL")) else {
+    let Some(ground) = Distributed::fresh("crm_announced_run").await else {
         return;
     };
-    let _peace = in_peace().await;
-    let host = format!("announced_{}", std::process::id());
-    let everything = ["set_permissions", "-p", &host, "guest", ".*", ".*", ".*"];
-    let (Some(()), Some(())) = (control(&["add_vhost", &host]), control(&everything)) else {
-        return;
-    };
-    let broker = format!("{}/{host}", urls.trim_end_matches('/'));
-    drop(backends::timed("crm_announced_run").await);
-    let (base, _) = server.rsplit_once('/').unwrap();
-    let database = format!("{base}/aftercall_crm_announced_run_{}", std::process::id());
-    let environment = [
-        ("AFTERCALL_DATABASE_URL", database.as_str()),
-        ("AFTERCALL_AMQP_URL", broker.as_str()),
-        ("AFTERCALL_ADMIN_TOKEN", TOKEN),
-        (
-            "AFTERCALL_SECRET_KEY",
-            "YWZ0ZXJjYWxsLWZhaWx1cmUtc3VpdGUtMzItYnl0ZXM=",
-        ),
-    ];
+    let environment = ground.environment();
     let platform = Platform::start().await;
     let settings =
         |port: u16| source_settings(&platform, port, "[finalize]\ngrace = \"0\"\nrecheck = []\n");
     let mut doomed = Server::start_from(&settings, &environment).await;
     let steady = Server::start_from(&settings, &environment).await;
-    let channel = bound(&broker, "aftercall.results", "#").await;
+    let channel = bound(&ground.broker, "aftercall.results", "#").await;
     let mut messages: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for n in 0..CALLS {
         if n % 10 == 5 {
@@ -209,5 +191,5 @@ async fn a_kill_in_the_middle_leaves_no_result_unannounced() {
         assert!(told.iter().all(|one| *one == event), "{told:?}: {event}");
     }
     assert!(messages.is_empty(), "{messages:?}");
-    control(&["delete_vhost", &host]);
+    ground.close();
 }

@@ -32,8 +32,8 @@ use crate::backends::{self, Backend};
 /// The secret of every endpoint here.
 pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-pub(super) struct Bench {
-    pub(super) flow: Arc<Flow>,
+pub(crate) struct Bench {
+    pub(crate) flow: Arc<Flow>,
     backend: Backend,
 }
 
@@ -53,7 +53,7 @@ impl Bench {
         benches
     }
 
-    pub(super) async fn on(backend: Backend) -> Self {
+    pub(crate) async fn on(backend: Backend) -> Self {
         // A second installation is refused, and the first one serves.
         drop(rustls::crypto::ring::default_provider().install_default());
         let queue = Queue::in_database(backend.db.clone(), backend.host.clone(), true);
@@ -83,12 +83,12 @@ impl Bench {
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.flow.host.now()
     }
 
     /// Moves the clock.
-    pub(super) fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         let Clock::Manual(millis) = &self.backend.host.clock else {
             panic!("only a clock of the tests can be moved");
         };
@@ -205,7 +205,7 @@ impl Bench {
 
     /// Looks once for what is due, and works it off.
     pub(super) async fn look(&self) {
-        dispatch(&self.flow, true).await.unwrap();
+        dispatch(&self.flow).await.unwrap();
         while self
             .flow
             .queue
@@ -290,7 +290,7 @@ impl Bench {
     }
 
     /// The only letter there is.
-    pub(super) async fn letter(&self) -> Option<dead_letters::Kept> {
+    pub(crate) async fn letter(&self) -> Option<dead_letters::Kept> {
         self.read(|conn| {
             Box::pin(async move {
                 let filter = dead_letters::list::Filter::default();

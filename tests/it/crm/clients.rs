@@ -29,7 +29,7 @@ process.stdin.on("data", (chunk) => (text += chunk)).on("end", () => {
 "#;
 
 /// The libraries that `tests/clients` has installed.
-fn libraries() -> Vec<Command> {
+pub(super) fn libraries() -> Vec<Command> {
     let mut found = Vec::new();
     if let Ok(python) = std::env::var("AFTERCALL_TEST_PYTHON") {
         let mut command = Command::new(python);
@@ -47,7 +47,7 @@ fn libraries() -> Vec<Command> {
     found
 }
 
-fn verifies(command: &mut Command, deliveries: &[Value]) -> bool {
+pub(super) fn verifies(command: &mut Command, deliveries: &[Value]) -> bool {
     let mut child = command
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -61,6 +61,20 @@ fn verifies(command: &mut Command, deliveries: &[Value]) -> bool {
         .write_all(text.as_bytes())
         .unwrap();
     child.wait_with_output().unwrap().status.success()
+}
+
+/// A delivery as the libraries are shown it, its body with `change` behind it.
+pub(super) fn as_delivered(secret: &str, request: &wiremock::Request, change: &str) -> Value {
+    let headers: serde_json::Map<String, Value> =
+        ["webhook-id", "webhook-timestamp", "webhook-signature"]
+            .iter()
+            .map(|name| {
+                let value = request.headers[*name].to_str().unwrap();
+                ((*name).to_owned(), value.into())
+            })
+            .collect();
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    json!({"secret": secret, "headers": headers, "body": format!("{body}{change}")})
 }
 
 #[tokio::test]
@@ -90,20 +104,7 @@ async fn the_official_libraries_verify_every_delivery() {
     }
     assert_eq!(got.len(), 20);
     let with = |secret: &str, change: &str| -> Vec<Value> {
-        let one = |request: &wiremock::Request| {
-            let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-            let headers: serde_json::Map<String, Value> = headers
-                .iter()
-                .map(|name| {
-                    (
-                        (*name).to_owned(),
-                        request.headers[*name].to_str().unwrap().into(),
-                    )
-                })
-                .collect();
-            let body = String::from_utf8(request.body.clone()).unwrap();
-            json!({"secret": secret, "headers": headers, "body": format!("{body}{change}")})
-        };
+        let one = |request| as_delivered(secret, request, change);
         got.iter().map(one).collect()
     };
     for mut library in libraries() {

@@ -1,80 +1,81 @@
-//! Endpoints of which some are dead, some slow and some flaky: the healthy ones get every event.
+//! Twenty endpoints of which five are dead, five slow and five flaky: the healthy ones get every event.
+//! `AFTERCALL_CROWD_EVENTS` sets how many there are; `benches/crowd.rs` says how fast.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aftercall::config::Retention;
+use aftercall::host::Host;
+use aftercall::secret::Secret;
+use aftercall::simulate::crm::{Crm, Mood, router};
 use aftercall::worker;
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+use tokio::net::TcpListener;
 
-use super::answers;
-use super::bench::Bench;
+use super::bench::{Bench, SECRET};
 use crate::backends;
 
-/// Refuses each event once.
-#[derive(Default)]
-struct Flaky(Mutex<BTreeSet<String>>);
+/// Endpoints of each kind.
+const EACH: usize = 5;
 
-impl Respond for Flaky {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let id = request.headers["webhook-id"].to_str().unwrap().to_owned();
-        let first = self.0.lock().unwrap().insert(id);
-        ResponseTemplate::new(if first { 502 } else { 200 })
+const MOODS: [Mood; 4] = [Mood::Steady, Mood::Flaky, Mood::Slow, Mood::Dead];
+
+/// A CRM that believes the endpoints of these tests, and where results go to it.
+async fn crm(host: &Host, mood: Mood) -> (Arc<Crm>, String) {
+    let crm = Arc::new(Crm::default());
+    crm.trust(&Secret::new(SECRET).unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/crm/{}",
+        listener.local_addr().unwrap(),
+        mood.as_str()
+    );
+    let app = router(host, &crm);
+    // It ends with the test's runtime.
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (crm, url)
+}
+
+/// Five endpoints of each mood, each with a CRM of its own.
+async fn crowd(bench: &Bench) -> Vec<(Mood, String, Arc<Crm>)> {
+    let mut crowd = Vec::new();
+    for mood in MOODS {
+        for n in 0..EACH {
+            let (crm, mut url) = crm(&bench.flow.host, mood).await;
+            if mood == Mood::Dead && n % 2 == 1 {
+                // One that is not even there.
+                "http://127.0.0.1:9/".clone_into(&mut url);
+            }
+            let name = format!("{} {n}", mood.as_str());
+            let endpoint = bench.endpoint(&name, &url, |_| {}).await;
+            crowd.push((mood, endpoint.id, crm));
+        }
+    }
+    crowd
+}
+
+fn events() -> usize {
+    let asked = std::env::var("AFTERCALL_CROWD_EVENTS").ok();
+    asked.map_or(60, |text| text.parse().unwrap())
+}
+
+/// Waits until each of these CRMs has taken so many events. Only a test that hangs is ended.
+async fn until_taken(crowd: &[(Mood, String, Arc<Crm>)], mood: Mood, count: usize) {
+    let hangs = Duration::from_mins(2) + Duration::from_millis(60) * u32::try_from(count).unwrap();
+    let began = Instant::now();
+    for (_, id, crm) in crowd.iter().filter(|(its, ..)| *its == mood) {
+        while crm.sums().delivered < count {
+            let sums = crm.sums();
+            assert!(began.elapsed() < hangs, "{id} got {sums:?} of {count}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 
-/// How often each event came.
-async fn counts(server: &MockServer) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for request in server.received_requests().await.unwrap() {
-        let id = request.headers["webhook-id"].to_str().unwrap().to_owned();
-        *counts.entry(id).or_default() += 1;
-    }
-    counts
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn dead_slow_and_flaky_endpoints_delay_nobody_else() {
-    const EVENTS: usize = 60;
+    let count = events();
     let bench = Bench::on(backends::timed("crm_crowd").await).await;
-    let mut healthy = Vec::new();
-    let mut flaky = Vec::new();
-    let mut slow = Vec::new();
-    for n in 0..3 {
-        let server = MockServer::start().await;
-        answers(&server, 200).await;
-        bench
-            .endpoint(&format!("healthy {n}"), &server.uri(), |_| {})
-            .await;
-        healthy.push(server);
-        let server = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(Flaky::default())
-            .mount(&server)
-            .await;
-        bench
-            .endpoint(&format!("flaky {n}"), &server.uri(), |_| {})
-            .await;
-        flaky.push(server);
-        let server = MockServer::start().await;
-        // Slower than anybody here waits.
-        let late = ResponseTemplate::new(200).set_delay(Duration::from_mins(2));
-        Mock::given(any()).respond_with(late).mount(&server).await;
-        bench
-            .endpoint(&format!("slow {n}"), &server.uri(), |_| {})
-            .await;
-        slow.push(server);
-        bench
-            .endpoint(&format!("dead {n}"), "http://127.0.0.1:9/", |_| {})
-            .await;
-    }
-    for n in 0..EVENTS {
-        bench
-            .add(&bench.event(n, "conversation.completed", &format!("conv_{n}")))
-            .await;
-    }
+    let crowd = crowd(&bench).await;
     let kept = Duration::ZERO;
     let retention = Retention {
         conversations: kept,
@@ -86,38 +87,75 @@ async fn dead_slow_and_flaky_endpoints_delay_nobody_else() {
         audit: kept,
     };
     worker::start(&bench.flow, retention, Duration::ZERO);
-    // Long before a slow one has answered, and before a flaky one is asked again for all.
-    for server in &healthy {
-        let mut got = BTreeMap::new();
-        for _ in 0..400 {
-            got = counts(server).await;
-            if got.len() == EVENTS {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert_eq!(got.len(), EVENTS, "a healthy endpoint gets every event");
-        assert!(
-            got.values().all(|times| *times == 1),
-            "and each of them once: {got:?}"
-        );
+    for n in 0..count {
+        bench
+            .add(&bench.event(n, "conversation.completed", &format!("conv_{n}")))
+            .await;
+        bench.flow.news.tell();
     }
-    for server in &flaky {
-        let mut got = BTreeMap::new();
-        for _ in 0..1200 {
-            got = counts(server).await;
-            if got.len() == EVENTS && got.values().all(|times| *times >= 2) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert_eq!(
-            got.len(),
-            EVENTS,
-            "a flaky one gets every event, with an id that stays"
-        );
-        assert!(got.values().all(|times| *times == 2), "{got:?}");
-    }
-    drop(slow);
+    // While slow ones still answer, and dead ones wait for their next attempt.
+    until_taken(&crowd, Mood::Steady, count).await;
+    until_taken(&crowd, Mood::Flaky, count).await;
     bench.flow.host.stop.cancel();
+    for (mood, id, crm) in &crowd {
+        let sums = crm.sums();
+        assert_eq!(sums.verified, sums.attempts, "{id}: {sums:?}");
+        match mood {
+            Mood::Steady => {
+                assert_eq!(
+                    (sums.events, sums.attempts as usize),
+                    (count, count),
+                    "{id}"
+                );
+            }
+            // Each under one id, however often it was tried; three of four were tried twice.
+            Mood::Flaky => {
+                assert_eq!((sums.events, sums.repeated), (count, 0), "{id}: {sums:?}");
+                let failed = count - count.div_ceil(4);
+                assert_eq!(sums.attempts as usize, count + failed, "{id}: {sums:?}");
+            }
+            Mood::Slow => assert_eq!(sums.repeated, 0, "{id}: {sums:?}"),
+            _ => assert_eq!(sums.delivered, 0, "{id}: {sums:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn dead_endpoints_are_disabled_on_schedule_and_no_others() {
+    for bench in Bench::all("crm_crowd_days").await {
+        let crowd = crowd(&bench).await;
+        let day = Duration::from_hours(24);
+        let states = async || {
+            let mut states = Vec::new();
+            for (mood, id, _) in &crowd {
+                states.push((*mood, bench.endpoint_of(id).await));
+            }
+            states
+        };
+        for n in 0..6 {
+            bench
+                .add(&bench.event(n, "conversation.completed", &format!("conv_{n}")))
+                .await;
+            // Once at each endpoint, and once more a little later, for the flaky ones.
+            bench.work(2).await;
+            bench.pass(Duration::from_secs(10));
+            bench.work(2).await;
+            for (mood, endpoint) in states().await {
+                // Five days after its first failure, and not a day before.
+                let over = mood == Mood::Dead && n == 5;
+                assert_eq!(endpoint.enabled, !over, "day {n}: {}", endpoint.id);
+                if over {
+                    assert_eq!(endpoint.disabled.unwrap().1, "failing");
+                }
+            }
+            bench.pass(day);
+        }
+        assert_eq!(bench.results("endpoint.disabled").await.len(), EACH);
+        for (mood, id, crm) in &crowd {
+            let sums = crm.sums();
+            if *mood != Mood::Dead {
+                assert_eq!((sums.delivered, sums.repeated), (6, 0), "{id}: {sums:?}");
+            }
+        }
+    }
 }

@@ -36,6 +36,7 @@ fn call(differences: &[&str]) -> CallReport {
         copies: 2,
         listed: false,
         found: Some(found),
+        crm: Told::default(),
         elapsed_ms: 12_340,
         differences: differences.iter().map(|text| (*text).to_owned()).collect(),
     }

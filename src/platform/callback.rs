@@ -15,6 +15,9 @@ use crate::signature::Refusal;
 use crate::signature::explain::Check;
 use crate::time::Timestamp;
 
+/// Judges a signature by headers, the URLs that may have been signed, what was posted, and the secrets.
+type Judge<T> = fn(&HeaderMap, &[String], &[u8], &[Secret]) -> T;
+
 /// How a carrier's callbacks differ from another's.
 #[derive(Debug)]
 pub(super) struct Carrier {
@@ -28,10 +31,10 @@ pub(super) struct Carrier {
     pub(super) at: &'static str,
     /// The headers that a signature may stand in.
     pub(super) signatures: &'static [&'static str],
-    /// Checks the signature: headers, URLs that may have been signed, what was posted, secrets.
-    pub(super) verify: fn(&HeaderMap, &[String], &[u8], &[Secret]) -> Result<(), Refusal>,
+    /// Checks the signature.
+    pub(super) verify: Judge<Result<(), Refusal>>,
     /// Says of the same what stands and what does not.
-    pub(super) explain: fn(&HeaderMap, &[String], &[u8], &[Secret]) -> Vec<Check>,
+    pub(super) explain: Judge<Vec<Check>>,
     /// Whether a `CallStatus` is one of a call that is over.
     pub(super) is_over: fn(&str) -> bool,
     /// Maps a callback that came at this time.

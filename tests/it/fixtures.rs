@@ -60,11 +60,14 @@ const fn sent(
 const CALL: &str = "conv_01k7h3v5e8f9x2m4q6s8t0w1y3";
 
 fn all_sent() -> Vec<Sent> {
+    let mut all = of_rooms_and_speechify();
+    all.extend(of_elevenlabs());
+    all.extend(of_others());
+    all
+}
+
+fn of_rooms_and_speechify() -> Vec<Sent> {
     let observed = Some((CALL, "caller_hangup", "observed"));
-    let elevenlabs = |file, id, becomes| Sent {
-        with_id: Some(("/data/conversation_id", id)),
-        ..sent(file, "eleven", "accepted", Some(becomes))
-    };
     vec![
         sent(
             "livekit_room_started.official.json",
@@ -109,6 +112,15 @@ fn all_sent() -> Vec<Sent> {
             "accepted",
             Some(("conv_01HS...", "caller_hangup", "fallback")),
         ),
+    ]
+}
+
+fn of_elevenlabs() -> Vec<Sent> {
+    let elevenlabs = |file, id, becomes| Sent {
+        with_id: Some(("/data/conversation_id", id)),
+        ..sent(file, "eleven", "accepted", Some(becomes))
+    };
+    vec![
         elevenlabs(
             "elevenlabs_post_call_transcription.official.json",
             "transcribed",
@@ -130,6 +142,11 @@ fn all_sent() -> Vec<Sent> {
             "ignored",
             None,
         ),
+    ]
+}
+
+fn of_others() -> Vec<Sent> {
+    vec![
         sent(
             "retell_call_ended.official-adapted.json",
             "retell",

@@ -240,7 +240,7 @@ async fn a_long_body_is_kept_beside_its_message() {
     let server = Server::start(&Platform::start().await, &settings).await;
     let line = |n: usize| {
         let words = format!("Line {n}: {}", "the quick brown fox ".repeat(60));
-        json!({"role": if n % 2 == 0 { "agent" } else { "user" }, "message": words,
+        json!({"role": if n.is_multiple_of(2) { "agent" } else { "user" }, "message": words,
             "time_in_call_secs": n})
     };
     let body = |id: &str, lines: usize| {

@@ -254,9 +254,10 @@ fn settings(folder: &Path, database: &str, well: SocketAddr, sick: SocketAddr) -
         )
     };
     format!(
-        "data_dir = {folder:?}\n[server]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {database:?}\n\
+        "data_dir = {data:?}\n[server]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = {database:?}\n\
          [finalize]\ngrace = \"0s\"\nrecheck = []\n{}{}",
         source(VOICE_SOURCE, well),
         source(SICK_SOURCE, sick),
+        data = folder.display().to_string(),
     )
 }

@@ -20,6 +20,7 @@ mod export;
 mod extract;
 mod memories;
 mod migrate;
+mod moment;
 mod output;
 mod progress;
 mod quarantine;

@@ -3,7 +3,7 @@
 //!
 //! The transaction that adds a result to the feed makes a delivery for every endpoint that
 //! subscribed. `dispatch` puts deliveries into the queue when they are due, `send` makes one attempt,
-//! `verdict` says what an answer means, and `announce` publishes the feed to RabbitMQ.
+//! `verdict` says what an answer means, `endpoints` makes and changes who gets it, and `announce` publishes the feed to RabbitMQ.
 
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,7 @@ use crate::verdict::Verdict;
 mod announce;
 pub mod body;
 mod dispatch;
+pub mod endpoints;
 mod missed;
 mod send;
 mod trial;
@@ -34,7 +35,7 @@ pub use announce::{announce, keep_announcing};
 pub use dispatch::{dispatch, keep_dispatching};
 pub use missed::{Missed, send_missed};
 pub use send::{Prospect, foresee, send};
-pub use trial::{Tested, test, try_template};
+pub use trial::{Tested, test};
 
 /// The event that tells a call's result first.
 const COMPLETED: &str = "conversation.completed";

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod limits;
+
 /// The events that CRMs are told of.
 pub const EVENT_TYPES: [&str; 5] = [
     "conversation.completed",

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::Globals;
 use super::client::{self, Client, Remote};
+use super::moment::moment;
 use super::output::{self, Format, field};
+use crate::time::Timestamp;
 
 /// `aftercall conversations`
 #[derive(Debug, Subcommand)]
@@ -27,7 +29,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  aftercall conversations list --agent-id front-desk --started-after 2026-02-01T00:00:00Z
+  aftercall conversations list --agent-id front-desk --since 24h
   aftercall conversations list --output json | jq -r '.conversations[].id'")]
 pub(super) struct List {
     #[command(flatten)]
@@ -50,12 +52,12 @@ pub(super) struct List {
     /// Of this platform
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
-    /// Started at or after
-    #[arg(long, value_name = "TIME")]
-    started_after: Option<String>,
-    /// Started before
-    #[arg(long, value_name = "TIME")]
-    started_before: Option<String>,
+    /// Started since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
+    #[arg(long, visible_alias = "since", value_name = "TIME", value_parser = moment)]
+    started_after: Option<Timestamp>,
+    /// Started before, in the same forms
+    #[arg(long, visible_alias = "until", value_name = "TIME", value_parser = moment)]
+    started_before: Option<Timestamp>,
     /// Whose id, caller, number or agent begins so
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
@@ -138,6 +140,7 @@ async fn forget(globals: &Globals, one: &One) -> anyhow::Result<()> {
 }
 
 async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
+    let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let filter: Vec<_> = [
         ("agent_id", args.agent_id),
         ("caller_identity", args.caller_identity),
@@ -145,8 +148,8 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
         ("status", args.status),
         ("source", args.source),
         ("platform", args.platform),
-        ("started_after", args.started_after),
-        ("started_before", args.started_before),
+        ("started_after", moment(args.started_after)),
+        ("started_before", moment(args.started_before)),
         ("q", args.q),
     ]
     .into_iter()

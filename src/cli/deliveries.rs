@@ -6,14 +6,16 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
+use super::moment::moment;
 use super::output::{self, Format, field};
 use super::{Globals, WrongUsage};
+use crate::time::Timestamp;
 
 /// `aftercall deliveries`
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   aftercall deliveries list --status failed
-  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 2026-02-01T00:00:00Z")]
+  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 24h")]
 pub(super) enum Command {
     /// List deliveries, newest first
     List(List),
@@ -48,12 +50,12 @@ pub(super) struct List {
     /// Only of this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
-    /// Only made then or later
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only made before
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    /// Only made since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Only made before, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     /// At most so many
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -72,7 +74,7 @@ pub(super) struct Show {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   aftercall deliveries retry dlv_3k9q0v5e2m8x1c7b4n6z0a2s4d
-  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 2026-02-01T00:00:00Z")]
+  aftercall deliveries retry --endpoint-id ep_01jxd5y165f62a0v7gtr6bkg56 --since 24h")]
 pub(super) struct Retry {
     #[command(flatten)]
     remote: Remote,
@@ -81,9 +83,9 @@ pub(super) struct Retry {
     /// All that failed of this endpoint
     #[arg(long, value_name = "ID", conflicts_with = "id", requires = "since")]
     endpoint_id: Option<String>,
-    /// Of events since then
-    #[arg(long, value_name = "TIME", requires = "endpoint_id")]
-    since: Option<String>,
+    /// Of events since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
+    #[arg(long, value_name = "TIME", requires = "endpoint_id", value_parser = moment)]
+    since: Option<Timestamp>,
 }
 
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
@@ -104,18 +106,19 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
 
 impl List {
     fn query(&self) -> Vec<(&'static str, String)> {
+        let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
         [
-            ("endpoint_id", &self.endpoint_id),
-            ("status", &self.status),
-            ("type", &self.kind),
-            ("event_id", &self.event_id),
-            ("conversation_id", &self.conversation_id),
-            ("agent_id", &self.agent_id),
-            ("since", &self.since),
-            ("until", &self.until),
+            ("endpoint_id", self.endpoint_id.clone()),
+            ("status", self.status.clone()),
+            ("type", self.kind.clone()),
+            ("event_id", self.event_id.clone()),
+            ("conversation_id", self.conversation_id.clone()),
+            ("agent_id", self.agent_id.clone()),
+            ("since", moment(self.since)),
+            ("until", moment(self.until)),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .filter_map(|(name, value)| Some((name, value?)))
         .collect()
     }
 }

@@ -7,23 +7,25 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
+use super::moment::moment;
 use super::{Globals, output};
+use crate::time::Timestamp;
 
 /// `aftercall export`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  aftercall export --since 2026-02-01T00:00:00Z > calls.ndjson
+  aftercall export --since 24h > calls.ndjson
   aftercall export --since 2026-02-01T00:00:00Z --format csv > calls.csv
   aftercall export --since 2026-02-01T00:00:00Z --full | jq -r '.messages[].content'")]
 pub(super) struct Args {
     #[command(flatten)]
     remote: Remote,
-    /// Calls that began then or later
-    #[arg(long, value_name = "TIME")]
-    since: String,
-    /// Only calls that began before
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    /// Calls that began since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Timestamp,
+    /// Only calls that began before, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     /// Only of this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
@@ -70,21 +72,28 @@ const COLUMNS: [&str; 22] = [
 pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     let client = Client::new(globals, &args.remote)?;
     let mut filter = vec![
-        ("started_after", args.since.clone()),
+        ("started_after", args.since.to_string()),
         ("summary_mode", "include".to_owned()),
         ("page_size", "100".to_owned()),
     ];
-    filter.extend(args.until.clone().map(|until| ("started_before", until)));
+    filter.extend(
+        args.until
+            .map(|until| ("started_before", until.to_string())),
+    );
     filter.extend(args.agent_id.clone().map(|id| ("agent_id", id)));
     let mut out = io::stdout().lock();
-    if args.format == Lines::Csv {
-        write(&mut out, &COLUMNS.join(","))?;
-    }
+    let mut header = (args.format == Lines::Csv).then(|| COLUMNS.join(","));
     let (mut cursor, mut count) = (None::<String>, 0_usize);
     loop {
         let mut query = filter.clone();
         query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
         let page = client.get(&["v1", "conversations"], &query).await?;
+        // Nothing is written before the first good answer: a refusal leaves no half file.
+        if let Some(header) = header.take()
+            && !write(&mut out, &header)?
+        {
+            return Ok(ExitCode::SUCCESS);
+        }
         for call in page["conversations"].as_array().into_iter().flatten() {
             let line = match args.format {
                 Lines::Csv => csv(call),

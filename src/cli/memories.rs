@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::Globals;
 use super::client::{Client, Remote};
+use super::moment::moment;
 use super::output::{self, Format, field};
+use crate::time::Timestamp;
 
 /// `aftercall memories`
 #[derive(Debug, Subcommand)]
@@ -60,12 +62,12 @@ pub(super) struct Show {
 pub(super) struct History {
     #[command(flatten)]
     pair: Pair,
-    /// Only what held at this moment
-    #[arg(long, value_name = "TIME")]
-    as_of: Option<String>,
+    /// Only what held at this moment, as 2026-03-01T00:00:00Z, or so long ago, as 7d
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    as_of: Option<Timestamp>,
     /// As memory saw it at this moment, rather than now
-    #[arg(long, value_name = "TIME")]
-    recorded_as_of: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    recorded_as_of: Option<Timestamp>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -168,10 +170,10 @@ async fn history(globals: &Globals, args: &History) -> anyhow::Result<()> {
     let path = ["v1", "agents", &args.pair.agent_id, "history"];
     let mut query = vec![args.pair.caller()];
     for (name, time) in [
-        ("as_of", &args.as_of),
-        ("recorded_as_of", &args.recorded_as_of),
+        ("as_of", args.as_of),
+        ("recorded_as_of", args.recorded_as_of),
     ] {
-        query.extend(time.clone().map(|time| (name, time)));
+        query.extend(time.map(|time| (name, time.to_string())));
     }
     let told = client.list(&path, "memories", &query, usize::MAX).await?;
     if args.pair.remote.output.format() == Format::Json {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Globals;
 use super::client::{Client, Remote};
+use super::moment::moment;
 use super::output::{self, Format, field};
 use super::progress::Bar;
-use super::{Globals, WrongUsage};
-use crate::config;
 use crate::host::Clock;
 use crate::time::Timestamp;
 
@@ -27,11 +27,11 @@ pub(super) struct Reconcile {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// Calls created since then, as 2026-02-01T00:00:00Z, or for how long, as 24h
-    #[arg(long, value_name = "TIME")]
-    since: String,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Timestamp,
     /// And before, in the same forms
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     /// Only count what would be put into the queue
     #[arg(long)]
     dry_run: bool,
@@ -48,8 +48,8 @@ pub(super) struct Coverage {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// Calls created since then, as 2026-02-01T00:00:00Z, or for how long, as 7d
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
     /// List the missing calls
     #[arg(long)]
     missing: bool,
@@ -58,12 +58,8 @@ pub(super) struct Coverage {
 /// Asks for a reconciliation, and waits until it has come to its end.
 pub(super) async fn reconcile(globals: &Globals, args: Reconcile) -> anyhow::Result<ExitCode> {
     let client = Client::new(globals, &args.remote)?;
-    let now = Clock::System.now();
-    let since = moment("--since", &args.since, now)?;
-    let until = match &args.until {
-        Some(text) => Some(moment("--until", text, now)?),
-        None => None,
-    };
+    let (since, until) = (args.since, args.until);
+    let newest = until.unwrap_or_else(|| Clock::System.now());
     let wish = json!({"source": args.source, "since": since, "until": until,
                       "dry_run": args.dry_run});
     let path = ["v1", "reconciliations"];
@@ -75,7 +71,7 @@ pub(super) async fn reconcile(globals: &Globals, args: Reconcile) -> anyhow::Res
             "{} listed, {} missing, {} changed",
             found["listed"], found["unknown"], found["changed"]
         );
-        bar.draw(share(&found, since, until.unwrap_or(now)), 100, &told);
+        bar.draw(share(&found, since, newest), 100, &told);
         Clock::System.sleep(LOOK_AGAIN).await;
         found = client.get(&["v1", "reconciliations", &id], &[]).await?;
     }
@@ -123,12 +119,9 @@ fn listings(found: &Value) -> anyhow::Result<()> {
 /// What the platforms know, what is here, and what is missing.
 pub(super) async fn coverage(globals: &Globals, args: Coverage) -> anyhow::Result<ExitCode> {
     let client = Client::new(globals, &args.remote)?;
-    let now = Clock::System.now();
     let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(args.source.map(|name| ("source", name)));
-    if let Some(text) = &args.since {
-        query.push(("since", moment("--since", text, now)?.to_string()));
-    }
+    query.extend(args.since.map(|at| ("since", at.to_string())));
     let format = args.remote.output.format();
     if args.missing {
         let path = ["v1", "coverage", "missing"];
@@ -191,20 +184,6 @@ fn missing(found: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A moment as people give it: the moment itself, or how long ago.
-fn moment(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, WrongUsage> {
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    config::duration(text)
-        .map(|ago| now.minus(ago))
-        .map_err(|_| {
-            WrongUsage(format!(
-                "{flag} is neither a time such as 2026-02-01T00:00:00Z nor a span such as 24h"
-            ))
-        })
-}
-
 /// How far a reconciliation is, in per cent: a list is read backwards, from `until` to `since`.
 fn share(found: &Value, since: Timestamp, until: Timestamp) -> u64 {
     let sources = found["sources"].as_array().map_or(&[][..], Vec::as_slice);
@@ -230,15 +209,6 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
-
-    #[test]
-    fn a_moment_is_a_time_or_how_long_ago() {
-        let day = NOW.minus(Duration::from_hours(24));
-        assert_eq!(moment("--since", "24h", NOW).unwrap(), day);
-        assert_eq!(moment("--since", &day.to_string(), NOW).unwrap(), day);
-        let why = moment("--since", "yesterday", NOW).unwrap_err();
-        assert!(why.0.contains("--since") && why.0.contains("24h"), "{why}");
-    }
 
     #[test]
     fn a_list_is_read_from_now_to_since() {

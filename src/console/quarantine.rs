@@ -122,9 +122,7 @@ async fn release(
     session.enter(Section::Quarantine)?;
     session.require(Scope::OpsWrite)?;
     let entry = session.did(&flow, "quarantine.release", &id, "");
-    flow.db
-        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&flow.db, entry).await?;
     match Receiver::new(Arc::clone(&flow)).release(&id).await? {
         Released::Taken(Answer::Unavailable) => {
             let why = "It can't be made durable now; release it again in a moment.".to_owned();

@@ -28,6 +28,7 @@ use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure as Cause};
 
 mod access;
+mod endpoints;
 mod pages;
 
 const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);

@@ -19,7 +19,7 @@ use super::verdict::{Ended, judge};
 
 /// Renders a template over the newest conversation of these agents (of all, when there are none), or
 /// over a made-up one where none is stored yet.
-pub async fn try_template(
+pub(super) async fn try_template(
     flow: &Flow,
     template: Template,
     agents: Vec<String>,

@@ -116,10 +116,7 @@ async fn show(
     let content = if with_body {
         // Written first: what a caller's platform sent is not seen without a trace.
         let entry = bearer.did(&api, "dead_letter.read_body", &letter.id, "");
-        api.flow
-            .db
-            .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-            .await?;
+        audit::note(&api.flow.db, entry).await?;
         Some(Content::open(&letter, &api).map_err(|error| {
             let why = format!("the body can't be opened: it is {error}");
             ApiError::new(StatusCode::CONFLICT, "unsealable", why)
@@ -235,9 +232,6 @@ async fn the_letter(db: &Db, bearer: &Bearer, id: String) -> Result<Kept, ApiErr
 /// Written first: what is done to many letters must not be done without an entry.
 async fn tell(api: &Api, bearer: &Bearer, action: &str, detail: &str) -> Result<(), ApiError> {
     let entry = bearer.did(api, action, "*", detail);
-    api.flow
-        .db
-        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&api.flow.db, entry).await?;
     Ok(())
 }

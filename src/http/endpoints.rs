@@ -12,25 +12,19 @@ use self::body::{
     EndpointBody, EndpointList, MadeEndpoint, QueuedBody, RetriedBody, RotatedBody, TestedBody,
 };
 use self::form::{Changes, NewEndpoint, Overlap, Since, Window};
-use self::terms::{check, sealed};
 use super::Api;
 use super::auth::Bearer;
 use super::error::{ApiError, Fields};
 use super::query::{Json, PageParams, Path, Query};
-use crate::deliver;
+use crate::deliver::{self, endpoints as life};
 use crate::page::{Cursor, PageRequest};
-use crate::signature::standard::Key;
+use crate::store::audit;
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::tokens::Scope;
-use crate::store::{audit, deliveries};
 use crate::time::Timestamp;
 
 mod body;
 mod form;
-mod terms;
-
-/// Failed deliveries that one request sends again.
-const MOST: i64 = 100_000;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default()
@@ -91,45 +85,10 @@ async fn create(
     Json(new): Json<NewEndpoint>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
-    let host = &api.flow.host;
-    let now = host.now();
-    let key = Key::of_random(host.dice.bytes());
-    let subscription = new.subscription();
-    let made = Endpoint {
-        id: crate::id::fresh("ep_", now, host.dice.bytes()),
-        url: new.url,
-        description: new.description,
-        subscription,
-        payload: new.payload.unwrap_or(api.flow.payload),
-        template: new.template,
-        headers: sealed(
-            &api,
-            &serde_json::to_string(&new.headers).unwrap_or_default(),
-        ),
-        secret: sealed(&api, &key.to_text()),
-        previous: None,
-        rate: new.rate_per_second,
-        concurrency: new.max_concurrency,
-        enabled: new.enabled,
-        disabled: (!new.enabled).then(|| (now, "by_hand".to_owned())),
-        failing_since: None,
-        slow: false,
-        ready_at: Timestamp::from_millis(0),
-        created_at: now,
-        updated_at: now,
-    };
+    let (made, key) = life::make(&api.flow, new.into());
     let resolved = check(&api, &bearer, &made).await?;
     let entry = bearer.did(&api, "endpoint.create", &made.id, "");
-    let kept = made.clone();
-    api.flow
-        .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                endpoints::save(&mut conn, &kept).await?;
-                audit::add(&mut conn, &entry).await
-            })
-        })
-        .await?;
+    life::keep(&api.flow, &made, entry).await?;
     let about = EndpointBody::new(made, &api);
     let body = MadeEndpoint::new(key.to_text(), resolved, about);
     Ok((StatusCode::CREATED, axum::Json(body)))
@@ -172,23 +131,14 @@ async fn change(
     bearer.require(Scope::EndpointsWrite)?;
     let current = the_endpoint(&api, &bearer, &id).await?;
     let names = changes.names();
-    let headers = changes
-        .headers
-        .as_ref()
-        .map(|headers| sealed(&api, &serde_json::to_string(headers).unwrap_or_default()));
-    // Judged before anything is written: looking a name up must not hold a transaction open.
+    let headers = changes.headers.as_ref();
+    let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
     check(&api, &bearer, &changes.applied(current, headers.clone())).await?;
-    let rewritten = rewrite(
-        &api,
-        &bearer,
-        id,
-        "endpoint.change",
-        names,
-        move |endpoint, _| {
-            *endpoint = changes.applied(endpoint.clone(), headers);
-        },
-    );
-    Ok(axum::Json(EndpointBody::new(rewritten.await?, &api)))
+    let entry = bearer.did(&api, "endpoint.change", &id, &names);
+    let rewritten = life::rewrite(&api.flow, &id, entry, move |endpoint, _| {
+        *endpoint = changes.applied(endpoint.clone(), headers);
+    });
+    shown(&api, rewritten.await?)
 }
 
 /// Remove an endpoint
@@ -208,21 +158,8 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
-    let now = api.flow.host.now();
     let entry = bearer.did(&api, "endpoint.remove", &id, "");
-    api.flow
-        .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                endpoints::hold(&mut conn, &id).await?;
-                if endpoints::remove(&mut conn, &id).await? {
-                    deliveries::cancel_of_endpoint(&mut conn, &id, now).await?;
-                    audit::add(&mut conn, &entry).await?;
-                }
-                Ok(())
-            })
-        })
-        .await?;
+    life::remove(&api.flow, &id, entry).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -243,22 +180,8 @@ async fn enable(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     the_endpoint(&api, &bearer, &id).await?;
-    let enabled = rewrite(
-        &api,
-        &bearer,
-        id,
-        "endpoint.enable",
-        String::new(),
-        |endpoint, _| {
-            endpoint.enabled = true;
-            endpoint.disabled = None;
-            endpoint.failing_since = None;
-            endpoint.ready_at = Timestamp::from_millis(0);
-        },
-    );
-    let enabled = enabled.await?;
-    api.flow.news.tell();
-    Ok(axum::Json(EndpointBody::new(enabled, &api)))
+    let entry = bearer.did(&api, "endpoint.enable", &id, "");
+    shown(&api, life::enable(&api.flow, &id, entry).await?)
 }
 
 /// Disable an endpoint
@@ -278,20 +201,8 @@ async fn disable(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     the_endpoint(&api, &bearer, &id).await?;
-    let disabled = rewrite(
-        &api,
-        &bearer,
-        id,
-        "endpoint.disable",
-        String::new(),
-        |endpoint, now| {
-            if endpoint.enabled {
-                endpoint.enabled = false;
-                endpoint.disabled = Some((now, "by_hand".to_owned()));
-            }
-        },
-    );
-    Ok(axum::Json(EndpointBody::new(disabled.await?, &api)))
+    let entry = bearer.did(&api, "endpoint.disable", &id, "");
+    shown(&api, life::disable(&api.flow, &id, entry).await?)
 }
 
 /// Give an endpoint a new secret
@@ -313,21 +224,10 @@ async fn rotate_secret(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     the_endpoint(&api, &bearer, &id).await?;
-    let key = Key::of_random(api.flow.host.dice.bytes());
-    let new = sealed(&api, &key.to_text());
-    let action = "endpoint.rotate_secret";
-    let rotated = rewrite(
-        &api,
-        &bearer,
-        id,
-        action,
-        String::new(),
-        move |endpoint, now| {
-            let old = std::mem::replace(&mut endpoint.secret, new);
-            endpoint.previous = (!overlap.is_zero()).then(|| (old, now.plus(overlap)));
-        },
-    );
-    Ok(axum::Json(RotatedBody::new(key.to_text(), rotated.await?)))
+    let entry = bearer.did(&api, "endpoint.rotate_secret", &id, "");
+    let rotated = life::rotate(&api.flow, &id, overlap, entry).await?;
+    let (endpoint, key) = rotated.ok_or_else(|| ApiError::not_found("endpoint"))?;
+    Ok(axum::Json(RotatedBody::new(key.to_text(), endpoint)))
 }
 
 /// Send a test event
@@ -349,10 +249,7 @@ async fn test(
     bearer.require(Scope::EndpointsWrite)?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.test", &endpoint.id, "");
-    api.flow
-        .db
-        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&api.flow.db, entry).await?;
     match deliver::test(&api.flow, &endpoint).await? {
         Some(tested) => Ok(axum::Json(TestedBody::from(tested))),
         None => Err(ApiError::new(
@@ -382,24 +279,9 @@ async fn retry_failed(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
-    let now = api.flow.host.now();
-    let entry = bearer.did(
-        &api,
-        "endpoint.retry_failed",
-        &id,
-        &format!("since {since}"),
-    );
-    let retried = api
-        .flow
-        .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                audit::add(&mut conn, &entry).await?;
-                deliveries::retry_failed(&mut conn, &id, since, now, MOST).await
-            })
-        })
-        .await?;
-    api.flow.news.tell();
+    let since_then = format!("since {since}");
+    let entry = bearer.did(&api, "endpoint.retry_failed", &id, &since_then);
+    let retried = life::retry_failed(&api.flow, &id, since, entry).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(RetriedBody { retried })))
 }
 
@@ -433,56 +315,31 @@ async fn send_missed(
         &endpoint.id,
         &format!("since {since}"),
     );
-    api.flow
-        .db
-        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&api.flow.db, entry).await?;
     let missed = deliver::send_missed(&api.flow, &endpoint.id, since, until).await?;
     let missed = missed.ok_or_else(|| ApiError::not_found("endpoint"))?;
     Ok((StatusCode::ACCEPTED, axum::Json(QueuedBody::from(missed))))
 }
 
-/// The endpoint of an id, if the token may see it: one that is bound to agents sees those of its
-/// agents alone.
+/// The endpoint of an id, if the token may see it.
 async fn the_endpoint(api: &Api, bearer: &Bearer, id: &str) -> Result<Endpoint, ApiError> {
-    let id = id.to_owned();
-    let found = api
-        .flow
-        .db
-        .read(move |mut conn| Box::pin(async move { endpoints::get(&mut conn, &id).await }))
-        .await?;
-    found
-        .filter(|endpoint| endpoints::is_of(endpoint, &bearer.0.agents))
-        .ok_or_else(|| ApiError::not_found("endpoint"))
+    let found = life::find(&api.flow, &bearer.0.agents, id).await?;
+    found.ok_or_else(|| ApiError::not_found("endpoint"))
 }
 
-/// Changes an endpoint under its lock, with an entry for the audit log.
-async fn rewrite(
-    api: &Api,
-    bearer: &Bearer,
-    id: String,
-    action: &str,
-    detail: String,
-    change: impl FnOnce(&mut Endpoint, Timestamp) + Send + 'static,
-) -> Result<Endpoint, ApiError> {
-    let now = api.flow.host.now();
-    let entry = bearer.did(api, action, &id, &detail);
-    let changed = api
-        .flow
-        .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                endpoints::hold(&mut conn, &id).await?;
-                let Some(mut endpoint) = endpoints::get(&mut conn, &id).await? else {
-                    return Ok(None);
-                };
-                change(&mut endpoint, now);
-                endpoint.updated_at = now;
-                endpoints::save(&mut conn, &endpoint).await?;
-                audit::add(&mut conn, &entry).await?;
-                Ok(Some(endpoint))
-            })
-        })
-        .await?;
-    changed.ok_or_else(|| ApiError::not_found("endpoint"))
+/// An endpoint as it is now, unless it was removed meanwhile.
+fn shown(api: &Api, endpoint: Option<Endpoint>) -> Result<axum::Json<EndpointBody>, ApiError> {
+    let endpoint = endpoint.ok_or_else(|| ApiError::not_found("endpoint"))?;
+    Ok(axum::Json(EndpointBody::new(endpoint, api)))
+}
+
+/// Judges an endpoint before it is kept; says whether its host's name can be looked up now.
+async fn check(api: &Api, bearer: &Bearer, endpoint: &Endpoint) -> Result<bool, ApiError> {
+    let judged = life::judge(&api.flow, &bearer.0.agents, endpoint).await?;
+    judged.map_err(|unfit| {
+        ApiError::invalid(Fields::from([(
+            unfit.field().to_owned(),
+            unfit.to_string(),
+        )]))
+    })
 }

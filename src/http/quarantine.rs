@@ -392,9 +392,7 @@ async fn release_many(
 /// Written first: what is done to deliveries must not be done without an entry.
 async fn tell(api: &Api, bearer: &Bearer, action: &str, target: &str) -> Result<(), ApiError> {
     let entry = bearer.did(api, action, target, "");
-    let db = &api.flow.db;
-    db.write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&api.flow.db, entry).await?;
     Ok(())
 }
 

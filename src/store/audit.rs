@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, Result, on};
+use super::{Conn, Db, Result, on};
 use crate::host::Host;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
@@ -55,6 +55,13 @@ pub async fn add(conn: &mut Conn<'_>, entry: &Entry) -> Result<()> {
         .await?;
     });
     Ok(())
+}
+
+/// Adds an entry in a transaction of its own, before what it tells is begun: what can't be done in one
+/// transaction must not be done without a trace.
+pub async fn note(db: &Db, entry: Entry) -> Result<()> {
+    db.write(move |mut conn| Box::pin(async move { add(&mut conn, &entry).await }))
+        .await
 }
 
 #[derive(FromRow)]

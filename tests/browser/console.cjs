@@ -5,7 +5,7 @@ const fs = require("node:fs");
 const assert = require("node:assert/strict");
 const { chromium } = require("playwright-core");
 
-const { BASE, TOKEN, OUT, CALL, CALLER, SEEK, CHROMIUM } = process.env;
+const { BASE, TOKEN, OUT, CALL, CALLER, SEEK, HOOK, CHROMIUM } = process.env;
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const complaints = [];
 
@@ -134,6 +134,27 @@ const main = async () => {
   assert.deepEqual(did, ["replay.cancel", "replay.create"]);
   await check(page, "12-audit");
 
+  where = "endpoints";
+  await page.click("nav a:text('Endpoints')");
+  await page.click("main a:text('Add an endpoint')");
+  await page.fill("[name=url]", HOOK);
+  await page.fill("[name=description]", "The front desk's CRM");
+  await page.fill("[name=headers]", "Authorization: Bearer of-the-crm");
+  await check(page, "13-new-endpoint");
+  await page.click("button:text('Add it')");
+  assert.match(await page.textContent("#secret"), /^whsec_/);
+  await check(page, "14-secret");
+  await page.click("a:text('To the endpoint')");
+  await page.waitForSelector("h2:text('Change it')");
+  const endpoint = page.url().split("/").pop();
+  await page.selectOption("form[action$=send-missed] select", "1h");
+  await page.click("button:text('Send what was missed')");
+  assert.match(await page.textContent(".notice"), /^[1-9]\d* deliver/);
+  await check(page, "15-endpoint");
+  await page.click("button:text('Send a test event')");
+  await page.waitForSelector("h1:text('It took the test event')");
+  await check(page, "16-tested");
+
   for (const name of ["replays", "endpoints", "deliveries", "coverage", "quarantine", "tokens"]) {
     where = name;
     const answer = await page.goto(`${BASE}/console/${name}`);
@@ -147,7 +168,9 @@ const main = async () => {
   });
   const small = await phone.newPage();
   watch(small, () => where);
-  for (const path of ["", "/conversations", `/conversations/${CALL}`, "/callers", "/dead-letters", `/replays/${replay}`, "/tokens"]) {
+  const paths = ["", "/conversations", `/conversations/${CALL}`, "/callers", "/dead-letters", `/replays/${replay}`,
+    "/endpoints", "/endpoints/new", `/endpoints/${endpoint}`, "/tokens"];
+  for (const path of paths) {
     where = `phone ${path}`;
     await small.goto(`${BASE}/console${path}`);
     const wide = await small.evaluate(() => document.documentElement.scrollWidth);

@@ -100,6 +100,16 @@ async fn recordings() -> MockServer {
     server
 }
 
+/// An address that takes results.
+async fn crm() -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(path("/hook"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("taken"))
+        .mount(&server)
+        .await;
+    server
+}
+
 /// A call with a recording whose caller says who they are eight and a half seconds into it.
 async fn a_call(server: &Server, platform: &Platform, recording: &str) -> String {
     let id = conversation_id(1);
@@ -171,7 +181,9 @@ async fn people_on_call_find_their_way() {
     };
     let platform = Platform::start().await;
     let recordings = recordings().await;
-    let quick = "[finalize]\ngrace = \"0s\"\nmax_wait = \"1s\"\n";
+    let crm = crm().await;
+    let quick = "[finalize]\ngrace = \"0s\"\nmax_wait = \"1s\"\n\
+                 [endpoints]\nallow_private = [\"127.0.0.1\"]\n";
     let server = Server::start(&platform, quick).await;
     let recording = format!("{}/call.wav", recordings.uri());
     let call = a_call(&server, &platform, &recording).await;
@@ -191,6 +203,7 @@ async fn people_on_call_find_their_way() {
         .env("CALL", &call)
         .env("CALLER", CALLER)
         .env("SEEK", SEEK)
+        .env("HOOK", format!("{}/hook", crm.uri()))
         .env("CHROMIUM", which(chromium));
     let driven = tokio::task::spawn_blocking(move || driving.output().unwrap())
         .await

@@ -20,6 +20,7 @@ mod announced;
 mod api;
 pub(crate) mod bench;
 mod clients;
+mod commands;
 mod crowd;
 mod distributed;
 mod hostile;

@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value, json};
 
-use crate::host::Clock;
+use crate::cli::moment::moment;
 use crate::store::dead_letters::State;
 use crate::time::Timestamp;
 use crate::verdict::Fault;
@@ -42,20 +42,10 @@ pub(super) struct Filter {
     code: Option<String>,
     /// Where something happened then or later: a time, or how long ago, as 2h
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// Where the last that happened was before: a time, or how long ago
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<String>,
-}
-
-/// A moment, or how long ago it was.
-fn moment(text: &str) -> Result<String, String> {
-    if text.parse::<Timestamp>().is_ok() {
-        return Ok(text.to_owned());
-    }
-    let ago = crate::config::duration(text)
-        .map_err(|_| "expected a time such as 2026-01-31T09:30:00Z or a span such as 2h")?;
-    Ok(Clock::System.now().minus(ago).to_string())
+    until: Option<Timestamp>,
 }
 
 fn states() -> PossibleValuesParser {
@@ -67,22 +57,23 @@ fn faults() -> PossibleValuesParser {
 }
 
 impl Filter {
-    fn fields(&self) -> impl Iterator<Item = (&'static str, &String)> {
+    fn fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
         [
-            ("state", &self.state),
-            ("stage", &self.stage),
-            ("source", &self.source),
-            ("platform", &self.platform),
-            ("agent_id", &self.agent_id),
-            ("caller_identity", &self.caller_identity),
-            ("fingerprint", &self.fingerprint),
-            ("fault", &self.fault),
-            ("code", &self.code),
-            ("since", &self.since),
-            ("until", &self.until),
+            ("state", self.state.clone()),
+            ("stage", self.stage.clone()),
+            ("source", self.source.clone()),
+            ("platform", self.platform.clone()),
+            ("agent_id", self.agent_id.clone()),
+            ("caller_identity", self.caller_identity.clone()),
+            ("fingerprint", self.fingerprint.clone()),
+            ("fault", self.fault.clone()),
+            ("code", self.code.clone()),
+            ("since", moment(self.since)),
+            ("until", moment(self.until)),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Whether every letter is meant.
@@ -92,10 +83,7 @@ impl Filter {
 
     /// As a query.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
-        let mut query: Vec<_> = self
-            .fields()
-            .map(|(name, value)| (name, value.clone()))
-            .collect();
+        let mut query: Vec<_> = self.fields().collect();
         if !self.ids.is_empty() {
             query.push(("ids", self.ids.join(",")));
         }

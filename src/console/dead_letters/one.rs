@@ -84,9 +84,7 @@ pub(super) async fn read(
     let letter = the_letter(&flow, session, id).await?;
     // Written first: what a caller's platform sent is not seen without a trace.
     let entry = session.did(&flow, "dead_letter.read_body", &letter.id, "");
-    flow.db
-        .write(move |mut conn| Box::pin(async move { audit::add(&mut conn, &entry).await }))
-        .await?;
+    audit::note(&flow.db, entry).await?;
     let body = if letter.stage == "receive" {
         let opened = flow.seal.open(&letter.body);
         opened

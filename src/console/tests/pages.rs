@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::*;
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     "/console",
     "/console/conversations",
     "/console/conversations?q=conv",
@@ -15,6 +15,7 @@ const ALL: [&str; 15] = [
     "/console/replays",
     "/console/replays/new?state=any",
     "/console/endpoints",
+    "/console/endpoints/new",
     "/console/deliveries",
     "/console/deliveries?status=failed",
     "/console/coverage",

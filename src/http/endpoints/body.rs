@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::terms::header_names;
+use crate::deliver::endpoints::header_names;
 use crate::deliver::{Missed, Tested};
 use crate::endpoint::Template;
 use crate::http::Api;
@@ -80,7 +80,7 @@ impl From<Template> for TemplateBody {
 
 impl EndpointBody {
     pub(super) fn new(endpoint: Endpoint, api: &Api) -> Self {
-        let header_names = header_names(api, &endpoint);
+        let header_names = header_names(&api.flow, &endpoint);
         let now = api.flow.host.now();
         let (disabled_at, disabled_reason) = endpoint.disabled.unzip();
         let previous = endpoint.previous.map(|(_, until)| until);

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::config::duration;
+use crate::deliver::endpoints::Wanted;
 use crate::endpoint::{
-    ENDPOINT_DISABLED, EVENT_TYPES, EVERYTHING, Method, Payload, Subscription, Template,
+    ENDPOINT_DISABLED, EVENT_TYPES, Method, Payload, Subscription, Template, limits,
 };
 use crate::http::query::{FromObject, Object};
 use crate::id::AgentId;
@@ -17,34 +18,6 @@ use crate::outbound::preset::{self, Preset};
 use crate::outbound::template::MAX_TEMPLATE;
 use crate::store::endpoints::Endpoint;
 use crate::time::Timestamp;
-
-/// Deliveries at once unless the maker says otherwise.
-const CONCURRENCY: u32 = 10;
-
-/// The longest that two secrets sign, and how long they do unless told.
-const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
-const OVERLAP: Duration = Duration::from_hours(24);
-
-/// Headers of an endpoint at the most, and the longest value, in bytes.
-const MAX_HEADERS: usize = 20;
-const MAX_HEADER: usize = 4 << 10;
-
-/// Headers that are ours, or the connection's.
-const RESERVED: [&str; 13] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "proxy-authorization",
-];
 
 /// An endpoint to be made.
 #[derive(Debug, ToSchema)]
@@ -81,12 +54,21 @@ pub(super) struct NewEndpoint {
     pub(super) enabled: bool,
 }
 
-impl NewEndpoint {
-    /// Which events it gets.
-    pub(super) fn subscription(&self) -> Subscription {
-        Subscription {
-            events: self.events.clone(),
-            agents: self.agents.clone(),
+impl From<NewEndpoint> for Wanted {
+    fn from(new: NewEndpoint) -> Self {
+        Self {
+            url: new.url,
+            description: new.description,
+            subscription: Subscription {
+                events: new.events,
+                agents: new.agents,
+            },
+            payload: new.payload,
+            template: new.template,
+            headers: new.headers,
+            rate: new.rate_per_second,
+            concurrency: new.max_concurrency,
+            enabled: new.enabled,
         }
     }
 }
@@ -125,8 +107,9 @@ impl FromObject for NewEndpoint {
             template: template(object),
             headers: headers(object).unwrap_or_default(),
             description: description(object).unwrap_or_default(),
-            rate_per_second: number(object, "rate_per_second", 1000),
-            max_concurrency: number(object, "max_concurrency", 100).unwrap_or(CONCURRENCY),
+            rate_per_second: number(object, "rate_per_second", limits::MAX_RATE),
+            max_concurrency: number(object, "max_concurrency", limits::MAX_CONCURRENCY)
+                .unwrap_or(limits::CONCURRENCY),
             enabled: object.optional("enabled").unwrap_or(true),
         }
     }
@@ -186,8 +169,8 @@ impl FromObject for Changes {
             template: no_template.map(|()| template(object)),
             headers: no_headers.map(|()| headers(object).unwrap_or_default()),
             description: no_description.map(|()| description(object).unwrap_or_default()),
-            rate_per_second: no_rate.map(|()| number(object, "rate_per_second", 1000)),
-            max_concurrency: number(object, "max_concurrency", 100),
+            rate_per_second: no_rate.map(|()| number(object, "rate_per_second", limits::MAX_RATE)),
+            max_concurrency: number(object, "max_concurrency", limits::MAX_CONCURRENCY),
         }
     }
 }
@@ -246,7 +229,7 @@ fn text(object: &mut Object, name: &str) -> Option<String> {
 
 fn url(object: &mut Object) -> Option<String> {
     let url = text(object, "url")?;
-    if url.len() > 2000 {
+    if url.len() > limits::MAX_URL {
         object.refuse("url", "must be at most 2000 characters");
     }
     Some(url)
@@ -257,10 +240,8 @@ fn events(object: &mut Object) -> Option<Vec<String>> {
         return None;
     }
     let mut events: Vec<String> = object.optional("events").unwrap_or_default();
-    let known = |event: &String| {
-        event == EVERYTHING || event == ENDPOINT_DISABLED || EVENT_TYPES.contains(&event.as_str())
-    };
-    if !object.is_wrong("events") && (events.is_empty() || !events.iter().all(known)) {
+    let known = events.iter().all(|event| limits::is_event(event));
+    if !object.is_wrong("events") && (events.is_empty() || !known) {
         let types = EVENT_TYPES.join(", ");
         let why = format!("must be some of *, {types}, {ENDPOINT_DISABLED}");
         object.refuse("events", &why);
@@ -296,7 +277,7 @@ fn payload(object: &mut Object) -> Option<Payload> {
 
 fn description(object: &mut Object) -> Option<String> {
     let text: String = object.optional("description")?;
-    if text.chars().count() > 500 || text.contains('\0') {
+    if text.chars().count() > limits::MAX_DESCRIPTION || text.contains('\0') {
         object.refuse("description", "must be at most 500 characters");
     }
     Some(text)
@@ -313,9 +294,10 @@ fn number(object: &mut Object, name: &str, most: u32) -> Option<u32> {
 fn headers(object: &mut Object) -> Option<BTreeMap<String, String>> {
     let given: Map<String, Value> = object.optional("headers")?;
     let mut headers = BTreeMap::new();
-    let mut wrong = (given.len() > MAX_HEADERS).then(|| format!("must be at most {MAX_HEADERS}"));
+    let mut wrong = (given.len() > limits::MAX_HEADERS)
+        .then(|| format!("must be at most {}", limits::MAX_HEADERS));
     for (name, value) in given {
-        match header(&name, &value) {
+        match limits::header(&name, value.as_str().unwrap_or_default()) {
             Ok((name, value)) => {
                 headers.insert(name, value);
             }
@@ -326,19 +308,6 @@ fn headers(object: &mut Object) -> Option<BTreeMap<String, String>> {
         object.refuse("headers", &why);
     }
     Some(headers)
-}
-
-/// A header as it is sent. What is wrong with one is told without its value.
-fn header(name: &str, value: &Value) -> Result<(String, String), String> {
-    let known = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header's name"))?;
-    if RESERVED.contains(&known.as_str()) || known.as_str().starts_with("webhook-") {
-        return Err(format!("{known} is set by aftercall"));
-    }
-    let text = value.as_str().unwrap_or_default();
-    if text.is_empty() || text.len() > MAX_HEADER || HeaderValue::try_from(text).is_err() {
-        return Err(format!("{known} has a value that no header can carry"));
-    }
-    Ok((known.to_string(), text.to_owned()))
 }
 
 fn template(object: &mut Object) -> Option<Template> {
@@ -409,14 +378,14 @@ impl FromObject for Overlap {
     fn from_object(object: &mut Object) -> Self {
         let text: Option<String> = object.optional("overlap");
         let overlap = match text.as_deref().map(duration) {
-            None => OVERLAP,
-            Some(Ok(span)) if span <= MAX_OVERLAP => span,
+            None => limits::OVERLAP,
+            Some(Ok(span)) if span <= limits::MAX_OVERLAP => span,
             Some(_) => {
                 object.refuse(
                     "overlap",
                     "must be a span of time such as 24h, at most 30d, or 0",
                 );
-                OVERLAP
+                limits::OVERLAP
             }
         };
         Self { overlap }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::circuit::CircuitState;
 use crate::config::{Config, ExtractorChoice};
 use crate::event::Stage;
 use crate::extract::Extractor;
@@ -23,6 +24,7 @@ use crate::host::Host;
 use crate::http::health::{self, OK, Probe, Readiness};
 use crate::http::{self, Api, Roles, admin_token};
 use crate::outbound::{self, Outbound, guard};
+use crate::platform::FetchError;
 use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
@@ -180,9 +182,16 @@ impl App {
             let flow = Arc::clone(&flow);
             Box::pin(async move {
                 let mut readiness = Readiness::of_database(&flow.db).await;
-                for name in flow.sources.open_circuits() {
-                    let found = "its API refuses our token; check api.token".to_owned();
-                    readiness.checks.insert(format!("source {name}"), found);
+                for source in flow.sources.states(flow.host.now()) {
+                    let found = match source.circuit {
+                        CircuitState::Open => {
+                            "its API refuses our token; check api.token".to_owned()
+                        }
+                        CircuitState::Lacking(scope) => FetchError::Unscoped { scope }.to_string(),
+                        CircuitState::Closed | CircuitState::Paused(_) => continue,
+                    };
+                    let what = format!("source {}", source.name);
+                    readiness.checks.insert(what, found);
                 }
                 let broker = flow.queue.broker();
                 let found = match broker {

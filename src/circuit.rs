@@ -26,16 +26,23 @@ pub enum CircuitState {
     Closed,
     /// It refuses our token: one probe a minute goes out.
     Open,
+    /// It takes our token, which lacks this scope, and so shows nothing of a call: the same.
+    Lacking(&'static str),
     /// It asked us to rest until then.
     Paused(Timestamp),
 }
 
 impl CircuitState {
+    /// Whether its work waits until somebody sees to our token.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Lacking(_))
+    }
+
     /// The value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
-            Self::Open => "open",
+            Self::Open | Self::Lacking(_) => "open",
             Self::Paused(_) => "paused",
         }
     }
@@ -45,6 +52,8 @@ impl CircuitState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Circuit {
     refusals: u32,
+    /// The scope that our token lacks, as a single read has shown.
+    lacks: Option<&'static str>,
     /// When the next probe may go out.
     probe_at: Option<Timestamp>,
     /// Until when the platform asked us to rest. An answer that was on its way does not end it.
@@ -65,10 +74,23 @@ impl Circuit {
         Ok(())
     }
 
-    /// The API answered, and did not refuse our token.
+    /// The API answered, and did not refuse our token. What a token may see is not known by that.
     pub fn answered(&mut self) {
         self.refusals = 0;
         self.probe_at = None;
+    }
+
+    /// The API showed a whole call.
+    pub fn shown(&mut self) {
+        self.lacks = None;
+        self.answered();
+    }
+
+    /// The API showed a call without what our token may not see; answers how long the work waits.
+    pub fn unscoped(&mut self, scope: &'static str, now: Timestamp) -> Duration {
+        self.lacks = Some(scope);
+        self.probe_at = Some(now.plus(PROBE_EVERY));
+        PROBE_EVERY
     }
 
     /// The API refused our token; answers how long the work waits.
@@ -94,16 +116,18 @@ impl Circuit {
 
     /// How it stands at a moment.
     pub fn state(&self, now: Timestamp) -> CircuitState {
-        match self.paused_until.filter(|until| now < *until) {
-            _ if self.is_open() => CircuitState::Open,
-            Some(until) => CircuitState::Paused(until),
-            None => CircuitState::Closed,
+        let paused = self.paused_until.filter(|until| now < *until);
+        match (self.lacks, paused) {
+            _ if self.refusals >= OPENS_AT => CircuitState::Open,
+            (Some(scope), _) => CircuitState::Lacking(scope),
+            (None, Some(until)) => CircuitState::Paused(until),
+            (None, None) => CircuitState::Closed,
         }
     }
 
-    /// Whether the API has refused us too often.
+    /// Whether the API has refused us too often, or our token is known to be too weak.
     pub fn is_open(&self) -> bool {
-        self.refusals >= OPENS_AT
+        self.refusals >= OPENS_AT || self.lacks.is_some()
     }
 }
 
@@ -143,6 +167,23 @@ mod tests {
         circuit.answered();
         assert_eq!(circuit.admit(later(60)), Ok(()));
         assert!(!circuit.is_open());
+    }
+
+    #[test]
+    fn a_token_that_lacks_a_scope_is_not_mended_by_a_list() {
+        let mut circuit = Circuit::default();
+        assert_eq!(circuit.unscoped("calls:read", NOW), PROBE_EVERY);
+        assert_eq!(circuit.state(NOW), CircuitState::Lacking("calls:read"));
+        assert!(circuit.admit(NOW).is_err());
+        // The list is taken as the probe; the next one asks for a call again.
+        assert_eq!(circuit.admit(later(60)), Ok(()));
+        circuit.answered();
+        assert!(circuit.is_open());
+        assert_eq!(circuit.admit(later(60)), Ok(()));
+        assert!(circuit.admit(later(60)).is_err(), "only one");
+        circuit.shown();
+        assert_eq!(circuit.state(later(60)), CircuitState::Closed);
+        assert_eq!(circuit.admit(later(60)), Ok(()));
     }
 
     #[test]

@@ -198,7 +198,7 @@ async fn fetch(
     };
     match answer {
         Ok(fetched) => {
-            admitted.with(crate::circuit::Circuit::answered);
+            admitted.with(crate::circuit::Circuit::shown);
             Ok(fetched)
         }
         Err(error) => Err(fetch_failed(flow, &admitted, &error, attempt)),
@@ -216,8 +216,12 @@ pub(crate) fn fetch_failed(
     let now = flow.host.now();
     let why = Failure::platform(error.code(), error);
     match error {
-        FetchError::Refused { .. } | FetchError::Unscoped { .. } => Verdict::Wait {
+        FetchError::Refused { .. } => Verdict::Wait {
             after: admitted.with(|circuit| circuit.refused(now)),
+            why,
+        },
+        FetchError::Unscoped { scope } => Verdict::Wait {
+            after: admitted.with(|circuit| circuit.unscoped(scope, now)),
             why,
         },
         FetchError::SlowDown { after, .. } => Verdict::Wait {

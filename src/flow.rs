@@ -231,18 +231,6 @@ impl Sources {
             })
             .collect()
     }
-
-    /// The names of sources whose API refuses our token.
-    pub fn open_circuits(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .by_name
-            .iter()
-            .filter(|(_, gated)| lock(&gated.circuit).is_open())
-            .map(|(name, _)| name.clone())
-            .collect();
-        names.sort();
-        names
-    }
 }
 
 impl Admitted {

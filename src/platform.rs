@@ -85,6 +85,15 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// The same, if it is the conversation that was asked for.
+    fn asked_for(self, id: &ConversationId) -> Result<Self, FetchError> {
+        if self.conversation.id == *id {
+            Ok(self)
+        } else {
+            Err(rest::malformed(ANOTHER))
+        }
+    }
+
     /// Why the call ended, for an event whose call an API knows without saying so.
     pub fn hint(self) -> Hint {
         Hint {
@@ -94,6 +103,9 @@ impl Fetched {
     }
 }
 
+/// An API answered for something else.
+const ANOTHER: &str = "it is another conversation than the one asked for";
+
 /// A row of a platform's list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
@@ -101,6 +113,15 @@ pub struct Listed {
     pub conversation: Conversation,
     /// Why it ended, in the platform's word.
     pub reason: Option<PlatformReason>,
+}
+
+impl From<Fetched> for Listed {
+    fn from(fetched: Fetched) -> Self {
+        Self {
+            conversation: fetched.conversation,
+            reason: fetched.reason,
+        }
+    }
 }
 
 impl Listed {
@@ -336,10 +357,10 @@ fn webhooks_of(source: &SourceConfig) -> Option<Arc<dyn Webhooks>> {
         PlatformName::Retell => Arc::new(retell::Sender::of(source)),
         PlatformName::Vapi => Arc::new(vapi::Sender::of(source)),
         PlatformName::Telnyx => Arc::new(telnyx::Sender::of(source)),
-        PlatformName::Twilio => Arc::new(twilio::Sender::of(source)),
+        PlatformName::Twilio => Arc::new(twilio::sender(source)),
         PlatformName::Bland => Arc::new(bland::Sender::of(source)),
         PlatformName::Vonage => Arc::new(vonage::Sender::of(source)),
-        PlatformName::Plivo => Arc::new(plivo::Sender::of(source)),
+        PlatformName::Plivo => Arc::new(plivo::sender(source)),
     })
 }
 
@@ -371,9 +392,7 @@ fn api_of(
             };
             Arc::new(anyreach::Client::new(source, rest(auth)?))
         }
-        PlatformName::Voiceable => {
-            Arc::new(voiceable::Client::new(source, rest(key("x-api-key"))?))
-        }
+        PlatformName::Voiceable => Arc::new(voiceable::client(source, rest(key("x-api-key"))?)),
         PlatformName::Speechify => Arc::new(speechify::Client::new(source, rest(bearer)?)),
         PlatformName::Retell => Arc::new(retell::Client::new(source, rest(bearer)?)),
         PlatformName::Vapi => Arc::new(vapi::Client::new(source, rest(bearer)?)),
@@ -403,6 +422,7 @@ fn body_id(body: &[u8]) -> EventId {
 mod account;
 pub mod anyreach;
 pub mod bland;
+mod callback;
 mod delivery;
 pub mod elevenlabs;
 mod fields;

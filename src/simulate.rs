@@ -16,6 +16,7 @@ pub mod foreign;
 pub mod livekit;
 pub mod load;
 pub mod play;
+pub mod polled;
 pub mod record;
 pub mod script;
 pub mod sender;
@@ -117,5 +118,6 @@ api.token = "{api_token}"
     let base_url = format!("http://{api_address}");
     let (secret, token) = (&account.webhook_secret, &account.api_token);
     let others = foreign::Foreign::ALL.map(|other| other.source_toml(&base_url, secret, token));
-    voice + &others.concat()
+    let polled = polled::Polled::ALL.map(|other| other.source_toml(&base_url, token));
+    voice + &others.concat() + &polled.concat()
 }

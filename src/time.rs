@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment, to the millisecond: what the databases store and the API prints (product contract §8).
+/// Every one can be printed and read again: what lies outside of the years -9999 to 9999 is cut to
+/// the first or last that can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -15,15 +17,27 @@ pub struct Timestamp(i64);
 #[error("not an RFC 3339 time such as 2026-01-31T09:30:00Z")]
 pub struct NotATime;
 
+/// The first millisecond that can be printed.
+const FIRST: i64 = -377_705_023_201_000;
+
+/// The last.
+const LAST: i64 = 253_402_207_200_999;
+
 impl Timestamp {
     /// The moment so many milliseconds after 1970-01-01T00:00:00Z.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        Self(if millis < FIRST {
+            FIRST
+        } else if millis > LAST {
+            LAST
+        } else {
+            millis
+        })
     }
 
     /// The moment so many seconds after 1970-01-01T00:00:00Z.
     pub const fn from_secs(secs: i64) -> Self {
-        Self(secs.saturating_mul(1000))
+        Self::from_millis(secs.saturating_mul(1000))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -39,13 +53,13 @@ impl Timestamp {
     /// This moment and so much later.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(millis(by)))
+        Self::from_millis(self.0.saturating_add(millis(by)))
     }
 
     /// This moment and so much earlier.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(by)))
+        Self::from_millis(self.0.saturating_sub(millis(by)))
     }
 
     /// How long after `earlier` this is; nothing when it is not after it.
@@ -64,7 +78,7 @@ impl Timestamp {
 
     /// The moment a calendar's value names, cut to the millisecond.
     pub fn from_jiff(at: jiff::Timestamp) -> Self {
-        Self(at.as_millisecond())
+        Self::from_millis(at.as_millisecond())
     }
 }
 
@@ -118,6 +132,22 @@ mod tests {
             "2025-10-14T15:00:02+02:00".parse(),
             Ok(Timestamp::from_secs(1_760_446_802))
         );
+    }
+
+    #[test]
+    fn every_moment_can_be_printed_and_read() {
+        let ends = [jiff::Timestamp::MIN, jiff::Timestamp::MAX];
+        assert_eq!(ends.map(jiff::Timestamp::as_millisecond), [FIRST, LAST]);
+        let far = Duration::MAX;
+        for at in [
+            Timestamp::from_millis(i64::MAX),
+            Timestamp::from_millis(i64::MIN),
+            Timestamp::from_secs(i64::MAX),
+            Timestamp::from_secs(0).plus(far),
+            Timestamp::from_secs(0).minus(far),
+        ] {
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
     }
 
     #[test]

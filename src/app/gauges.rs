@@ -85,10 +85,12 @@ async fn records(flow: &Flow) -> crate::queue::Result<()> {
 
 /// What the sources' APIs do to this process: a closed set of labels, the names in the settings.
 fn circuits(flow: &Flow) {
-    let refused = i64::try_from(flow.sources.open_circuits().len()).unwrap_or(i64::MAX);
+    let sources = flow.sources.states(flow.host.now());
+    let refused = sources.iter().filter(|source| source.circuit.is_open());
+    let refused = i64::try_from(refused.count()).unwrap_or(i64::MAX);
     set(&metrics::gauge!("aftercall_open_circuits"), refused);
-    for source in flow.sources.states(flow.host.now()) {
-        let open = i64::from(source.circuit == CircuitState::Open);
+    for source in sources {
+        let open = i64::from(source.circuit.is_open());
         let paused = i64::from(matches!(source.circuit, CircuitState::Paused(_)));
         let name = source.name;
         set(

@@ -379,14 +379,26 @@ fn unverified(source: &Source, platform: PlatformName) -> Option<Finding> {
     ))
 }
 
-/// Asks the source's API for its newest calls: only that shows whether the key is right.
+/// Asks the source's API for its newest calls, and for one of them: only that shows whether the key is
+/// right, and may see what a call needs.
 async fn api(source: &Source) -> Finding {
     let what = format!("source {}: api", source.name);
     let Some(api) = &source.api else {
         return Finding::ok(what, "none; the events alone make the conversations");
     };
-    match api.list(&ListQuery::default()).await {
-        Ok(_) => Finding::ok(what, format!("{} takes the token", api.platform())),
+    let asked = async {
+        let page = api.list(&ListQuery::default()).await?;
+        let Some(over) = page.rows.iter().find(|row| row.is_over()) else {
+            return Ok(());
+        };
+        match api.fetch(&over.conversation.id).await {
+            // The row may be ahead of the call.
+            Ok(_) | Err(FetchError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    };
+    match asked.await {
+        Ok(()) => Finding::ok(what, format!("{} takes the token", api.platform())),
         Err(error @ FetchError::Refused { .. }) => Finding::failed(
             what,
             error.to_string(),
@@ -403,7 +415,7 @@ async fn api(source: &Source) -> Finding {
         Err(error) => Finding::failed(
             what,
             error.to_string(),
-            "check api.base_url, and that this machine may reach it",
+            "check api.base_url, that this machine may reach it, and whose API it is",
         ),
     }
 }

@@ -13,6 +13,7 @@ use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
 use crate::simulate::enter;
 use crate::simulate::foreign::Foreign;
+use crate::simulate::polled::Polled;
 use crate::simulate::script::{self, Take};
 
 mod crm;
@@ -82,10 +83,15 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 /// Plays every call, and follows each until it has come to what the script says.
 async fn perform(stage: &Stage) -> anyhow::Result<Report> {
     let clock = &stage.host.clock;
+    watch::first_listings(stage).await?;
     let begun = clock.now();
     let others = script::foreign()?.into_iter();
-    let shown = [Some(Foreign::Elevenlabs), Some(Foreign::Twilio)];
-    let others = others.filter(|script| shown.contains(&script.platform()));
+    let shown = [
+        Foreign::Elevenlabs.platform(),
+        Foreign::Twilio.platform(),
+        Polled::Anyreach.platform(),
+    ];
+    let others = others.filter(|script| script.platform().is_some_and(|it| shown.contains(&it)));
     let takes = script::all()?
         .iter()
         .chain(&others.collect::<Vec<_>>())
@@ -122,7 +128,7 @@ fn greeting(stage: &Stage) -> String {
     format!(
         "aftercall demo: finished calls go in, settled and remembered calls come out\n\
          \n\
-         \x20 platform   {platform}   simulated: Speechify, LiveKit, ElevenLabs and Twilio\n\
+         \x20 platform   {platform}   simulated: Speechify, LiveKit, ElevenLabs, Anyreach and Twilio\n\
          \x20 aftercall  {url}   receiver, worker and API; queue and records in SQLite\n\
          \x20 CRM        {platform}/crm   simulated: of four events it fails three at first\n\
          \x20 data       {folder}\n\

@@ -275,6 +275,10 @@ fn row(source: &SourceState, now: Timestamp) -> SourceRow {
             "refuses us",
             "its calls wait, unspent: renew api.token".to_owned(),
         ),
+        CircuitState::Lacking(scope) => (
+            "shows too little",
+            format!("its calls wait, unspent: give api.token the scope {scope}"),
+        ),
         CircuitState::Paused(until) => {
             ("resting", format!("goes on {}", Moment::of(until, now).ago))
         }

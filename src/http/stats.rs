@@ -118,7 +118,8 @@ struct SourceBody {
     name: String,
     /// Whose records its conversations are.
     platform: &'static str,
-    /// `closed`: it answers; `open`: it refuses our token; `paused`: it asked us to rest.
+    /// `closed`: it answers; `open`: it refuses our token, or shows too little by it; `paused`: it
+    /// asked us to rest.
     circuit: &'static str,
     /// Until when it asked us to rest.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -131,7 +132,7 @@ impl From<SourceState> for SourceBody {
             circuit: source.circuit.as_str(),
             paused_until: match source.circuit {
                 CircuitState::Paused(until) => Some(until),
-                CircuitState::Closed | CircuitState::Open => None,
+                CircuitState::Closed | CircuitState::Open | CircuitState::Lacking(_) => None,
             },
             name: source.name,
             platform: source.platform,

@@ -1,9 +1,9 @@
 //! ElevenLabs agents (`platforms.md` §2): post-call webhooks, and an API whose single read is the
 //! webhook's `data`.
 
-mod api;
+pub(super) mod api;
 mod failure;
-pub(super) mod map;
+mod map;
 mod reason;
 mod webhook;
 

@@ -6,7 +6,7 @@ mod map;
 mod webhook;
 
 pub use api::Client;
-pub use webhook::Sender;
+pub(super) use webhook::sender;
 
 /// The platform's name in settings.
 pub(super) const NAME: &str = "plivo";

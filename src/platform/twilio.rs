@@ -6,7 +6,7 @@ mod map;
 mod webhook;
 
 pub use api::Client;
-pub use webhook::Sender;
+pub(super) use webhook::sender;
 
 // TeXML has the same words.
 pub(super) use map::{is_over, undialled};

@@ -321,11 +321,7 @@ impl<'a> Run<'a> {
             };
             match self.ask(listing.failures, question).await {
                 Ok(Some(fetched)) => {
-                    let row = Listed {
-                        conversation: fetched.conversation,
-                        reason: fetched.reason,
-                    };
-                    if !self.take_in(listing, vec![row]).await? {
+                    if !self.take_in(listing, vec![fetched.into()]).await? {
                         return Ok(Ok(()));
                     }
                 }

@@ -1,5 +1,5 @@
-//! Platforms beside Speechify and LiveKit: each has a book of calls of its own, says when one is
-//! over, and answers for it where it has an API. One file a platform.
+//! Platforms beside Speechify and LiveKit that send webhooks: each has a book of calls of its own,
+//! says when one is over, and answers for it where it has an API. One file a platform.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub mod desk;
 pub mod elevenlabs;
 pub mod plivo;
 pub mod retell;
+pub mod standard;
 pub mod telnyx;
 pub mod twilio;
 pub mod vapi;
@@ -35,7 +36,7 @@ pub const ACCOUNT: &str = "AC00000000000000000000000000000000";
 /// What Telnyx signs with; aftercall is given the public half.
 pub const TELNYX_SEED: [u8; 32] = [7; 32];
 
-/// A simulated platform.
+/// A simulated platform that says when a call is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Foreign {
@@ -55,11 +56,13 @@ pub enum Foreign {
     Vonage,
     /// Plivo.
     Plivo,
+    /// A sender of Standard Webhooks.
+    Standard,
 }
 
 impl Foreign {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Elevenlabs,
         Self::Retell,
         Self::Vapi,
@@ -68,19 +71,21 @@ impl Foreign {
         Self::Twilio,
         Self::Vonage,
         Self::Plivo,
+        Self::Standard,
     ];
 
     /// Its name in settings.
     pub fn platform(self) -> &'static str {
         match self {
-            Self::Elevenlabs => "elevenlabs",
-            Self::Retell => "retell",
-            Self::Vapi => "vapi",
-            Self::Bland => "bland",
-            Self::Telnyx => "telnyx",
-            Self::Twilio => "twilio",
-            Self::Vonage => "vonage",
-            Self::Plivo => "plivo",
+            Self::Elevenlabs => elevenlabs::NAME,
+            Self::Retell => retell::NAME,
+            Self::Vapi => vapi::NAME,
+            Self::Bland => bland::NAME,
+            Self::Telnyx => telnyx::NAME,
+            Self::Twilio => twilio::NAME,
+            Self::Vonage => vonage::NAME,
+            Self::Plivo => plivo::NAME,
+            Self::Standard => standard::NAME,
         }
     }
 
@@ -95,12 +100,13 @@ impl Foreign {
             Self::Twilio => "simulated-twilio",
             Self::Vonage => "simulated-vonage",
             Self::Plivo => "simulated-plivo",
+            Self::Standard => "simulated-standard",
         }
     }
 
-    /// Whether its API is simulated, too. Telnyx and Vonage are asked for no calls.
+    /// Whether its API is simulated, too. The others are asked for no calls.
     pub fn has_api(self) -> bool {
-        !matches!(self, Self::Telnyx | Self::Vonage)
+        !matches!(self, Self::Telnyx | Self::Vonage | Self::Standard)
     }
 
     /// The body of the webhook that says that a call is over, sent at `now`.
@@ -114,6 +120,7 @@ impl Foreign {
             Self::Twilio => twilio::callback(call),
             Self::Vonage => vonage::event(call).to_string(),
             Self::Plivo => plivo::callback(call),
+            Self::Standard => standard::completed(call, now).to_string(),
         }
         .into_bytes()
     }
@@ -138,6 +145,7 @@ impl Foreign {
             Self::Twilio => twilio::headers(secret, &url, body),
             Self::Vonage => vonage::headers(secret, body, now),
             Self::Plivo => plivo::headers(secret, &url, body),
+            Self::Standard => standard::headers(secret, body, now),
         }
     }
 
@@ -146,6 +154,7 @@ impl Foreign {
         let (name, platform) = (self.source(), self.platform());
         let secret = match self {
             Self::Telnyx => crate::signature::ed25519::public_key_of(&TELNYX_SEED),
+            Self::Standard => standard::key(secret).to_text(),
             _ => secret.expose().to_owned(),
         };
         let mut toml = "\n[[sources]]\n".to_owned();
@@ -176,13 +185,13 @@ impl Foreign {
             Self::Bland => bland::routes(),
             Self::Twilio => twilio::routes(),
             Self::Plivo => plivo::routes(),
-            Self::Telnyx | Self::Vonage => Router::new(),
+            Self::Telnyx | Self::Vonage | Self::Standard => Router::new(),
         }
     }
 }
 
 /// Lines `key = "value"`.
-fn told(pairs: &[(&str, &str)]) -> String {
+pub(super) fn told(pairs: &[(&str, &str)]) -> String {
     pairs.iter().fold(String::new(), |mut lines, (key, value)| {
         // Writing to a text can't fail.
         let _ = writeln!(lines, "{key} = \"{value}\"");
@@ -199,12 +208,16 @@ fn without_nulls(mut object: Value) -> Value {
 }
 
 /// Whether the call was placed by us.
-fn is_outbound(call: &Record) -> bool {
+pub(super) fn is_outbound(call: &Record) -> bool {
     call.transport == crate::conversation::Transport::SipOutbound
 }
 
 /// The word of this table for why the call ended.
-fn word(call: &Record, words: &[(&str, &'static str)], other: &'static str) -> &'static str {
+pub(super) fn word(
+    call: &Record,
+    words: &[(&str, &'static str)],
+    other: &'static str,
+) -> &'static str {
     let reason = call
         .end_reason
         .as_ref()

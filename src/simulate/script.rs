@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::foreign::Foreign;
 use super::livekit::tagged;
+use super::polled::Polled;
 use super::record::{Faults, Record};
 use crate::conversation::{Status, Transport};
 use crate::end_reason::{EndReason, EndReasonSource};
@@ -34,7 +35,11 @@ pub struct Script {
     /// What is said, in order.
     #[serde(default)]
     pub dialogue: Vec<(Speaker, String)>,
+    /// The platform that has to be asked for the call, because it sends no webhook.
+    #[serde(default)]
+    pub polled: Option<Polled>,
     /// The webhooks that are sent, in order.
+    #[serde(default)]
     pub sends: Vec<Sending>,
     /// What goes wrong when the call is asked for.
     #[serde(default)]
@@ -170,6 +175,7 @@ impl Answered {
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// How each webhook is answered, in order, whatever its copies.
+    #[serde(default)]
     pub answers: Vec<Answered>,
     /// What aftercall must know of the call; without it, the call must stay unknown.
     #[serde(default)]
@@ -247,6 +253,9 @@ pub fn foreign() -> Result<Vec<Script>, serde_json::Error> {
         include_str!("calls/twilio.json"),
         include_str!("calls/vonage.json"),
         include_str!("calls/plivo.json"),
+        include_str!("calls/standard.json"),
+        include_str!("calls/anyreach.json"),
+        include_str!("calls/voiceable.json"),
     ]
     .into_iter()
     .map(serde_json::from_str)
@@ -254,12 +263,18 @@ pub fn foreign() -> Result<Vec<Script>, serde_json::Error> {
 }
 
 impl Script {
-    /// The platform whose call it is, where that is neither Speechify nor LiveKit.
-    pub fn platform(&self) -> Option<Foreign> {
-        self.sends.iter().find_map(|sending| match sending.event {
-            EventName::Over(platform) => Some(platform),
+    /// The name of the platform whose call it is, where that is neither Speechify nor LiveKit.
+    pub fn platform(&self) -> Option<&'static str> {
+        let sender = self.sends.iter().find_map(|sending| match sending.event {
+            EventName::Over(platform) => Some(platform.platform()),
             _ => None,
-        })
+        });
+        sender.or(self.polled.map(Polled::platform))
+    }
+
+    /// How many events can settle the call, copies aside: its webhooks, or what its list says.
+    pub fn events(&self) -> usize {
+        self.sends.len() + usize::from(self.polled.is_some())
     }
 
     /// Casts the script: every id follows from `salt` and the script's name, every time from `now`.

@@ -30,8 +30,9 @@ fn the_demo_comes_out_as_scripted() {
     let elapsed = Duration::from_millis(report["elapsed_ms"].as_u64().unwrap());
     assert!(elapsed < PROMISED, "{elapsed:?}");
     let summary = &report["summary"];
-    assert_eq!(summary["calls"], 16);
-    assert_eq!(summary["finalized"], 14);
+    assert_eq!(summary["calls"], 17);
+    assert_eq!(summary["finalized"], 15);
+    assert_eq!(summary["found_by_asking"], 1);
     assert_eq!(summary["duplicates_absorbed"], 2);
     assert_eq!(summary["forgeries_refused"], 1);
     assert_eq!(summary["unreadable_parked"], 1);

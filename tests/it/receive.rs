@@ -1,6 +1,8 @@
 //! Every answer of the receiver, over HTTP: bad input is answered as the contract says, never with a
 //! 5xx, and an authentic body is never lost.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -225,4 +227,67 @@ fn alg_none(token: &str) -> String {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
     let claims = token.split('.').nth(1).unwrap();
     format!("{header}.{claims}.")
+}
+
+/// Over 256 KiB a body whose call no API knows goes into the database, sealed, before its 200, and
+/// the message points to it.
+#[tokio::test]
+async fn a_long_body_is_kept_beside_its_message() {
+    let settings = format!(
+        "[finalize]\ngrace = \"8s\"\nrecheck = []\n[[sources]]\nname = \"long\"\n\
+         platform = \"elevenlabs\"\nwebhook.secrets = [\"{SECRET}\"]\n"
+    );
+    let server = Server::start(&Platform::start().await, &settings).await;
+    let line = |n: usize| {
+        let words = format!("Line {n}: {}", "the quick brown fox ".repeat(60));
+        json!({"role": if n.is_multiple_of(2) { "agent" } else { "user" }, "message": words,
+            "time_in_call_secs": n})
+    };
+    let body = |id: &str, lines: usize| {
+        let transcript: Vec<Value> = (0..lines).map(line).collect();
+        json!({"type": "post_call_transcription", "event_timestamp": now_ms() / 1000,
+            "data": {"conversation_id": id, "agent_id": "desk", "status": "done",
+                "transcript": transcript, "metadata": {
+                    "start_time_unix_secs": now_ms() / 1000 - 400, "call_duration_secs": 399}}})
+        .to_string()
+        .into_bytes()
+    };
+    let (short, long) = (body("short", 20), body("long", 400));
+    assert!(short.len() < 256 << 10 && long.len() > 256 << 10);
+    for body in [short, long] {
+        let signature = speechify_signature(SECRET, now_ms() / 1000, &body);
+        let headers = [("ElevenLabs-Signature", signature.as_str())];
+        let (status, answer) = server.post("long", &headers, body).await.unwrap();
+        assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
+    }
+    let file = server.folder.path().join("data/aftercall.db");
+    let records = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=ro", file.display()))
+        .await
+        .unwrap();
+    let count = async |sql: &'static str| -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&records).await.unwrap()
+    };
+    assert_eq!(count("SELECT count(*) FROM outbox").await, 2);
+    let longest = count("SELECT max(length(body)) FROM outbox").await;
+    assert!(longest < 256 << 10, "{longest}");
+    assert_eq!(count("SELECT count(*) FROM bodies").await, 1);
+    let clear = "SELECT count(*) FROM bodies WHERE body LIKE '%brown fox%'";
+    assert_eq!(count(clear).await, 0, "it is sealed");
+    let clear = "SELECT count(*) FROM outbox WHERE body LIKE '%brown fox%'";
+    assert_eq!(count(clear).await, 0, "so is what the message carries");
+    for (id, lines) in [("short", 20), ("long", 400)] {
+        let call = server.wait_for(id, Duration::from_mins(1)).await;
+        assert_eq!(call["end_reason"], "caller_hangup", "{call}");
+        let mut seen = 0;
+        let mut path = format!("/v1/conversations/{id}/messages?page_size=100");
+        loop {
+            let (_, page) = server.get(&path).await;
+            seen += page["messages"].as_array().unwrap().len();
+            let Some(next) = page["next_cursor"].as_str() else {
+                break;
+            };
+            path = format!("/v1/conversations/{id}/messages?page_size=100&cursor={next}");
+        }
+        assert_eq!(seen, lines, "{id}");
+    }
 }

@@ -12,8 +12,9 @@ use aftercall::store::{Conn, Result, events};
 use serde_json::{Value, json};
 
 use crate::backends::{self, START};
+use crate::rabbit::in_peace;
 use crate::support::{
-    API_TOKEN, Platform, SECRET, Server, conversation_id, finished_call, now_ms, rfc3339,
+    Platform, SECRET, Server, Shared, TOKEN, conversation_id, finished_call, now_ms, rfc3339,
     source_settings, speechify_signature, talk,
 };
 
@@ -198,9 +199,6 @@ async fn missing_is_what_was_listed_and_is_not_done() {
     }
 }
 
-const TOKEN: &str = "aftercall_token_of_the_reconciliation";
-const SECRET_KEY: &str = "YWZ0ZXJjYWxsLWZhaWx1cmUtc3VpdGUtMzItYnl0ZXM=";
-
 /// Calls of the last hours; five at a time were created in the same millisecond.
 fn script(platform: &Platform, calls: usize) {
     let newest = now_ms() - 3 * 60_000;
@@ -235,7 +233,6 @@ impl Run {
         let more = "[finalize]\ngrace = \"100ms\"\nrecheck = []\n";
         let mut environment = environment.to_vec();
         environment.push(("AFTERCALL_ADMIN_TOKEN", TOKEN));
-        environment.push(("AFTERCALL_SECRET_KEY", SECRET_KEY));
         let settings = |port: u16| {
             source_settings(platform, port, more)
                 .replace("reconcile.every = \"1h\"", "reconcile.every = \"3s\"")
@@ -372,103 +369,13 @@ async fn of_two_thousand_calls_none_is_missing() {
 
 #[tokio::test]
 async fn nor_where_two_processes_share_database_and_broker() {
-    let names = ["AFTERCALL_TEST_DATABASE_URL", "AFTERCALL_TEST_AMQP_URL"];
-    let [Ok(server), Ok(broker)] = names.map(std::env::var) else {
-        println!("skipped distributed: {names:?} are not set");
+    let _peace = in_peace().await;
+    let Some(shared) = Shared::fresh("reconcile_run").await else {
         return;
     };
-    let backend = backends::timed("reconcile_run").await;
-    drop(backend);
-    let name = format!("aftercall_reconcile_run_{}", std::process::id());
-    let (base, _) = server.rsplit_once('/').unwrap();
-    let database = format!("{base}/{name}");
-    let environment = [
-        ("AFTERCALL_DATABASE_URL", database.as_str()),
-        ("AFTERCALL_AMQP_URL", broker.as_str()),
-    ];
     let platform = Platform::start().await;
-    let run = Run::start(&platform, &environment, 2).await;
+    let run = Run::start(&platform, &shared.environment(), 2).await;
     loses_webhooks(platform, run, 400).await;
-}
-
-/// A source whose API refuses us, or asks us to slow down, delays its own calls, and no attempt of
-/// another source's call waits for it.
-async fn is_sick_alone(status: u16) {
-    let (well, sick) = (Platform::start().await, Platform::start().await);
-    *sick.fail_with.lock().unwrap() = Some(status);
-    let settings = format!(
-        "[finalize]\ngrace = \"100ms\"\nrecheck = []\n[[sources]]\nname = \"sick\"\n\
-         platform = \"speechify\"\nwebhook.secrets = [\"{SECRET}\"]\n\
-         api.base_url = \"{}\"\napi.token = \"{API_TOKEN}\"\n",
-        sick.url
-    );
-    let server = Server::start_with(&well, &settings, &[]).await;
-    for n in 0..40 {
-        let id = conversation_id(n);
-        well.add(
-            finished_call(&id, "+14155550123", Some("agent_ended")),
-            talk("Bye."),
-        );
-        let body = body(1_000 + n);
-        let signature = speechify_signature(SECRET, now_ms() / 1000, &body);
-        let headers = [("Speechify-Signature", signature.as_str())];
-        server.post("sick", &headers, body).await.unwrap();
-        server
-            .post_signed(crate::support::completed_body(&id))
-            .await
-            .unwrap();
-    }
-    for n in 0..40 {
-        let id = conversation_id(n);
-        server.wait_for(&id, Duration::from_mins(1)).await;
-        let path = format!("/v1/conversations/{id}/timeline?page_size=100");
-        let (_, timeline) = server.get(&path).await;
-        for step in timeline["timeline"].as_array().unwrap() {
-            let own = step["detail"] == "grace";
-            let waited = step["step"] == "waited" || step["step"] == "attempt_failed";
-            assert!(!waited || own, "{id}: {step}");
-        }
-    }
-    // Its list is read, too, while the sick one's is not.
-    let started = Instant::now();
-    loop {
-        let (_, coverage) = server.get("/v1/coverage").await;
-        let checked = |name: &str| {
-            let sources = coverage["sources"].as_array().unwrap();
-            let one = sources.iter().find(|one| one["source"] == name).unwrap();
-            !one["checked_at"].is_null()
-        };
-        assert!(!checked("sick"), "{coverage}");
-        if checked("voice") {
-            break;
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "{coverage}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let (_, found) = server.get("/v1/reconciliations").await;
-    let errors: Vec<_> = found["reconciliations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| {
-            (
-                &one["sources"][0]["source"],
-                one["sources"][0]["error"].is_string(),
-            )
-        })
-        .collect();
-    assert!(errors.contains(&(&json!("sick"), true)), "{found}");
-    assert!(errors.contains(&(&json!("voice"), false)), "{found}");
-}
-
-#[tokio::test]
-async fn a_refused_source_is_sick_alone() {
-    is_sick_alone(401).await;
-}
-
-#[tokio::test]
-async fn a_throttled_source_is_sick_alone() {
-    is_sick_alone(429).await;
 }
 
 #[tokio::test]

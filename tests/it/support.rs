@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod platform;
+mod shared;
 
 pub(crate) use platform::{Instead, Platform};
+pub(crate) use shared::{Shared, TOKEN};
 
 pub(crate) const SECRET: &str = "speechify_test_secret_32_bytes_xx";
 pub(crate) const API_TOKEN: &str = "sk_test_token_of_the_platform";

@@ -43,6 +43,8 @@ pub(super) struct CallReport {
     pub(super) answers: Vec<Option<Answered>>,
     /// How many of them carried the bytes of an earlier one.
     pub(super) copies: usize,
+    /// Whether it was found in its platform's list, which sends no webhook.
+    pub(super) listed: bool,
     /// What aftercall knows; nothing where the call must stay unknown.
     #[serde(flatten)]
     pub(super) found: Option<Found>,
@@ -75,6 +77,7 @@ pub(super) struct Summary {
     calls: usize,
     webhooks: usize,
     finalized: usize,
+    found_by_asking: usize,
     duplicates_absorbed: usize,
     forgeries_refused: usize,
     unreadable_parked: usize,
@@ -92,6 +95,7 @@ impl Summary {
             calls,
             webhooks,
             finalized,
+            found_by_asking,
             duplicates_absorbed,
             forgeries_refused,
             unreadable_parked,
@@ -105,6 +109,12 @@ impl Summary {
         vec![
             format!("{calls} calls, {webhooks} webhooks, {time:.1} s"),
             line(*finalized, "call", "calls", "finalized"),
+            line(
+                *found_by_asking,
+                "call",
+                "calls",
+                "found by asking, where no webhook is sent",
+            ),
             line(*memories_learned, "fact", "facts", "remembered"),
             line(*duplicates_absorbed, "duplicate", "duplicates", "absorbed"),
             line(*retries, "retry", "retries", "until the API had the answer"),
@@ -154,6 +164,7 @@ impl Report {
             calls: calls.len(),
             webhooks: calls.iter().map(|call| call.answers.len()).sum(),
             finalized: found().count(),
+            found_by_asking: calls.iter().filter(|call| call.listed).count(),
             duplicates_absorbed: calls.iter().map(|call| call.copies).sum(),
             forgeries_refused: count(Answered::Refused),
             unreadable_parked: count(Answered::Parked),

@@ -49,10 +49,7 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let platform_address = serve(host, listener, Arc::clone(&platform))?;
         let settings = folder.join("aftercall.toml");
-        // A listing at the start would find the first call beside its webhook, and settle it anew.
-        let sources = sources_toml(platform_address)
-            .replace("api.token", "reconcile.look_back = \"1s\"\napi.token");
-        std::fs::write(&settings, settings_toml(&sources))
+        std::fs::write(&settings, settings_toml(&sources_toml(platform_address)))
             .with_context(|| settings.display().to_string())?;
         let data_dir = folder.join("aftercall-data");
         let overrides = Overrides {
@@ -156,9 +153,9 @@ mod tests {
         };
         let config = Config::load_with(&overrides, &BTreeMap::new()).unwrap();
         assert_eq!(config.finalize.grace.as_secs(), 1);
-        assert_eq!(config.sources.len(), 10);
+        assert_eq!(config.sources.len(), 13);
         let asked = config.sources.iter().filter(|source| source.api.is_some());
-        assert_eq!(asked.count(), 8, "all but Telnyx and Vonage");
+        assert_eq!(asked.count(), 10, "all but Standard, Telnyx and Vonage");
         assert_eq!(config.warnings, Vec::<String>::new());
     }
 

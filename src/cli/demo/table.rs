@@ -147,6 +147,9 @@ fn answers(call: &CallReport) -> String {
     if call.copies > 0 {
         lines.push(format!("{} absorbed", call.copies));
     }
+    if call.listed {
+        lines.push("none sent".to_owned());
+    }
     if lines.is_empty() {
         lines.push("not answered".to_owned());
     }

@@ -15,6 +15,25 @@ use crate::time::Timestamp;
 /// Between one look and the next.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
 
+/// The longest that the lists are waited for.
+const LISTINGS: Duration = Duration::from_secs(10);
+
+/// Waits until every account's list was read once, while it is empty: a call that a listing finds
+/// beside its webhook is settled twice, to the same effect, and whether that shows would depend on
+/// which of them was faster.
+pub(super) async fn first_listings(stage: &Stage) -> Result<(), reqwest::Error> {
+    let clock = &stage.host.clock;
+    let deadline = clock.now().plus(LISTINGS);
+    loop {
+        let accounts = rows(stage, "/v1/coverage", "sources").await?;
+        let read = |account: &Value| account["checked_at"].is_string();
+        if accounts.iter().all(read) || clock.now() >= deadline {
+            return Ok(());
+        }
+        clock.sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// Plays a call, and follows it until it has come to what the script says, or time is up.
 pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> CallReport {
     let clock = &stage.host.clock;
@@ -40,6 +59,7 @@ pub(super) async fn follow(stage: &Stage, take: &Take, deadline: Timestamp) -> C
         agent_id: take.record.agent_id.as_str().to_owned(),
         caller_identity: take.record.caller_identity.clone(),
         copies: copies(&played),
+        listed: take.script.polled.is_some() && found.is_some(),
         answers: answers.into_iter().map(|(_, answer)| answer).collect(),
         found,
         crm: Told::of(&stage.platform.crm, take.record.id.as_str()),
@@ -92,7 +112,7 @@ async fn compare(
     let mut told = told.differences(known.is_some());
     let (found, mut wrong) = match (look(stage, take).await, known) {
         (Ok(Some(found)), Some(known)) => {
-            let wrong = judge::outcome(known, &found, take.script.sends.len());
+            let wrong = judge::outcome(known, &found, take.script.events());
             (Some(found), wrong)
         }
         (Ok(Some(found)), None) => {
@@ -112,13 +132,14 @@ async fn look(stage: &Stage, take: &Take) -> Result<Option<Found>, reqwest::Erro
     let Asked::Answer(call) = ask(stage, &path).await? else {
         return Ok(None);
     };
-    let memories = rows(stage, &format!("{path}/memories"), "memories").await?;
-    let timeline = rows(stage, &format!("{path}/timeline"), "timeline").await?;
+    let all = "page_size=100";
+    let memories = rows(stage, &format!("{path}/memories?{all}"), "memories").await?;
+    let timeline = rows(stage, &format!("{path}/timeline?{all}"), "timeline").await?;
     Ok(Some(judge::read(&call, &memories, &timeline)))
 }
 
 async fn rows(stage: &Stage, path: &str, name: &str) -> Result<Vec<Value>, reqwest::Error> {
-    match ask(stage, &format!("{path}?page_size=100")).await? {
+    match ask(stage, path).await? {
         Asked::Answer(mut page) => match page[name].take() {
             Value::Array(rows) => Ok(rows),
             _ => Ok(Vec::new()),

@@ -13,14 +13,15 @@ use crate::signature::{
     timestamped_hmac, url_hmac,
 };
 
-const NOW: i64 = 1_760_446_964;
+pub(super) const NOW: i64 = 1_760_446_964;
 const HOST: &str = "calls.example.com";
 const URL: &str = "https://calls.example.com/webhooks/acme";
 const FORM: &[u8] = b"CallSid=CA1&CallUUID=u1&CallStatus=completed&From=%2B14155550123";
 /// One body for all platforms that take JSON: it is told apart only after it is verified.
-const JSON: &[u8] = br#"{"event":"none","type":"none","message":{"type":"none"},"status":"none"}"#;
+pub(super) const JSON: &[u8] =
+    br#"{"event":"none","type":"none","message":{"type":"none"},"status":"none"}"#;
 
-type Headers = Vec<(String, String)>;
+pub(super) type Headers = Vec<(String, String)>;
 
 /// How a platform signs, and until when that holds.
 struct Conduct {
@@ -35,15 +36,15 @@ struct Conduct {
     needed: usize,
 }
 
-fn secret(text: &str) -> Secret {
+pub(super) fn secret(text: &str) -> Secret {
     Secret::new(text).unwrap()
 }
 
-fn plain(secrets: &[&str]) -> String {
+pub(super) fn plain(secrets: &[&str]) -> String {
     format!("webhook.secrets = {secrets:?}")
 }
 
-fn header(name: &str, value: impl Into<String>) -> (String, String) {
+pub(super) fn header(name: &str, value: impl Into<String>) -> (String, String) {
     (name.to_owned(), value.into())
 }
 
@@ -268,7 +269,7 @@ impl Conduct {
 }
 
 /// A receiver with one source of this platform, whose clock stands at `at`.
-async fn bench(platform: &str, settings: &str, at: i64) -> Bench {
+pub(super) async fn bench(platform: &str, settings: &str, at: i64) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("aftercall.toml");
     let text = format!("[[sources]]\nname = \"acme\"\nplatform = {platform:?}\n{settings}\n");
@@ -287,7 +288,7 @@ async fn bench(platform: &str, settings: &str, at: i64) -> Bench {
     Bench::with(db, host, folder, sources).await
 }
 
-async fn post(bench: &Bench, headers: &Headers, body: impl Into<Body>) -> u16 {
+pub(super) async fn post(bench: &Bench, headers: &Headers, body: impl Into<Body>) -> u16 {
     let mut request = Request::post("/webhooks/acme")
         .header("host", HOST)
         .header("x-forwarded-proto", "https");

@@ -49,11 +49,7 @@ impl Api for Client {
         let answer = object(self.rest.get(&path, &[]).await?)?;
         let is_bare = map::is_bare(&answer);
         let fetched = map::call(answer, &self.naming).map_err(malformed)?;
-        if fetched.conversation.id != *id {
-            return Err(malformed(
-                "it is another conversation than the one asked for",
-            ));
-        }
+        let fetched = fetched.asked_for(id)?;
         if is_bare {
             return Err(SENSITIVE);
         }
@@ -76,10 +72,7 @@ impl Api for Client {
             .into_iter()
             .map(|row| {
                 let fetched = map::call(object(row)?, &self.naming).map_err(malformed)?;
-                Ok(Listed {
-                    conversation: fetched.conversation,
-                    reason: fetched.reason,
-                })
+                Ok(Listed::from(fetched))
             })
             .collect::<Result<_, FetchError>>()?;
         Ok(ListPage { rows, next })

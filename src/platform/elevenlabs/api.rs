@@ -1,4 +1,5 @@
-//! ElevenLabs' conversation API (`platforms.md` §2.3 and §2.4).
+//! ElevenLabs' conversation API (`platforms.md` §2.3 and §2.4), in whichever clothes: Voiceable's is the
+//! same under other names.
 
 use async_trait::async_trait;
 
@@ -10,25 +11,61 @@ use crate::platform::paged::rows;
 use crate::platform::rest::{Rest, malformed, object};
 use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 
-/// The path that all routes begin with.
-const CONVERSATIONS: [&str; 3] = ["v1", "convai", "conversations"];
-
-/// Rows a page, the most that the platform gives.
+/// Rows a page, the most that either platform gives.
 const PAGE_SIZE: &str = "100";
 
-/// The half of ElevenLabs that answers.
+/// What differs from platform to platform.
+#[derive(Debug)]
+pub(in crate::platform) struct Dialect {
+    /// The platform's name in settings.
+    pub(in crate::platform) name: &'static str,
+    /// The path that all routes begin with.
+    pub(in crate::platform) conversations: [&'static str; 3],
+    /// Where a page says where the next one begins.
+    pub(in crate::platform) cursors: &'static [&'static str],
+    /// Asked of every page.
+    pub(in crate::platform) asked: &'static [(&'static str, &'static str)],
+    /// Whether the list can be narrowed to a caller. ElevenLabs' knows `user_id` alone, and phones are
+    /// known by their number.
+    pub(in crate::platform) knows_callers: bool,
+    /// What conversation ids begin with, where that tells them from the names of rooms.
+    pub(in crate::platform) id_prefix: Option<&'static str>,
+}
+
+/// ElevenLabs' own.
+const ELEVENLABS: Dialect = Dialect {
+    name: super::NAME,
+    conversations: ["v1", "convai", "conversations"],
+    cursors: &["next_cursor"],
+    asked: &[],
+    knows_callers: false,
+    id_prefix: Some("conv_"),
+};
+
+/// The half that answers.
 #[derive(Debug)]
 pub struct Client {
     rest: Rest,
     naming: Naming,
+    dialect: &'static Dialect,
 }
 
 impl Client {
-    /// The API of this source.
+    /// ElevenLabs' API of this source.
     pub(in crate::platform) fn new(source: &SourceConfig, rest: Rest) -> Self {
+        Self::speaking(&ELEVENLABS, source, rest)
+    }
+
+    /// The API of this source, in a dialect.
+    pub(in crate::platform) fn speaking(
+        dialect: &'static Dialect,
+        source: &SourceConfig,
+        rest: Rest,
+    ) -> Self {
         Self {
             rest,
-            naming: Naming::of(source, super::NAME),
+            naming: Naming::of(source, dialect.name),
+            dialect,
         }
     }
 }
@@ -36,29 +73,28 @@ impl Client {
 #[async_trait]
 impl Api for Client {
     fn platform(&self) -> &'static str {
-        super::NAME
+        self.dialect.name
     }
 
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
-        let [v1, convai, conversations] = CONVERSATIONS;
-        let path = [v1, convai, conversations, id.as_str()];
+        let [first, second, third] = self.dialect.conversations;
+        let path = [first, second, third, id.as_str()];
         let answer = object(self.rest.get(&path, &[]).await?)?;
         let fetched = map::call(answer, &self.naming, None).map_err(malformed)?;
-        if fetched.conversation.id != *id {
-            return Err(malformed(
-                "it is another conversation than the one asked for",
-            ));
-        }
-        Ok(fetched)
+        fetched.asked_for(id)
     }
 
-    /// Not narrowed by caller: the list knows `user_id` alone, and phones are known by their number.
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
+        let dialect = self.dialect;
         let cursor = query.cursor.as_deref();
         let mut pairs = vec![("page_size", PAGE_SIZE)];
+        pairs.extend(dialect.asked);
+        let caller = query.caller_identity.as_deref();
+        let caller = caller.filter(|_| dialect.knows_callers);
+        pairs.extend(caller.map(|caller| ("user_id", caller)));
         pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let page = object(self.rest.get(&CONVERSATIONS, &pairs).await?)?;
-        let (rows, next) = rows(page, "conversations", &["next_cursor"], cursor)?;
+        let page = object(self.rest.get(&dialect.conversations, &pairs).await?)?;
+        let (rows, next) = rows(page, "conversations", dialect.cursors, cursor)?;
         let rows = rows
             .into_iter()
             .map(|row| map::listed(row, &self.naming).map_err(malformed))
@@ -67,7 +103,8 @@ impl Api for Client {
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {
-        text.starts_with("conv_") && text.len() > "conv_".len()
+        let behind = self.dialect.id_prefix.and_then(|it| text.strip_prefix(it));
+        behind.is_some_and(|behind| !behind.is_empty())
     }
 }
 

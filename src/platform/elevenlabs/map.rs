@@ -85,10 +85,7 @@ pub(in crate::platform) fn listed(row: Value, naming: &Naming) -> Result<Listed,
     let message_count = row.get("message_count").and_then(Value::as_i64);
     let mut fetched = call(row, naming, None)?;
     fetched.conversation.message_count = message_count.unwrap_or(0);
-    Ok(Listed {
-        conversation: fetched.conversation,
-        reason: fetched.reason,
-    })
+    Ok(fetched.into())
 }
 
 /// `processing` is not over yet: the analysis and the reason are still to come.

@@ -49,10 +49,7 @@ impl Api for Client {
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
         let path = ["v1", "Account", &self.account, "Call", id.as_str(), ""];
         let fetched = self.map(self.rest.get(&path, &[]).await?)?;
-        if fetched.conversation.id != *id {
-            return Err(malformed("it is another call than the one asked for"));
-        }
-        Ok(fetched)
+        fetched.asked_for(id)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
@@ -71,17 +68,7 @@ impl Api for Client {
         let next = (!calls.is_empty()).then(|| (from + calls.len()).to_string());
         let rows = calls
             .into_iter()
-            .map(|row| {
-                let Fetched {
-                    conversation,
-                    reason,
-                    ..
-                } = self.map(row)?;
-                Ok(Listed {
-                    conversation,
-                    reason,
-                })
-            })
+            .map(|row| self.map(row).map(Listed::from))
             .collect::<Result<_, FetchError>>()?;
         Ok(ListPage { rows, next })
     }

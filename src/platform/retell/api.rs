@@ -9,7 +9,7 @@ use crate::config::SourceConfig;
 use crate::id::ConversationId;
 use crate::platform::naming::Naming;
 use crate::platform::rest::{Rest, malformed, object};
-use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery, Listed};
+use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
 use crate::time::Timestamp;
 
 /// Rows a page. The platform gives up to a thousand.
@@ -46,10 +46,7 @@ impl Api for Client {
         let answer = self.rest.get(&["v2", "get-call", id.as_str()], &[]).await?;
         // A call without any time has not begun, and is asked for again.
         let fetched = self.map(object(answer)?, Timestamp::from_secs(0))?;
-        if fetched.conversation.id != *id {
-            return Err(malformed("it is another call than the one asked for"));
-        }
-        Ok(fetched)
+        fetched.asked_for(id)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
@@ -78,10 +75,7 @@ impl Api for Client {
         for item in items {
             let fetched = self.map(object(item)?, at)?;
             at = fetched.conversation.created_at;
-            rows.push(Listed {
-                conversation: fetched.conversation,
-                reason: fetched.reason,
-            });
+            rows.push(fetched.into());
         }
         Ok(ListPage {
             rows,

@@ -12,7 +12,7 @@ use crate::id::ConversationId;
 use crate::platform::naming::Naming;
 use crate::platform::paged::rows;
 use crate::platform::rest::{Rest, malformed, object};
-use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery};
+use crate::platform::{ANOTHER, Api, FetchError, Fetched, ListPage, ListQuery};
 
 /// The path that all routes begin with.
 const CONVERSATIONS: [&str; 3] = ["v1", "agents", "conversations"];
@@ -102,9 +102,7 @@ impl Api for Client {
         let (conversation, reason) =
             map::conversation(object(answer)?, &self.naming, None).map_err(malformed)?;
         if conversation.id != *id {
-            return Err(malformed(
-                "it is another conversation than the one asked for",
-            ));
+            return Err(malformed(ANOTHER));
         }
         let messages = self.messages(&spelled).await?;
         let messages = map::messages(&conversation.id, messages).map_err(malformed)?;

@@ -54,10 +54,7 @@ impl Api for Client {
         let name = format!("{id}.json");
         let path = [VERSION, "Accounts", &self.account, "Calls", &name];
         let fetched = self.map(self.rest.get(&path, &[]).await?)?;
-        if fetched.conversation.id != *id {
-            return Err(malformed("it is another call than the one asked for"));
-        }
-        Ok(fetched)
+        fetched.asked_for(id)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
@@ -84,17 +81,7 @@ impl Api for Client {
         }
         let rows = calls
             .into_iter()
-            .map(|row| {
-                let Fetched {
-                    conversation,
-                    reason,
-                    ..
-                } = self.map(row)?;
-                Ok(Listed {
-                    conversation,
-                    reason,
-                })
-            })
+            .map(|row| self.map(row).map(Listed::from))
             .collect::<Result<_, FetchError>>()?;
         Ok(ListPage { rows, next })
     }

@@ -45,10 +45,7 @@ impl Api for Client {
 
     async fn fetch(&self, id: &ConversationId) -> Result<Fetched, FetchError> {
         let fetched = self.map(self.rest.get(&["call", id.as_str()], &[]).await?)?;
-        if fetched.conversation.id != *id {
-            return Err(malformed("it is another call than the one asked for"));
-        }
-        Ok(fetched)
+        fetched.asked_for(id)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, FetchError> {
@@ -62,17 +59,7 @@ impl Api for Client {
         let is_full = answer.len() >= LIMIT;
         let rows = answer
             .into_iter()
-            .map(|row| {
-                let Fetched {
-                    conversation,
-                    reason,
-                    ..
-                } = self.map(row)?;
-                Ok(Listed {
-                    conversation,
-                    reason,
-                })
-            })
+            .map(|row| self.map(row).map(Listed::from))
             .collect::<Result<Vec<_>, FetchError>>()?;
         let oldest = rows.iter().map(|row| row.conversation.created_at).min();
         let next = oldest.filter(|_| is_full).map(|at| at.to_string());

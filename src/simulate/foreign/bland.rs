@@ -10,11 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{Desk, Foreign, is_outbound, without_nulls, word};
+use super::{Desk, is_outbound, without_nulls, word};
 use crate::secret::Secret;
 use crate::signature::hmac_sha256;
 use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "bland";
 
 const ENDED_BY: [(&str, &str); 2] = [("agent_ended", "ASSISTANT"), ("caller_hangup", "USER")];
 const STATUS: [(&str, &str); 3] = [
@@ -70,7 +73,7 @@ pub fn routes() -> Router<Arc<Desk>> {
 }
 
 async fn one(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
-    answer(desk.call(Foreign::Bland, &id).as_ref().map(call))
+    answer(desk.call(NAME, &id).as_ref().map(call))
 }
 
 #[derive(Deserialize)]
@@ -81,7 +84,7 @@ struct Asked {
 
 async fn list(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked>) -> Json<Value> {
     let limit = asked.limit.unwrap_or(1_000).min(1_000);
-    let calls = desk.newest(Foreign::Bland, asked.from.unwrap_or(0), limit);
+    let calls = desk.newest(NAME, asked.from.unwrap_or(0), limit);
     let calls: Vec<Value> = calls.iter().map(call).collect();
     Json(json!({"count": calls.len(), "calls": calls}))
 }

@@ -1,5 +1,5 @@
 //! The desk at which the other platforms' APIs are answered: a book of calls for each, and the token
-//! that all of them ask for.
+//! that all of them ask for. A platform is named here as in settings.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,21 +17,24 @@ use serde_json::json;
 use super::Foreign;
 use crate::secret::Secret;
 use crate::simulate::book::Book;
+use crate::simulate::polled::Polled;
 use crate::simulate::record::{Faults, Record};
 
 /// The calls of all other platforms.
 #[derive(Debug)]
 pub struct Desk {
-    books: HashMap<Foreign, Book>,
+    books: HashMap<&'static str, Book>,
     token: Secret,
 }
 
 impl Desk {
     /// A desk without calls, where `token` is asked for.
     pub fn new(token: &Secret) -> Self {
+        let senders = Foreign::ALL.into_iter().map(Foreign::platform);
+        let polled = Polled::ALL.into_iter().map(Polled::platform);
         Self {
-            books: Foreign::ALL
-                .into_iter()
+            books: senders
+                .chain(polled)
                 .map(|platform| (platform, Book::default()))
                 .collect(),
             token: token.clone(),
@@ -39,21 +42,21 @@ impl Desk {
     }
 
     /// Enters a call into a platform's book.
-    pub fn enter(&self, platform: Foreign, call: Record) {
-        if let Some(book) = self.books.get(&platform) {
+    pub fn enter(&self, platform: &str, call: Record) {
+        if let Some(book) = self.books.get(platform) {
             book.enter(call, Faults::default());
         }
     }
 
     /// A call of a platform.
-    pub fn call(&self, platform: Foreign, id: &str) -> Option<Record> {
-        self.books.get(&platform)?.record(id)
+    pub fn call(&self, platform: &str, id: &str) -> Option<Record> {
+        self.books.get(platform)?.record(id)
     }
 
     /// Calls of a platform, newest first.
-    pub fn newest(&self, platform: Foreign, from: usize, limit: usize) -> Vec<Record> {
+    pub fn newest(&self, platform: &str, from: usize, limit: usize) -> Vec<Record> {
         self.books
-            .get(&platform)
+            .get(platform)
             .map(|book| book.newest(from, limit))
             .unwrap_or_default()
     }
@@ -80,6 +83,9 @@ pub fn router(desk: &Arc<Desk>) -> Router {
     {
         router = router.nest(&format!("/{}", platform.platform()), platform.routes());
     }
+    for platform in Polled::ALL {
+        router = router.nest(&format!("/{}", platform.platform()), platform.routes());
+    }
     router
         .layer(from_fn_with_state(Arc::clone(desk), authenticated))
         .with_state(Arc::clone(desk))
@@ -90,6 +96,7 @@ async fn authenticated(State(desk): State<Arc<Desk>>, request: Request, next: Ne
     let shown = headers
         .get(AUTHORIZATION)
         .or_else(|| headers.get("xi-api-key"))
+        .or_else(|| headers.get("x-api-key"))
         .and_then(|value| value.to_str().ok());
     if shown.is_some_and(|shown| desk.admits(shown)) {
         return next.run(request).await;
@@ -99,7 +106,7 @@ async fn authenticated(State(desk): State<Arc<Desk>>, request: Request, next: Ne
 }
 
 /// The answer about one call: its object, or 404.
-pub(super) fn answer(call: Option<serde_json::Value>) -> Response {
+pub(in crate::simulate) fn answer(call: Option<serde_json::Value>) -> Response {
     if let Some(call) = call {
         return Json(call).into_response();
     }

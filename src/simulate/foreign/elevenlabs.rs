@@ -10,12 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{Desk, Foreign, is_outbound, word};
+use super::{Desk, is_outbound, word};
 use crate::secret::Secret;
 use crate::signature::timestamped_hmac::{self, ELEVENLABS};
 use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
 use crate::time::Timestamp;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "elevenlabs";
 
 /// ElevenLabs' own words, which are no enumeration.
 const WORDS: [(&str, &str); 3] = [
@@ -68,7 +71,8 @@ fn turn(line: &Value, began: Timestamp) -> Value {
     })
 }
 
-fn row(call: &Record) -> Value {
+/// Its row in the list.
+pub(in crate::simulate) fn row(call: &Record) -> Value {
     json!({
         "agent_id": call.agent_id,
         "conversation_id": call.id,
@@ -114,13 +118,13 @@ struct Asked {
 }
 
 async fn one(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
-    answer(desk.call(Foreign::Elevenlabs, &id).as_ref().map(call))
+    answer(desk.call(NAME, &id).as_ref().map(call))
 }
 
 async fn list(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked>) -> Json<Value> {
     let limit = asked.page_size.unwrap_or(30).clamp(1, 100);
     let from = asked.cursor.unwrap_or(0);
-    let calls = desk.newest(Foreign::Elevenlabs, from, limit);
+    let calls = desk.newest(NAME, from, limit);
     let more = calls.len() == limit;
     let rows: Vec<Value> = calls.iter().map(row).collect();
     let next = more.then(|| (from + rows.len()).to_string());

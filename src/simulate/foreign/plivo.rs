@@ -10,12 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{Desk, Foreign, is_outbound, word};
+use super::{Desk, is_outbound, word};
 use crate::secret::Secret;
 use crate::signature::url_hmac::plivo;
 use crate::simulate::record::Record;
 use crate::simulate::signing::{Headers, form};
 use crate::time::Timestamp;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "plivo";
 
 const STATUS: [(&str, &str); 3] = [
     ("dial_busy", "busy"),
@@ -121,7 +124,7 @@ pub fn routes() -> Router<Arc<Desk>> {
 }
 
 async fn one(State(desk): State<Arc<Desk>>, Path((_, id)): Path<(String, String)>) -> Response {
-    answer(desk.call(Foreign::Plivo, &id).as_ref().map(resource))
+    answer(desk.call(NAME, &id).as_ref().map(resource))
 }
 
 #[derive(Deserialize)]
@@ -132,7 +135,7 @@ struct Asked {
 
 async fn list(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked>) -> Json<Value> {
     let limit = asked.limit.unwrap_or(20).min(20);
-    let calls = desk.newest(Foreign::Plivo, asked.offset.unwrap_or(0), limit);
+    let calls = desk.newest(NAME, asked.offset.unwrap_or(0), limit);
     let objects: Vec<Value> = calls.iter().map(resource).collect();
     Json(json!({ "objects": objects }))
 }

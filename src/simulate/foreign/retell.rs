@@ -9,12 +9,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{Desk, Foreign, is_outbound, without_nulls, word};
+use super::{Desk, is_outbound, without_nulls, word};
 use crate::secret::Secret;
 use crate::signature::appended_hmac;
 use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
 use crate::time::Timestamp;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "retell";
 
 const WORDS: [(&str, &str); 6] = [
     ("agent_ended", "agent_hangup"),
@@ -74,7 +77,7 @@ pub fn routes() -> Router<Arc<Desk>> {
 }
 
 async fn one(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
-    answer(desk.call(Foreign::Retell, &id).as_ref().map(call))
+    answer(desk.call(NAME, &id).as_ref().map(call))
 }
 
 async fn list(State(desk): State<Arc<Desk>>, Json(asked): Json<Value>) -> Json<Value> {
@@ -84,7 +87,7 @@ async fn list(State(desk): State<Arc<Desk>>, Json(asked): Json<Value>) -> Json<V
         .as_str()
         .and_then(|key| key.parse().ok());
     let from: usize = from.unwrap_or(0);
-    let calls = desk.newest(Foreign::Retell, from, limit);
+    let calls = desk.newest(NAME, from, limit);
     let more = calls.len() == limit;
     let items: Vec<Value> = calls.iter().map(call).collect();
     let next = more.then(|| (from + items.len()).to_string());

@@ -9,6 +9,9 @@ use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
 use crate::time::Timestamp;
 
+/// Its name in settings.
+pub(super) const NAME: &str = "telnyx";
+
 const CAUSES: [(&str, &str); 4] = [
     ("dial_busy", "user_busy"),
     ("dial_no_answer", "no_answer"),

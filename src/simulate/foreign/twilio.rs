@@ -10,12 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{ACCOUNT, Desk, Foreign, is_outbound, word};
+use super::{ACCOUNT, Desk, is_outbound, word};
 use crate::secret::Secret;
 use crate::signature::url_hmac::twilio;
 use crate::simulate::record::Record;
 use crate::simulate::signing::{Headers, form};
 use crate::time::Timestamp;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "twilio";
 
 const STATUS: [(&str, &str); 3] = [
     ("dial_busy", "busy"),
@@ -83,7 +86,7 @@ pub fn routes() -> Router<Arc<Desk>> {
 
 async fn one(State(desk): State<Arc<Desk>>, Path((_, name)): Path<(String, String)>) -> Response {
     let id = name.trim_end_matches(".json");
-    answer(desk.call(Foreign::Twilio, id).as_ref().map(resource))
+    answer(desk.call(NAME, id).as_ref().map(resource))
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,7 @@ async fn list(
 ) -> Json<Value> {
     let size = asked.page_size.unwrap_or(50).clamp(1, 1_000);
     let page = asked.page.unwrap_or(0);
-    let calls = desk.newest(Foreign::Twilio, page * size, size);
+    let calls = desk.newest(NAME, page * size, size);
     let next = (calls.len() == size).then(|| {
         let next = page + 1;
         format!("/2010-04-01/Accounts/{account}/Calls.json?PageSize={size}&Page={next}")

@@ -10,11 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::answer;
-use super::{Desk, Foreign, is_outbound, without_nulls, word};
+use super::{Desk, is_outbound, without_nulls, word};
 use crate::secret::Secret;
 use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
 use crate::time::Timestamp;
+
+/// Its name in settings.
+pub(super) const NAME: &str = "vapi";
 
 const WORDS: [(&str, &str); 6] = [
     ("agent_ended", "assistant-ended-call"),
@@ -99,7 +102,7 @@ pub fn routes() -> Router<Arc<Desk>> {
 }
 
 async fn one(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
-    answer(desk.call(Foreign::Vapi, &id).as_ref().map(call))
+    answer(desk.call(NAME, &id).as_ref().map(call))
 }
 
 #[derive(Deserialize)]
@@ -110,7 +113,7 @@ struct Asked {
 }
 
 async fn list(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked>) -> Json<Vec<Value>> {
-    let calls = desk.newest(Foreign::Vapi, 0, usize::MAX);
+    let calls = desk.newest(NAME, 0, usize::MAX);
     let wanted = calls
         .iter()
         .filter(|call| asked.created_at_le.is_none_or(|at| call.created_at <= at))

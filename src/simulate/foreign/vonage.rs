@@ -9,6 +9,9 @@ use crate::simulate::record::Record;
 use crate::simulate::signing::Headers;
 use crate::time::Timestamp;
 
+/// Its name in settings.
+pub(super) const NAME: &str = "vonage";
+
 const STATUS: [(&str, &str); 4] = [
     ("dial_busy", "busy"),
     ("dial_no_answer", "unanswered"),

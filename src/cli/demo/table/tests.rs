@@ -34,6 +34,7 @@ fn call(differences: &[&str]) -> CallReport {
         caller_identity: "user_1".to_owned(),
         answers: vec![Some(Answered::Accepted); 3],
         copies: 2,
+        listed: false,
         found: Some(found),
         crm: Told::default(),
         elapsed_ms: 12_340,

@@ -1,9 +1,11 @@
-use http::{HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
 use super::*;
 use crate::config::PlatformName;
 use crate::conversation::{Status, Transport};
 use crate::platform::tests::{AT, event, ignored, settled, source, unreadable};
+use crate::platform::{Delivery, Webhooks as _};
+use crate::secret::Secret;
 
 const HANGUP: &str = "CallUUID=c1&CallStatus=completed&From=14155550123&To=18005550100\
     &Direction=inbound&Duration=60&StartTime=2025-10-14+13%3A00%3A00\
@@ -11,7 +13,7 @@ const HANGUP: &str = "CallUUID=c1&CallStatus=completed&From=14155550123&To=18005
     &HangupCause=Normal+Hangup&HangupCauseCode=4000&HangupSource=Caller&Event=Hangup";
 
 fn sender() -> Sender {
-    Sender::of(&source(PlatformName::Plivo, None))
+    super::sender(&source(PlatformName::Plivo, None))
 }
 
 fn with(from: &str, to: &str) -> String {

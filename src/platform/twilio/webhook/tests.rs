@@ -1,16 +1,18 @@
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::*;
 use crate::config::PlatformName;
 use crate::conversation::{Status, Transport};
 use crate::platform::tests::{AT, event, ignored, settled, source, unreadable};
+use crate::platform::{Classified, Delivery, Webhooks as _};
+use crate::secret::Secret;
 
 const COMPLETED: &str = "CallSid=CA1&CallStatus=completed&From=%2B14155550123&To=%2B18005550100\
     &Direction=inbound&CallDuration=60&Timestamp=Tue%2C+14+Oct+2025+13%3A01%3A00+%2B0000\
     &SequenceNumber=2&AccountSid=AC1";
 
 fn sender() -> Sender {
-    Sender::of(&source(PlatformName::Twilio, None))
+    super::sender(&source(PlatformName::Twilio, None))
 }
 
 fn verified(sender: &Sender, method: &Method, url: &str, signed: &str, body: &str) -> bool {
@@ -47,7 +49,7 @@ fn the_url_may_be_told_by_the_request_or_by_the_settings() {
     assert!(!verified(&sender(), &Method::POST, inside, url, COMPLETED));
     let mut config = source(PlatformName::Twilio, None);
     config.webhook.url = Some("https://calls.example/webhooks/acme".to_owned());
-    let told = Sender::of(&config);
+    let told = super::sender(&config);
     assert!(verified(&told, &Method::POST, inside, url, COMPLETED));
 }
 

@@ -4,14 +4,16 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::config::PlatformName;
+use crate::id::ConversationId;
 use crate::platform::rest::Auth;
-use crate::platform::tests::{client, source};
+use crate::platform::tests::{client as http, source};
+use crate::platform::{Api as _, ListQuery};
 use crate::secret::Secret;
 
 fn api(server: &MockServer) -> Client {
     let auth = Auth::Header("x-api-key", Secret::new("vk_planted").unwrap());
-    let rest = Rest::new(&server.uri(), auth, client()).unwrap();
-    Client::new(&source(PlatformName::Voiceable, None), rest)
+    let rest = Rest::new(&server.uri(), auth, http()).unwrap();
+    super::client(&source(PlatformName::Voiceable, None), rest)
 }
 
 fn row(id: &str) -> serde_json::Value {

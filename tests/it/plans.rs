@@ -48,8 +48,12 @@ async fn fill(db: &Db) {
     db.write(|mut conn| {
         Box::pin(async move {
             match &mut conn {
-                Conn::Sqlite(c) => drop(sqlx::query("ANALYZE").execute(&mut **c).await?),
-                Conn::Postgres(c) => drop(sqlx::query("ANALYZE").execute(&mut **c).await?),
+                Conn::Sqlite(c) => {
+                    sqlx::query("ANALYZE").execute(&mut **c).await?;
+                }
+                Conn::Postgres(c) => {
+                    sqlx::query("ANALYZE").execute(&mut **c).await?;
+                }
             }
             Ok(())
         })

@@ -29,7 +29,7 @@ pub(super) enum Ended {
 pub(super) struct Meaning {
     /// What becomes of the delivery.
     pub(super) after: After,
-    /// Why it failed, where it did.
+    /// Why it did not arrive, where it did not.
     pub(super) why: Option<Failure>,
     /// The endpoint says that it is no more.
     pub(super) gone: bool,
@@ -43,7 +43,12 @@ pub(super) struct Meaning {
 pub(super) fn judge(ended: &Ended, spent: u32, dice: f64) -> Meaning {
     let status = match ended {
         Ended::Answered(answer) => answer.status,
-        Ended::Nothing => return Meaning::ended(After::Skipped),
+        Ended::Nothing => {
+            return Meaning {
+                why: Some(why(ended)),
+                ..Meaning::ended(After::Skipped)
+            };
+        }
         Ended::Unanswered(_) | Ended::Unmade(_) => 0,
     };
     if (200..300).contains(&status) {
@@ -100,7 +105,10 @@ fn why(ended: &Ended) -> Failure {
             "template_failed".to_owned(),
             format!("the template {error}"),
         ),
-        Ended::Nothing => ("nothing_to_send".to_owned(), String::new()),
+        Ended::Nothing => (
+            "nothing_to_send".to_owned(),
+            "the template makes no body of this event: nothing was sent".to_owned(),
+        ),
     };
     Failure {
         code,
@@ -149,7 +157,7 @@ mod tests {
             secs(5),
             "endpoint_timeout",
         );
-        check(&Ended::Nothing, 1, After::Skipped, "");
+        check(&Ended::Nothing, 1, After::Skipped, "nothing_to_send");
         assert!(judge(&answered(410, None), 1, 0.5).gone);
     }
 

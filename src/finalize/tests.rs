@@ -361,6 +361,7 @@ fn event(event_id: &str, id: &str) -> CallEvent {
         conversation_id: Some(ConversationId::new(id).unwrap()),
         room: None,
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     }

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ pub enum Refused {
     )]
     Address,
 }
+
+/// Names of clouds' metadata services, and where all of them lead: one that can't be looked up from
+/// here and now is no less one of them.
+const METADATA: [&str; 3] = [
+    "metadata.google.internal",
+    "metadata.goog",
+    "instance-data.ec2.internal",
+];
+const METADATA_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 /// The longest that a name is looked up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -119,7 +128,7 @@ impl Guard {
             return Err(Refused::Port);
         }
         let target = Target { url, scheme };
-        if let Some(address) = target.literal() {
+        if let Some(address) = target.literal().or_else(|| target.metadata()) {
             self.judge(scheme, &[address])?;
         } else if target.url.host_str().is_none_or(str::is_empty) {
             return Err(Refused::Url);
@@ -180,6 +189,12 @@ impl Target {
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
         bare.unwrap_or(host).parse().ok()
+    }
+
+    /// Where a name leads that is a metadata service's.
+    fn metadata(&self) -> Option<IpAddr> {
+        let name = self.url.host_str()?.trim_end_matches('.');
+        METADATA.contains(&name).then_some(METADATA_ADDRESS)
     }
 }
 

@@ -291,6 +291,7 @@ fn webhook(n: usize, at: Timestamp) -> Work {
         conversation_id: Some(ConversationId::new(&format!("conv_{n:03}")).unwrap()),
         room: None,
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     })

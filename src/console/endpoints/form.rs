@@ -32,10 +32,12 @@ pub(super) struct Shown {
     pub(super) shapes: Vec<Choice>,
     pub(super) rate: String,
     pub(super) max_rate: u32,
-    pub(super) concurrency: u32,
+    pub(super) concurrency: String,
     pub(super) max_concurrency: u32,
     /// The names of the headers that it has; empty for none.
     pub(super) header_names: String,
+    /// What is wrong with it; empty is nothing.
+    pub(super) wrong: String,
 }
 
 impl Shown {
@@ -49,9 +51,10 @@ impl Shown {
             shapes: shapes(flow.payload.as_str(), false),
             rate: String::new(),
             max_rate: limits::MAX_RATE,
-            concurrency: limits::CONCURRENCY,
+            concurrency: limits::CONCURRENCY.to_string(),
             max_concurrency: limits::MAX_CONCURRENCY,
             header_names: String::new(),
+            wrong: String::new(),
         }
     }
 
@@ -73,9 +76,30 @@ impl Shown {
                 .rate
                 .map(|rate| rate.to_string())
                 .unwrap_or_default(),
-            concurrency: endpoint.concurrency,
+            concurrency: endpoint.concurrency.to_string(),
             header_names: header_names(flow, endpoint).join(", "),
             ..Self::blank(flow)
+        }
+    }
+
+    /// The same form as somebody filled it in, to be mended. Headers are not shown again: their values
+    /// are secrets.
+    pub(super) fn again(mut self, posted: &Posted, wrong: String) -> Self {
+        let text = |name| posted.field(name).unwrap_or_default().to_owned();
+        for one in &mut self.events {
+            one.is_chosen = posted.all("event").any(|event| event == one.value);
+        }
+        for one in &mut self.shapes {
+            one.is_chosen = posted.field("shape") == Some(one.value);
+        }
+        Self {
+            url: text("url"),
+            description: text("description"),
+            agents: text("agents"),
+            rate: text("rate"),
+            concurrency: text("concurrency"),
+            wrong,
+            ..self
         }
     }
 }

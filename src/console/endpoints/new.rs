@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::address;
@@ -31,10 +32,14 @@ pub(super) async fn ask(
 ) -> Result<Response, Refused> {
     session.enter(Section::Endpoints)?;
     session.require(Scope::EndpointsWrite)?;
-    Ok(page(&Page {
+    Ok(filled_in(&session, Shown::blank(&flow))?)
+}
+
+fn filled_in(session: &Session, form: Shown) -> Result<Response, Failure> {
+    page(&Page {
         frame: session.frame("Add an endpoint", Section::Endpoints),
-        form: Shown::blank(&flow),
-    })?)
+        form,
+    })
 }
 
 /// A secret, on the one page that shows it.
@@ -49,7 +54,7 @@ pub(super) struct Revealed {
     pub(super) note: String,
 }
 
-/// Makes it.
+/// Makes it, or shows what is wrong with what was filled in.
 pub(super) async fn create(
     State(flow): State<Arc<Flow>>,
     posted: Posted,
@@ -57,22 +62,39 @@ pub(super) async fn create(
     let session = &posted.session;
     session.enter(Section::Endpoints)?;
     session.require(Scope::EndpointsWrite)?;
-    let (endpoint, key) = life::make(&flow, Given::read(&posted)?.wanted());
-    let resolved = fit(&flow, session, &endpoint).await?;
-    let entry = session.did(&flow, "endpoint.create", &endpoint.id, "");
-    life::keep(&flow, &endpoint, entry).await?;
+    match make(&flow, &posted).await {
+        Err(Failure::Invalid(why)) => {
+            let form = Shown::blank(&flow).again(&posted, why);
+            Ok(unprocessable(filled_in(session, form)?))
+        }
+        done => Ok(done?),
+    }
+}
+
+/// The page with a form that is to be mended.
+pub(super) fn unprocessable(mut page: Response) -> Response {
+    *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    page
+}
+
+async fn make(flow: &Flow, posted: &Posted) -> Result<Response, Failure> {
+    let session = &posted.session;
+    let (endpoint, key) = life::make(flow, Given::read(posted)?.wanted());
+    let resolved = fit(flow, session, &endpoint).await?;
+    let entry = session.did(flow, "endpoint.create", &endpoint.id, "");
+    life::keep(flow, &endpoint, entry).await?;
     let note = if resolved {
         ""
     } else {
         "Its host's name can't be looked up now: deliveries fail until it can."
     };
-    Ok(page(&Revealed {
+    page(&Revealed {
         frame: session.frame("The endpoint's secret", Section::Endpoints),
         address: address(&endpoint.id),
         title: "The endpoint is there",
         secret: key.to_text(),
         note: note.to_owned(),
-    })?)
+    })
 }
 
 /// Insists that an endpoint may be kept; says whether its host's name can be looked up now.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::address;
 use super::form::{Given, Shown};
 use super::listed::{Health, shape};
-use super::new::fit;
+use super::new::{fit, unprocessable};
 use crate::console::access::{Posted, Refused, Session};
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
@@ -46,6 +46,29 @@ struct Page {
     told: String,
 }
 
+impl Page {
+    fn new(session: &Session, flow: &Flow, endpoint: Endpoint, form: Shown) -> Self {
+        let now = flow.host.now();
+        let previous = endpoint.previous.as_ref().map(|(_, until)| *until);
+        Self {
+            frame: session.frame("Endpoint", Section::Endpoints),
+            address: address(&endpoint.id),
+            deliveries: href("/console/deliveries", &[("endpoint_id", &endpoint.id)]),
+            health: Health::of(&endpoint, now),
+            shape: shape(&endpoint),
+            made: Moment::of(endpoint.created_at, now),
+            previous: previous
+                .filter(|until| *until > now)
+                .map(|until| Moment::of(until, now)),
+            form,
+            may_write: session.token.allows(Scope::EndpointsWrite),
+            may_send: session.token.allows(Scope::OpsWrite),
+            told: String::new(),
+            endpoint,
+        }
+    }
+}
+
 pub(super) async fn show(
     session: Session,
     State(flow): State<Arc<Flow>>,
@@ -53,42 +76,26 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
     let endpoint = the_endpoint(&flow, &session, &id).await?;
-    let now = flow.host.now();
-    let mut frame = session.frame("Endpoint", Section::Endpoints);
-    frame.notice = match asked.done.as_str() {
+    let form = Shown::of(&flow, &endpoint);
+    let deliveries = counted(asked.count, "delivery", "deliveries");
+    let told = match asked.done.as_str() {
         "change" => "The endpoint is changed.",
         "enable" => "It is sent results again, beginning with what waited for it.",
         "disable" => "It is sent nothing more. What waits for it goes on waiting.",
+        "retry" => &format!("{deliveries} that had failed begin anew."),
+        "missed" => &format!("{deliveries} that were missed are sent."),
+        "missed-in-part" => {
+            &format!("{deliveries} that were missed are sent; ask again for the rest.")
+        }
         _ => "",
     };
-    let deliveries = counted(asked.count, "delivery", "deliveries");
-    let previous = endpoint.previous.as_ref().map(|(_, until)| *until);
     Ok(page(&Page {
-        frame,
-        address: address(&endpoint.id),
-        deliveries: href("/console/deliveries", &[("endpoint_id", &endpoint.id)]),
-        health: Health::of(&endpoint, now),
-        shape: shape(&endpoint),
-        made: Moment::of(endpoint.created_at, now),
-        previous: previous
-            .filter(|until| *until > now)
-            .map(|until| Moment::of(until, now)),
-        form: Shown::of(&flow, &endpoint),
-        may_write: session.token.allows(Scope::EndpointsWrite),
-        may_send: session.token.allows(Scope::OpsWrite),
-        told: match asked.done.as_str() {
-            "retry" => format!("{deliveries} that had failed begin anew."),
-            "missed" => format!("{deliveries} that were missed are sent."),
-            "missed-in-part" => {
-                format!("{deliveries} that were missed are sent; ask again for the rest.")
-            }
-            _ => String::new(),
-        },
-        endpoint,
+        told: told.to_owned(),
+        ..Page::new(&session, &flow, endpoint, form)
     })?)
 }
 
-/// Changes it to what was filled in.
+/// Changes it to what was filled in, or shows what is wrong with that.
 pub(super) async fn change(
     State(flow): State<Arc<Flow>>,
     Path(id): Path<String>,
@@ -97,15 +104,27 @@ pub(super) async fn change(
     let session = &posted.session;
     let endpoint = the_endpoint(&flow, session, &id).await?;
     session.require(Scope::EndpointsWrite)?;
-    let given = Given::read(&posted)?;
+    match rewrite(&flow, &posted, endpoint.clone()).await {
+        Err(Failure::Invalid(why)) => {
+            let form = Shown::of(&flow, &endpoint).again(&posted, why);
+            let again = page(&Page::new(session, &flow, endpoint, form))?;
+            Ok(unprocessable(again))
+        }
+        done => Ok(done?),
+    }
+}
+
+async fn rewrite(flow: &Flow, posted: &Posted, endpoint: Endpoint) -> Result<Response, Failure> {
+    let (session, id) = (&posted.session, endpoint.id.clone());
+    let given = Given::read(posted)?;
     let headers = given.headers.as_ref();
-    let headers = headers.map(|headers| life::sealed_headers(&flow, headers));
-    fit(&flow, session, &given.applied(endpoint, headers.clone())).await?;
-    let entry = session.did(&flow, "endpoint.change", &id, "at the console");
-    let changed = life::rewrite(&flow, &id, entry, move |endpoint, _| {
+    let headers = headers.map(|headers| life::sealed_headers(flow, headers));
+    fit(flow, session, &given.applied(endpoint, headers.clone())).await?;
+    let entry = session.did(flow, "endpoint.change", &id, "at the console");
+    let rewritten = life::rewrite(flow, &id, entry, move |endpoint, _| {
         *endpoint = given.applied(endpoint.clone(), headers);
     });
-    changed.await?.ok_or(Failure::NotFound("endpoint"))?;
+    rewritten.await?.ok_or(Failure::NotFound("endpoint"))?;
     Ok(Redirect::to(&format!("{}?done=change", address(&id))).into_response())
 }
 

@@ -162,6 +162,11 @@ async fn an_endpoint_is_made_and_changed_by_a_form() {
     desk.post(&address, &borrowed(&changes)).await;
     let now = desk.endpoint(&endpoint.id).await.unwrap();
     assert!(now.template.is_some() && now.headers != endpoint.headers);
+    let refused = desk.post(&address, &[("url", "https://10.0.0.1/")]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("value=\"https://10.0.0.1/\""));
+    assert!(refused.text.contains("role=\"alert\""));
+    assert_eq!(desk.endpoint(&endpoint.id).await, Some(now));
     let all = ["endpoint.change", "endpoint.change", "endpoint.create"];
     assert_eq!(desk.audited().await, all);
 }
@@ -223,6 +228,11 @@ async fn what_is_wrong_with_a_form_is_told_and_nothing_is_kept() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
         assert!(answer.text.contains(told), "{name}: {}", answer.text);
         assert!(!answer.text.contains("planted"), "{name}");
+        // What was filled in is there to be mended.
+        assert!(
+            answer.text.contains("value=\"5\"") || name == "rate",
+            "{name}"
+        );
     }
     assert_eq!(desk.endpoints().await, []);
     assert_eq!(desk.audited().await, [""; 0]);

@@ -72,6 +72,13 @@ async fn an_address_is_refused_in_every_notation() {
         assert_eq!(refused, Err(Refused::Address), "{url}");
     }
     for url in [
+        "https://metadata.google.internal/computeMetadata/v1/",
+        "https://METADATA.google.internal./",
+        "https://instance-data.ec2.internal/",
+    ] {
+        assert_eq!(judged(&guard, url).await, Err(Refused::Address), "{url}");
+    }
+    for url in [
         "ftp://crm.example.com/",
         "file:///etc/passwd",
         "gopher://crm.example.com/",

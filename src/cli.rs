@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::Overrides;
 
+mod ask;
 mod callers;
 mod check;
 mod client;

@@ -43,6 +43,19 @@ pub struct Change {
 }
 
 impl Change {
+    /// What is changed, in the words of the audit log.
+    pub fn told(self) -> String {
+        [
+            ("do_not_call", self.do_not_call),
+            ("opt_out_sms", self.opt_out_sms),
+            ("recording_refused", self.recording_refused),
+        ]
+        .into_iter()
+        .filter_map(|(name, refused)| Some(format!("{name}={}", refused?)))
+        .collect::<Vec<_>>()
+        .join(" ")
+    }
+
     /// What is changed, and whether that refuses it.
     fn kinds(self) -> impl Iterator<Item = (Slot, bool)> {
         [

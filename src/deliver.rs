@@ -40,6 +40,9 @@ pub use trial::{Tested, test};
 /// The event that tells a call's result first.
 const COMPLETED: &str = "conversation.completed";
 
+/// The event that tells what has changed of it since.
+const UPDATED: &str = "conversation.updated";
+
 /// Fields that no CRM is told of: how a reason is known is recorded, not sent (product contract
 /// §6), counts are of the store, and which source was first is ours to know.
 const UNTOLD: [&str; 5] = [
@@ -82,11 +85,22 @@ async fn is_erased(conn: &mut Conn<'_>, seal: &SealKey, record: &Record) -> Resu
     Ok(bar == Some(Bar::Call))
 }
 
-/// Whether delivering a conversation now would tell anything.
-pub(crate) fn has_news(record: &Record, messages: &[Message]) -> bool {
+/// What delivering a conversation now would tell: the event's type; none when there is no news.
+pub(crate) fn would_tell(record: &Record, messages: &[Message]) -> Option<&'static str> {
     let values = told_values(&record.conversation, messages);
-    let told = record.announced.as_ref();
-    told.is_none_or(|before| !differences(before, &values).is_empty())
+    news(record.announced.as_ref(), &values).map(|(kind, _)| kind)
+}
+
+/// What is to be told of these values: the event's type, and the fields that changed.
+fn news(
+    told: Option<&Map<String, Value>>,
+    values: &Map<String, Value>,
+) -> Option<(&'static str, Vec<String>)> {
+    let Some(before) = told else {
+        return Some((COMPLETED, Vec::new()));
+    };
+    let changed = differences(before, values);
+    (!changed.is_empty()).then_some((UPDATED, changed))
 }
 
 /// Tells; gives the end of a call whose result has arrived with that for the first time.
@@ -106,15 +120,8 @@ async fn tell(
     }
     let messages = conversations::all_messages(conn, key).await?;
     let values = told_values(&record.conversation, &messages);
-    let (kind, changed) = match &record.announced {
-        None => (COMPLETED, Vec::new()),
-        Some(before) => {
-            let changed = differences(before, &values);
-            if changed.is_empty() {
-                return Ok(None);
-            }
-            ("conversation.updated", changed)
-        }
+    let Some((kind, changed)) = news(record.announced.as_ref(), &values) else {
+        return Ok(None);
     };
     let event = result(&record, kind, &changed, now);
     let added = results::add(conn, &event).await?;

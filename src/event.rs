@@ -89,6 +89,9 @@ pub struct CallEvent {
     pub room: Option<RoomRef>,
     /// The agent, where the event names it.
     pub agent_id: Option<AgentId>,
+    /// Who called, where the event names them: a letter of a call that was never fetched is found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_identity: Option<String>,
     /// Why the call ended, where the event says it and the API does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<Hint>,
@@ -238,6 +241,7 @@ impl Message {
             conversation_id: Some(key.id.clone()),
             room: None,
             agent_id: None,
+            caller_identity: None,
             hint: None,
             body: None,
         })
@@ -320,6 +324,7 @@ mod tests {
             conversation_id: Some(ConversationId::new("conv_1").unwrap()),
             room: None,
             agent_id: None,
+            caller_identity: None,
             hint: None,
             body: None,
         }

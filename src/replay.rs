@@ -15,5 +15,5 @@ mod reprocess;
 pub use drive::start;
 pub use job::{NewJob, NotNow, cancel, create, pause, resume};
 pub use letter::{Replayed, discard_letter, discard_letters, replay_letter};
-pub use preview::{Change, Effect, Effects, Example, Preview, preview};
+pub use preview::{Callee, Change, Effect, Effects, Example, Preview, preview};
 pub use reprocess::{CantReprocess, reprocess};

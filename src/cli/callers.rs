@@ -6,8 +6,9 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::Globals;
+use super::ask::{self, Yes};
 use super::client::{Client, Remote};
-use super::output::{self, Format, field};
+use super::output::{self, Format, field, grouped};
 
 /// `aftercall callers`
 #[derive(Debug, Subcommand)]
@@ -52,6 +53,8 @@ pub(super) struct Erase {
     /// Only with this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
@@ -93,8 +96,31 @@ async fn erase(globals: &Globals, args: Erase) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
     let mut query = vec![("caller_identity", args.caller_identity)];
     query.extend(args.agent_id.map(|agent| ("agent_id", agent)));
+    if args.yes.is_to_be_asked() && !ask::ask(&question(&client, &query).await?)? {
+        return Ok(());
+    }
     let told = client.delete(&["v1", "callers"], &query).await?;
     receipt(&told, args.remote.output.format())
+}
+
+/// What an erasure will take away.
+async fn question(client: &Client, query: &[(&str, String)]) -> anyhow::Result<String> {
+    let path = ["v1", "callers"];
+    let found = client.list(&path, "callers", query, usize::MAX).await?;
+    Ok(told_before(&query[0].1, &found))
+}
+
+fn told_before(caller: &str, found: &Value) -> String {
+    let rows: Vec<_> = found["callers"].as_array().into_iter().flatten().collect();
+    let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_u64()).sum();
+    format!(
+        "This takes away {} calls and {} facts with {} agents, and whatever else names the caller. It \
+         can't be undone.\nErase {}?",
+        grouped(sum("conversation_count")),
+        grouped(sum("memory_count")),
+        grouped(rows.len() as u64),
+        output::printable(caller),
+    )
 }
 
 /// Shows what an erasure took away.
@@ -124,4 +150,22 @@ pub(super) fn receipt(receipt: &Value, format: Format) -> anyhow::Result<()> {
     }
     output::say("Platforms and CRMs keep their own copies.")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_question_says_what_goes() {
+        let found = json!({"callers": [
+            {"conversation_count": 1_200, "memory_count": 3},
+            {"conversation_count": 2, "memory_count": 4},
+        ]});
+        let told = told_before("sip_+14155550123", &found);
+        assert!(told.starts_with("This takes away 1,202 calls and 7 facts with 2 agents"));
+        assert!(told.ends_with("Erase sip_+14155550123?"));
+    }
 }

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
 use super::Globals;
+use super::ask::Yes;
 use super::client::{self, Client, Remote};
 use super::moment::moment;
 use super::output::{self, Format, field};
@@ -99,6 +100,8 @@ pub(super) struct Show {
 pub(super) struct Forget {
     #[command(flatten)]
     one: One,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,7 +117,7 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::List(args) => list(globals, args).await?,
         Command::Show(args) => show(globals, &args.one).await?,
         Command::Reprocess(args) => reprocess(globals, &args.one).await?,
-        Command::Forget(args) => forget(globals, &args.one).await?,
+        Command::Forget(args) => forget(globals, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +135,15 @@ async fn reprocess(globals: &Globals, one: &One) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn forget(globals: &Globals, one: &One) -> anyhow::Result<()> {
+async fn forget(globals: &Globals, Forget { one, yes }: &Forget) -> anyhow::Result<()> {
+    let question = format!(
+        "This takes the call away, with its transcript and what memory took of it. It can't be \
+         undone.\nForget {}?",
+        one.id
+    );
+    if !yes.or_ask(&question)? {
+        return Ok(());
+    }
     let client = Client::new(globals, &one.remote)?;
     let path = ["v1", "conversations", &one.id];
     let receipt = client.delete(&path, &one.query()).await?;

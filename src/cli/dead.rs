@@ -1,12 +1,12 @@
 //! `aftercall dead`: what was given up, by cause, one by one, and back to work.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use self::filter::Filter;
+use super::ask::{self, Yes};
 use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::{Globals, WrongUsage};
@@ -87,9 +87,8 @@ pub(super) struct Discard {
     /// Only say how many there are, and of which causes
     #[arg(long)]
     dry_run: bool,
-    /// Don't ask whether that is meant
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
@@ -234,6 +233,11 @@ async fn discard(globals: &Globals, mut args: Discard) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
     let format = args.remote.output.format();
     if let ([id], true, false) = (&args.named[..], args.filter.is_empty(), args.dry_run) {
+        let question =
+            format!("Only a replay of discarded letters takes it up again.\nDiscard {id}?");
+        if !args.yes.or_ask(&question)? {
+            return Ok(());
+        }
         let letter = client
             .post(&["v1", "dead-letters", id, "discard"], &[], &json!({}))
             .await?;
@@ -254,8 +258,7 @@ async fn discard(globals: &Globals, mut args: Discard) -> anyhow::Result<()> {
             Format::Table => causes(&found),
         };
     }
-    if !named && !args.yes && !is_meant(&client, &args).await? {
-        output::note("Nothing was done.");
+    if is_to_be_asked(args.yes, named, "discard")? && !is_meant(&client, &args).await? {
         return Ok(());
     }
     let body = json!({"filter": args.filter.body(), "limit": args.limit});
@@ -268,24 +271,25 @@ async fn discard(globals: &Globals, mut args: Discard) -> anyhow::Result<()> {
     }
 }
 
-/// Asks whoever sits at the terminal. Where nobody does, the answer must be in the command.
-async fn is_meant(client: &Client, args: &Discard) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        let text = "this would discard every letter of the filter: say --yes, or look first with \
-             --dry-run";
-        return Err(WrongUsage(text.to_owned()).into());
+/// Whether whoever gave the command is to be asked. Where nobody sits at a terminal, letters that were
+/// not named one by one must be meant by the command itself.
+fn is_to_be_asked(yes: Yes, named: bool, what: &str) -> Result<bool, WrongUsage> {
+    if yes.is_to_be_asked() || yes.is_said() || named {
+        return Ok(yes.is_to_be_asked());
     }
+    Err(WrongUsage(format!(
+        "this would {what} every letter of the filter: say --yes, or look first with --dry-run"
+    )))
+}
+
+/// Says which letters will be discarded, and asks.
+async fn is_meant(client: &Client, args: &Discard) -> anyhow::Result<bool> {
     let found = groups(client, &args.filter).await?;
+    causes(&found)?;
     if letters_of(&found) == 0 {
         return Ok(false);
     }
-    causes(&found)?;
-    let mut error = io::stderr().lock();
-    write!(error, "\nDiscard {}? [y/N] ", summary(&found))?;
-    error.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(ask::ask(&format!("\nDiscard {}?", summary(&found)))?)
 }
 
 /// What became of many.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::ask::Yes;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
 use super::{Globals, WrongUsage};
@@ -29,7 +30,7 @@ pub(super) enum Command {
     /// Send an endpoint nothing more; what waits for it goes on waiting
     Disable(Named),
     /// Remove an endpoint; what it was not sent yet is cancelled
-    Remove(Named),
+    Remove(Remove),
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,6 +124,18 @@ pub(super) struct Named {
     id: String,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  aftercall endpoints remove ep_01jxd5y165f62a0v7gtr6bkg56")]
+pub(super) struct Remove {
+    #[command(flatten)]
+    remote: Remote,
+    /// The endpoint's id
+    id: String,
+    #[command(flatten)]
+    yes: Yes,
+}
+
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, &args).await?,
@@ -143,6 +156,13 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
             told(&endpoint, args.remote.output.format(), "is disabled")?;
         }
         Command::Remove(args) => {
+            let question = format!(
+                "What the endpoint was not sent yet is cancelled, and its secret is lost.\nRemove {}?",
+                args.id
+            );
+            if !args.yes.or_ask(&question)? {
+                return Ok(ExitCode::SUCCESS);
+            }
             let client = Client::new(globals, &args.remote)?;
             client.delete(&["v1", "endpoints", &args.id], &[]).await?;
             let removed = json!({"id": args.id, "removed": true});

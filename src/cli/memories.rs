@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::Globals;
+use super::ask::Yes;
 use super::client::{Client, Remote};
 use super::moment::moment;
 use super::output::{self, Format, field};
@@ -99,6 +100,8 @@ pub(super) struct Pin {
 pub(super) struct Forget {
     #[command(flatten)]
     pair: Pair,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,7 +121,7 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::History(args) => history(globals, &args).await?,
         Command::Context(args) => context(globals, &args).await?,
         Command::Pin(args) => pin(globals, args).await?,
-        Command::Forget(args) => forget(globals, &args.pair).await?,
+        Command::Forget(args) => forget(globals, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -220,7 +223,16 @@ async fn pin(globals: &Globals, args: Pin) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn forget(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
+async fn forget(globals: &Globals, Forget { pair, yes }: &Forget) -> anyhow::Result<()> {
+    let question = format!(
+        "This takes away what {} remembers of the caller, with history, quotes and pins; the calls \
+         stay. It can't be undone.\nForget {}?",
+        pair.agent_id,
+        output::printable(&pair.caller_identity)
+    );
+    if !yes.or_ask(&question)? {
+        return Ok(());
+    }
     let client = Client::new(globals, &pair.remote)?;
     let path = ["v1", "agents", &pair.agent_id, "memories"];
     let receipt = client.delete(&path, &[pair.caller()]).await?;

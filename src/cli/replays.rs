@@ -143,7 +143,7 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
 }
 
 /// Watches a job until nothing of it moves any more, and says how it ended: 1 when it stopped by
-/// itself. Whoever stops watching does not stop the job.
+/// itself, or a letter failed again. Whoever stops watching does not stop the job.
 pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow::Result<ExitCode> {
     let mut bar = Bar::new();
     let job = loop {
@@ -160,11 +160,16 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
         Format::Json => output::json(&job)?,
         Format::Table => output::say(&told(&job))?,
     }
-    Ok(if job["status"] == "stopped" {
+    Ok(if went_wrong(&job) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Whether letters that were replayed are dead again.
+fn went_wrong(job: &Value) -> bool {
+    job["status"] == "stopped" || count(job, "failed") > 0
 }
 
 /// Whether nothing of it moves any more: it does not run, and nothing is on its way.
@@ -225,6 +230,13 @@ mod tests {
              9 of the last 50 failed: aftercall replays resume replay_1"
         );
         assert_eq!(progress(&job), "1,200 of 4,012, 98 failed");
+    }
+
+    #[test]
+    fn a_job_went_wrong_when_any_letter_failed() {
+        let job = |status: &str, failed: u64| json!({"status": status, "failed": failed});
+        assert!(!went_wrong(&job("completed", 0)) && !went_wrong(&job("cancelled", 0)));
+        assert!(went_wrong(&job("completed", 1)) && went_wrong(&job("stopped", 3)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::ask::Yes;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
 use super::{Globals, WrongUsage};
@@ -66,6 +67,8 @@ pub(super) struct Revoke {
     remote: Remote,
     /// The token's id, not the token
     id: String,
+    #[command(flatten)]
+    yes: Yes,
 }
 
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
@@ -73,6 +76,13 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::Create(args) => create(globals, args).await?,
         Command::List(args) => list(globals, &args).await?,
         Command::Revoke(args) => {
+            let question = format!(
+                "Whoever uses the token is shut out at once, for good.\nRevoke {}?",
+                args.id
+            );
+            if !args.yes.or_ask(&question)? {
+                return Ok(ExitCode::SUCCESS);
+            }
             let client = Client::new(globals, &args.remote)?;
             client.delete(&["v1", "tokens", &args.id], &[]).await?;
             match args.remote.output.format() {

@@ -62,6 +62,16 @@ impl Session {
         }
     }
 
+    /// Insists on a token that is bound to no agents.
+    pub(super) fn require_unbound(&self) -> Result<(), Failure> {
+        if self.token.agents.is_empty() {
+            Ok(())
+        } else {
+            let why = "This concerns all agents, and your token is bound to some.";
+            Err(Failure::Forbidden(why))
+        }
+    }
+
     /// Whether the session gets to see what callers said.
     pub(super) fn reads_sensitive(&self) -> bool {
         self.token.allows(Scope::ConversationsReadSensitive)
@@ -226,8 +236,7 @@ async fn read_form(
     body: axum::body::Body,
     flow: &Arc<Flow>,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let site = headers.get("sec-fetch-site");
-    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+    if is_foreign(headers) {
         return Err(Failure::Forged);
     }
     let too_large = |_| Failure::Invalid("The form is too large, or broke off.".to_owned());
@@ -246,6 +255,26 @@ async fn read_form(
         return Err(Failure::Invalid("A field holds U+0000.".to_owned()));
     }
     Ok(fields)
+}
+
+/// Whether a page of another site sent it. A browser that says so is believed; of an older one, or
+/// without TLS, the origin must be the host that was asked. What is no browser tells neither.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return false;
+    };
+    let from = origin.to_str().ok().and_then(|text| text.split_once("://"));
+    let Some((_, from)) = from else {
+        return true;
+    };
+    // A proxy may have asked us by a name of its own.
+    ![header::HOST.as_str(), "x-forwarded-host"]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .any(|host| host.eq_ignore_ascii_case(from))
 }
 
 #[derive(Template)]

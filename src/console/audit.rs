@@ -1,6 +1,7 @@
 //! The audit log: who did what to what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Router;
@@ -14,11 +15,14 @@ use super::frame::{Frame, Section};
 use super::show::{Moment, next, page, request};
 use crate::flow::Flow;
 use crate::store::audit;
+use crate::time::Timestamp;
 
 const PATH: &str = "/console/audit";
 
 /// Rows of a page.
 const ROWS: usize = 50;
+
+const A_DAY: Duration = Duration::from_hours(24);
 
 pub(super) fn routes() -> Router<Arc<Flow>> {
     Router::new().route(PATH, get(show))
@@ -30,7 +34,16 @@ struct Asked {
     action: String,
     actor: String,
     target: String,
+    since: String,
+    until: String,
     cursor: String,
+}
+
+/// A day, as the browser's field for one says it; midnight of UTC.
+fn day(text: &str) -> Option<Timestamp> {
+    let date: jiff::civil::Date = text.trim().parse().ok()?;
+    let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(Timestamp::from_jiff(zoned.timestamp()))
 }
 
 struct Row {
@@ -48,6 +61,8 @@ struct Page {
     action: String,
     actor: String,
     target: String,
+    since: String,
+    until: String,
     is_filtered: bool,
     is_deep: bool,
     rows: Vec<Row>,
@@ -65,6 +80,9 @@ async fn show(
         action: text(&asked.action),
         actor: text(&asked.actor),
         target: text(&asked.target),
+        since: day(&asked.since),
+        // The day that is named belongs to what is wanted.
+        until: day(&asked.until).map(|day| day.plus(A_DAY)),
     };
     let wanted = request(&asked.cursor, ROWS);
     let found = flow
@@ -78,6 +96,8 @@ async fn show(
         ("action", asked.action.as_str()),
         ("actor", asked.actor.as_str()),
         ("target", asked.target.as_str()),
+        ("since", asked.since.as_str()),
+        ("until", asked.until.as_str()),
     ];
     Ok(page(&Page {
         frame: session.frame("Audit", Section::Audit),
@@ -98,5 +118,7 @@ async fn show(
         action: asked.action,
         actor: asked.actor,
         target: asked.target,
+        since: asked.since,
+        until: asked.until,
     })?)
 }

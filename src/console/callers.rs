@@ -15,13 +15,20 @@ use super::conversations;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::show::{Moment, encode, href, next, page, request};
+use crate::consent;
 use crate::flow::Flow;
 use crate::memory::caller::CallerKey;
 use crate::store::callers::remembered;
 use crate::store::memories::{self, Stored, Subject};
+use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
+mod change;
+mod gone;
+
 const PATH: &str = "/console/callers";
+
+const MEMORY: &str = "/console/callers/memory";
 
 /// Rows of a page.
 const ROWS: usize = 50;
@@ -29,15 +36,36 @@ const ROWS: usize = 50;
 pub(super) fn routes() -> Router<Arc<Flow>> {
     Router::new()
         .route(PATH, get(list))
-        .route("/console/callers/memory", get(memory))
+        .route(MEMORY, get(memory))
+        .merge(change::routes())
+        .merge(gone::routes())
 }
 
 /// The address of what an agent remembers of a caller; empty where the caller is nobody.
 pub(super) fn address(agent_id: &str, caller_identity: &str) -> String {
+    about(MEMORY, agent_id, caller_identity)
+}
+
+/// The address of another page about a caller and an agent.
+fn about(path: &str, agent_id: &str, caller_identity: &str) -> String {
     href(
-        "/console/callers/memory",
+        path,
         &[("agent_id", agent_id), ("caller_identity", caller_identity)],
     )
+}
+
+/// Whom a page or a form is about, as far as the session may see the agent.
+fn subject(session: &Session, agent_id: &str, caller_identity: &str) -> Result<Subject, Failure> {
+    session.enter(Section::Callers)?;
+    let agent_id = crate::id::canonical(agent_id.trim());
+    if agent_id.is_empty() || !session.token.sees(&agent_id) {
+        return Err(Failure::NotFound("agent"));
+    }
+    let caller = CallerKey::of("", caller_identity).ok_or_else(|| {
+        let why = "Calls of nobody in particular are not remembered together.";
+        Failure::Invalid(why.to_owned())
+    })?;
+    Ok(Subject { agent_id, caller })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +75,7 @@ struct Asked {
     agent_id: String,
     caller_identity: String,
     cursor: String,
+    done: String,
 }
 
 struct Row {
@@ -122,6 +151,9 @@ struct Said {
 struct FactRow {
     fact: String,
     slot: String,
+    object: String,
+    /// The value as JSON, for a form that takes it back; empty where none may.
+    takes_back: String,
     value: String,
     confidence: String,
     extractor: String,
@@ -136,6 +168,12 @@ impl FactRow {
         Self {
             fact: fact.fact.clone(),
             slot: fact.slot.as_str().to_owned(),
+            object: fact.object_key.clone(),
+            takes_back: if fact.slot.is_consent() {
+                String::new()
+            } else {
+                fact.value.to_string()
+            },
             value: match &fact.value {
                 serde_json::Value::String(text) => text.clone(),
                 other => other.to_string(),
@@ -186,8 +224,17 @@ struct Memory {
     agent: String,
     calls_href: String,
     sensitive: bool,
+    consents: Vec<change::Consent>,
     facts: Vec<FactRow>,
     days: Vec<Day>,
+    /// Whether the session may change what is remembered.
+    may_change: bool,
+    /// Whether it may change what holds over all agents.
+    may_change_all: bool,
+    slots: Vec<&'static str>,
+    forget_href: String,
+    /// Empty where the session may not.
+    erase_href: String,
 }
 
 async fn memory(
@@ -195,39 +242,47 @@ async fn memory(
     State(flow): State<Arc<Flow>>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
-    session.enter(Section::Callers)?;
-    let agent = crate::id::canonical(asked.agent_id.trim());
-    if agent.is_empty() || !session.token.sees(&agent) {
-        return Err(Failure::NotFound("agent").into());
-    }
-    let Some(key) = CallerKey::of("", &asked.caller_identity) else {
-        let why = "Calls of nobody in particular are not remembered together.".to_owned();
-        return Err(Failure::Invalid(why).into());
-    };
-    let subject = Subject {
-        agent_id: agent.clone(),
-        caller: key,
-    };
-    let facts = flow
+    let subject = subject(&session, &asked.agent_id, &asked.caller_identity)?;
+    let (agent, seal) = (subject.agent_id.clone(), flow.seal.clone());
+    let (facts, consents) = flow
         .db
-        .read(move |mut conn| Box::pin(async move { memories::facts(&mut conn, &subject).await }))
+        .read(move |mut conn| {
+            Box::pin(async move {
+                let facts = memories::facts(&mut conn, &subject).await?;
+                let consents = consent::of(&mut conn, &seal, &subject.caller).await?;
+                Ok((facts, consents))
+            })
+        })
         .await?;
     let now = flow.host.now();
     let sensitive = session.reads_sensitive();
+    let may_change = session.token.allows(Scope::MemoriesWrite);
     let caller = asked.caller_identity;
+    let mut frame = session.frame(format!("Memory of {caller}"), Section::Callers);
+    frame.notice = change::notice(&asked.done);
     Ok(page(&Memory {
-        frame: session.frame(format!("Memory of {caller}"), Section::Callers),
+        frame,
         calls_href: href(
             "/console/conversations",
             &[("q", &caller), ("agent_id", &agent)],
         ),
         sensitive,
+        consents: change::Consent::all(consents, now),
         days: days(&facts, sensitive, now),
         facts: facts
             .iter()
             .filter(|stored| stored.fact.is_current())
             .map(|stored| FactRow::new(stored, sensitive, now))
             .collect(),
+        may_change,
+        may_change_all: may_change && session.token.agents.is_empty(),
+        slots: change::slots(),
+        forget_href: about(gone::FORGET, &agent, &caller),
+        erase_href: if session.token.allows(Scope::Admin) {
+            about(gone::ERASE, &agent, &caller)
+        } else {
+            String::new()
+        },
         caller,
         agent,
     })?)

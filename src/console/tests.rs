@@ -9,21 +9,24 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::conversation::{Conversation, Message, Presence, Role, Status};
 use crate::end_reason::{EndReason, EndReasonSource};
+use crate::endpoint::{Payload, Subscription};
 use crate::flow::Sources;
 use crate::host::{Clock, Host};
 use crate::id::{AgentId, ConversationId, MessageId, Owner};
 use crate::memory::caller::CallerKey;
 use crate::memory::fold::{Evidence, Fact};
 use crate::memory::slot::Slot;
+use crate::page::PageRequest;
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::conversations::Record;
 use crate::store::dead_letters::{self, Letter};
+use crate::store::endpoints::{Endpoint, save as save_endpoint};
 use crate::store::extractions::{self, Extraction};
 use crate::store::memories::{self, Subject};
 use crate::store::timeline::{self, Step};
 use crate::store::tokens::{self, Scope, Token};
-use crate::store::{Db, conversations};
+use crate::store::{Db, audit, conversations, deliveries, quarantine, results};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure as Cause};
 
@@ -164,6 +167,68 @@ impl Bench {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// Keeps what others than callers write: endpoints and their answers, names, refusals, and what the
+    /// log says, each with `planted` in every text. Gives the delivery's id.
+    async fn keep_around(&self, planted: &str) -> String {
+        let endpoint = endpoint(planted);
+        let event = results::ResultEvent {
+            id: "evt_1".to_owned(),
+            kind: planted.to_owned(),
+            agent_id: planted.to_owned(),
+            key: None,
+            data: json!({planted: planted}),
+            created_at: NOW,
+        };
+        let attempt = deliveries::Attempt {
+            number: 1,
+            at: NOW,
+            status: Some(500),
+            latency_ms: 5,
+            code: planted.to_owned(),
+            message: planted.to_owned(),
+            response: planted.to_owned(),
+        };
+        let refused = quarantine::Refused {
+            id: "qr_1".to_owned(),
+            source: planted.to_owned(),
+            reason: planted.to_owned(),
+            detail: planted.to_owned(),
+            headers: String::new(),
+            body: String::new(),
+            size: 1,
+        };
+        let entry = audit::Entry::now(&self.flow.host, planted, planted, planted, planted);
+        let token = Token {
+            id: "token_planted".to_owned(),
+            name: planted.to_owned(),
+            scopes: vec![Scope::OpsRead],
+            agents: vec![planted.to_owned()],
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+            created_at: NOW,
+        };
+        self.flow
+            .db
+            .write(move |mut conn| {
+                Box::pin(async move {
+                    save_endpoint(&mut conn, &endpoint).await?;
+                    results::add(&mut conn, &event).await?;
+                    quarantine::keep(&mut conn, &refused, NOW).await?;
+                    audit::add(&mut conn, &entry).await?;
+                    tokens::add(&mut conn, &token, "hash").await?;
+                    let all = deliveries::list::Filter::default();
+                    let page = PageRequest::default();
+                    let found = deliveries::list::list(&mut conn, &all, &page).await?;
+                    let id = found.rows[0].id.clone();
+                    deliveries::add_attempt(&mut conn, &id, &attempt).await?;
+                    Ok(id)
+                })
+            })
+            .await
+            .unwrap()
+    }
+
     /// Keeps a call with a transcript, a fact and a letter, each with `planted` in every text.
     async fn keep_call(&self, id: &str, agent: &str, planted: &str) {
         let call = call(id, agent, planted);
@@ -213,6 +278,32 @@ impl Bench {
             })
             .await
             .unwrap();
+    }
+}
+
+fn endpoint(planted: &str) -> Endpoint {
+    Endpoint {
+        id: "ep_1".to_owned(),
+        url: planted.to_owned(),
+        description: planted.to_owned(),
+        subscription: Subscription {
+            events: vec![planted.to_owned()],
+            agents: vec![planted.to_owned()],
+        },
+        payload: Payload::Thin,
+        template: None,
+        headers: String::new(),
+        secret: String::new(),
+        previous: None,
+        rate: None,
+        concurrency: 1,
+        enabled: true,
+        disabled: Some((NOW, planted.to_owned())),
+        failing_since: None,
+        slow: false,
+        ready_at: NOW,
+        created_at: NOW,
+        updated_at: NOW,
     }
 }
 

@@ -153,8 +153,10 @@ async fn prepare(flow: &Flow, sending: &Sending) -> Result<Prepared> {
 /// What would become of a sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prospect {
-    /// An attempt would be made.
-    Runs,
+    /// An attempt would be made: of a delivery to this endpoint.
+    Calls(String),
+    /// It would wait for the attempt that is on its way already.
+    Waits,
     /// Nothing is left to do.
     AlreadyDone,
     /// It has nobody to go to.
@@ -169,7 +171,8 @@ pub async fn foresee(flow: &Flow, sending: &Sending) -> Result<Prospect> {
         .read(move |mut conn| Box::pin(async move { look(&mut conn, &wanted).await }))
         .await?;
     Ok(match found {
-        Ok(_) | Err(Obstacle::InFlight) => Prospect::Runs,
+        Ok(job) => Prospect::Calls(job.delivery.endpoint_id),
+        Err(Obstacle::InFlight) => Prospect::Waits,
         Err(Obstacle::Stale) => Prospect::AlreadyDone,
         Err(Obstacle::Nowhere(code, message)) => Prospect::Fails(of_endpoint(code, message)),
         Err(Obstacle::Disabled) => Prospect::Fails(of_endpoint("endpoint_disabled", DISABLED)),

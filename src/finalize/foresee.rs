@@ -18,6 +18,8 @@ pub(crate) enum Foreseen {
     Fails(Failure),
     /// It would run; what that changes can't be told before.
     Runs(&'static str),
+    /// Only the platform knows, and it was not asked.
+    NotAsked(&'static str),
     /// It would settle its call.
     Settles(Box<Settlement>),
 }
@@ -39,7 +41,7 @@ pub(crate) async fn foresee(flow: &Flow, event: &CallEvent, with_api: bool) -> F
         Ok(foreseen) => foreseen,
         Err(Verdict::Retry { why, .. } | Verdict::Park { why }) => Foreseen::Fails(why),
         Err(Verdict::Wait { .. } | Verdict::Defer { .. }) => {
-            Foreseen::Runs("its source can't be asked just now")
+            Foreseen::NotAsked("its source can't be asked just now")
         }
         Err(Verdict::Done) => Foreseen::AlreadyDone,
     }
@@ -68,7 +70,8 @@ async fn look(flow: &Flow, event: &CallEvent, with_api: bool) -> Result<Foreseen
         return Ok(Foreseen::AlreadyDone);
     }
     if source.api.is_some() && !with_api {
-        return Ok(Foreseen::Runs("the platform was not asked about this one"));
+        let why = "the platform was not asked about this one";
+        return Ok(Foreseen::NotAsked(why));
     }
     let fetched = fetch(flow, source, event, &key.id, 1).await?;
     if !fetched.conversation.status.is_terminal() {

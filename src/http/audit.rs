@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
 use super::auth::Bearer;
 use super::error::ApiError;
-use super::query::{PageParams, Query};
+use super::query::{FromParams, PageParams, Params, Query};
 use crate::page::{Cursor, PageRequest};
-use crate::store::audit;
+use crate::store::audit::{self, Filter};
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
@@ -52,16 +52,61 @@ struct AuditList {
     has_more: bool,
 }
 
+/// What a query for the log asks for.
+#[derive(Debug)]
+struct ListQuery {
+    filter: Filter,
+    page: PageRequest,
+}
+
+impl FromParams for ListQuery {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            filter: Filter {
+                action: params.word("action"),
+                actor: params.word("actor"),
+                target: params.word("target"),
+                since: params.time("since"),
+                until: params.time("until"),
+            },
+            page: params.page(),
+        }
+    }
+}
+
+/// The parameters of the log, for its documentation.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `ListQuery` reads")]
+struct ListParams {
+    /// Only of this action, as `replay.create`.
+    #[param(min_length = 1)]
+    action: Option<String>,
+    /// Only by this token's id, or by `system`.
+    #[param(min_length = 1)]
+    actor: Option<String>,
+    /// Only done to this id.
+    #[param(min_length = 1)]
+    target: Option<String>,
+    /// Only done then or later.
+    #[param(format = DateTime)]
+    since: Option<String>,
+    /// Only done before.
+    #[param(format = DateTime)]
+    until: Option<String>,
+}
+
 /// Read the audit log
 #[utoipa::path(
-    get, path = "/v1/audit", operation_id = "list_audit", tag = "tokens", params(PageParams),
+    get, path = "/v1/audit", operation_id = "list_audit", tag = "tokens",
+    params(ListParams, PageParams),
     security(("bearer" = ["admin"]), ("key" = ["admin"])),
     responses((status = 200, description = "A page of the log.", body = AuditList), ApiError),
 )]
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
+    Query(asked): Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
@@ -69,7 +114,7 @@ async fn list(
         .flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { audit::list(&mut conn, &audit::Filter::default(), &page).await })
+            Box::pin(async move { audit::list(&mut conn, &asked.filter, &asked.page).await })
         })
         .await?;
     Ok(axum::Json(AuditList {

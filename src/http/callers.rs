@@ -209,9 +209,7 @@ async fn erase(
     let Some(caller) = CallerKey::of("", &query.caller_identity) else {
         return Err(ApiError::not_found("caller"));
     };
-    // The log must not name who was erased: it outlives them.
-    let named = api.flow.seal.keyed_hash("audit", caller.as_str());
-    let target = format!("caller_{}", &named[..16]);
+    let target = erasure::named_in_audit(&api.flow.seal, &caller);
     let detail = query.agent_id.as_deref().unwrap_or_default();
     let entry = bearer.did(&api, "caller.erase", &target, detail);
     let receipt = erasure::erase_caller(&api.flow, query.agent_id.clone(), caller, entry).await?;

@@ -14,6 +14,7 @@ use super::auth::Bearer;
 use super::error::{ApiError, Fields};
 use super::query::{FromObject, FromParams, Json, Object, Params, Query};
 use crate::consent::{self, Change, Consents};
+use crate::erasure;
 use crate::memory::caller::CallerKey;
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
@@ -165,23 +166,8 @@ async fn set(
     let Some(caller) = CallerKey::of("", &new.caller_identity) else {
         return Err(ApiError::invalid(Fields::new()));
     };
-    // The log must not name the caller: it outlives their erasure.
-    let named = api.flow.seal.keyed_hash("audit", caller.as_str());
-    let target = format!("caller_{}", &named[..16]);
-    let entry = bearer.did(&api, "consent.set", &target, &said(new.change));
+    let target = erasure::named_in_audit(&api.flow.seal, &caller);
+    let entry = bearer.did(&api, "consent.set", &target, &new.change.told());
     let consents = consent::set(&api.flow, caller, new.caller_identity, new.change, entry).await?;
     Ok(axum::Json(ConsentsBody::from(consents)))
-}
-
-/// What was changed, for the log.
-fn said(change: Change) -> String {
-    [
-        ("do_not_call", change.do_not_call),
-        ("opt_out_sms", change.opt_out_sms),
-        ("recording_refused", change.recording_refused),
-    ]
-    .into_iter()
-    .filter_map(|(name, refused)| Some(format!("{name}={}", refused?)))
-    .collect::<Vec<_>>()
-    .join(" ")
 }

@@ -302,6 +302,7 @@ impl Webhooks for Signed {
                 conversation_id: None,
                 room: None,
                 agent_id: None,
+                caller_identity: None,
                 hint: None,
                 body: None,
             })),

@@ -46,6 +46,7 @@ impl Notice<'_> {
             ),
             room: None,
             agent_id: self.agent.and_then(|id| AgentId::new(id).ok()),
+            caller_identity: None,
             hint: self.hint,
             body: None,
         })))

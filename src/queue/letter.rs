@@ -51,6 +51,7 @@ pub(super) fn letter_of(
                 .or_else(|| event.room.as_ref()?.conversation_id.as_ref())
                 .map(ToString::to_string),
             agent_id: event.agent_id.as_ref().map(ToString::to_string),
+            caller_identity: event.caller_identity.clone(),
             ..blank
         },
         Work::Remember(key) | Work::Deliver(key) => Letter {

@@ -117,15 +117,17 @@ pub(super) fn fingerprint(row: &Listed) -> String {
 /// The event of a finding. Its id follows from the call and what the row says of it, so that the
 /// same finding is the same event, however often and by whomever it is made.
 pub(super) fn event(account: &str, owner: &Owner, row: &Listed, now: Timestamp) -> CallEvent {
+    let call = &row.conversation;
     CallEvent {
         source: account.to_owned(),
-        event_id: event_id(owner, &row.conversation.id, &fingerprint(row)),
+        event_id: event_id(owner, &call.id, &fingerprint(row)),
         kind: EventKind::Reconciled,
         occurred_at: Some(row.over_at()),
         received_at: now,
-        conversation_id: Some(row.conversation.id.clone()),
+        conversation_id: Some(call.id.clone()),
         room: None,
-        agent_id: Some(row.conversation.agent_id.clone()),
+        agent_id: Some(call.agent_id.clone()),
+        caller_identity: Some(call.caller_identity.clone()).filter(|caller| !caller.is_empty()),
         hint: None,
         body: None,
     }
@@ -254,5 +256,15 @@ mod tests {
         let two = event("rooms", &owner, &row(), NOW.plus(SETTLE));
         assert_eq!(one.event_id, two.event_id);
         assert_eq!(one.happened_at(), row().over_at());
+    }
+
+    #[test]
+    fn the_event_names_who_called() {
+        let owner = Owner::platform("speechify");
+        let mut row = row();
+        assert_eq!(event("voice", &owner, &row, NOW).caller_identity, None);
+        row.conversation.caller_identity = "sip_+14155550123".to_owned();
+        let event = event("voice", &owner, &row, NOW);
+        assert_eq!(event.caller_identity.as_deref(), Some("sip_+14155550123"));
     }
 }

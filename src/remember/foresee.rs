@@ -2,7 +2,7 @@
 
 use crate::conversation::Message;
 use crate::flow::Flow;
-use crate::memory::changes::changes;
+use crate::memory::changes::{Changes, changes};
 use crate::memory::fold::{Origin, Seen, fold};
 use crate::store::conversations::Record;
 use crate::store::{extractions, memories, pins};
@@ -10,12 +10,12 @@ use crate::verdict::Failure;
 
 use super::{Outcome, extract};
 
-/// How many facts it would add; none when what is held already would stay as it is.
+/// What it would change; none when what is held already would stay as it is.
 pub(crate) async fn foresee(
     flow: &Flow,
     record: &Record,
     messages: &[Message],
-) -> Result<Option<usize>, Failure> {
+) -> Result<Option<Changes>, Failure> {
     let outcome = extract(flow, record, messages).await?;
     let Outcome::Remembered {
         extraction,
@@ -53,5 +53,5 @@ pub(crate) async fn foresee(
     let subject = &extraction.subject;
     let after = fold(&subject.agent_id, subject.caller.as_str(), &seen);
     let before: Vec<_> = facts.into_iter().map(|stored| stored.fact).collect();
-    Ok(Some(changes(&before, &after).added.len()))
+    Ok(Some(changes(&before, &after)))
 }

@@ -6,10 +6,14 @@ use super::Refolding;
 use crate::flow::Flow;
 use crate::id::fresh;
 use crate::memory::observation::{Observation, Op};
-use crate::memory::slot::Slot;
+use crate::memory::redact::redact_text;
+use crate::memory::slot::{Cardinality, Slot};
 use crate::store::memories::{self, Stored, Subject};
 use crate::store::pins::{self, Pin};
-use crate::store::{Result, audit};
+use crate::store::{self, audit};
+
+/// Characters of a pinned value at the most.
+const MAX_VALUE: usize = 500;
 
 /// What a person says.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,82 @@ pub struct Said {
     pub suppress: bool,
 }
 
+impl Said {
+    /// What can't be kept of it, by the name of the field. Says nothing of the values themselves.
+    pub fn refusals(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if let Slot::Other(text) = &self.slot {
+            let known = Slot::KNOWN.join(", ");
+            wrong.push(("slot", format!("{text:?} is none; must be one of {known}")));
+        } else if self.slot.is_consent() {
+            let why = "consents are said by POST /v1/consents";
+            wrong.push(("slot", why.to_owned()));
+        }
+        let is_vague =
+            self.slot.cardinality() == Cardinality::Many && self.object_key.trim().is_empty();
+        let why = match (&self.value, self.suppress) {
+            (Value::Null, false) => Err("is required, unless suppress is true"),
+            (Value::Null, true) if is_vague => Err("say which: there can be several of this slot"),
+            (Value::Null, true) => Ok(()),
+            (value, _) => check(&self.slot, value),
+        };
+        if let Err(why) = why {
+            wrong.push(("value", why.to_owned()));
+        }
+        if !self.object_key.is_empty()
+            && let Err(why) = check_text(&self.object_key)
+        {
+            wrong.push(("object", why.to_owned()));
+        }
+        wrong
+    }
+
+    /// The same without the blanks around it.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        self.object_key = self.object_key.trim().to_owned();
+        if let Value::String(text) = &self.value {
+            self.value = Value::from(text.trim());
+        }
+        self
+    }
+}
+
+/// Whether a value can be kept in a slot, or why not.
+fn check(slot: &Slot, value: &Value) -> Result<(), &'static str> {
+    const APPOINTMENT: &str = "must be {\"date\":\"YYYY-MM-DD\",\"time\":\"HH:MM\",\"title\":…}";
+    match (slot, value) {
+        (Slot::Appointment, Value::Object(parts)) => {
+            let known = ["date", "time", "title"];
+            let date = parts.get("date").and_then(Value::as_str);
+            let has_date = date.is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok());
+            if !has_date || parts.keys().any(|name| !known.contains(&name.as_str())) {
+                return Err(APPOINTMENT);
+            }
+            parts
+                .values()
+                .filter_map(Value::as_str)
+                .try_for_each(check_text)
+        }
+        (Slot::Appointment, _) => Err(APPOINTMENT),
+        (_, Value::String(text)) => check_text(text),
+        _ => Err("must be text"),
+    }
+}
+
+fn check_text(text: &str) -> Result<(), &'static str> {
+    if text.trim().is_empty() || text.chars().count() > MAX_VALUE {
+        return Err("must be 1 to 500 characters");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must be one line");
+    }
+    if redact_text(text) != text {
+        return Err("holds what must never be kept: a card number, a password or the like");
+    }
+    Ok(())
+}
+
 /// Pins it, with an entry for the audit log. Answers the pin's id, and the fact that memory holds now,
 /// unless it was taken back. What the last pin says already is not pinned twice.
 pub async fn pin(
@@ -32,7 +112,7 @@ pub async fn pin(
     caller_identity: String,
     said: Said,
     entry: audit::Entry,
-) -> Result<(String, Option<Stored>)> {
+) -> store::Result<(String, Option<Stored>)> {
     let now = flow.host.now();
     let pin = Pin {
         id: fresh("pin_", now, flow.host.dice.bytes()),

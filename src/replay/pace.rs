@@ -92,15 +92,16 @@ pub(super) fn judge(job: &mut Job, verdicts: Verdicts, now: Timestamp) {
     if job.in_canary {
         let (judged, failed) = verdicts.canary;
         // It need not be waited for to its end, once too many have failed of all that it can be.
-        let size = judged + job.in_flight() + job.canary_left;
+        let to_come = job.canary_left.min(job.total - job.sent).max(0);
+        let size = judged + job.in_flight() + to_come;
         let over = idle && (job.canary_left == 0 || !verdicts.left);
         if passes(failed, if over { judged } else { size }) {
-            return end(
-                job,
-                Status::Stopped,
-                stopped("the canary", judged, failed),
-                now,
-            );
+            let of = if judged < size {
+                format!("first {judged} of {size} canary")
+            } else {
+                format!("{judged} canary")
+            };
+            return end(job, Status::Stopped, stopped(failed, &of), now);
         }
         if over {
             job.in_canary = false;
@@ -111,12 +112,8 @@ pub(super) fn judge(job: &mut Job, verdicts: Verdicts, now: Timestamp) {
     }
     let (judged, failed) = verdicts.last;
     if judged >= WINDOW && passes(failed, judged) {
-        end(
-            job,
-            Status::Stopped,
-            stopped("the last", judged, failed),
-            now,
-        );
+        let of = format!("last {judged}");
+        end(job, Status::Stopped, stopped(failed, &of), now);
     } else if idle && !verdicts.left {
         end(job, Status::Completed, String::new(), now);
     }
@@ -131,8 +128,9 @@ fn end(job: &mut Job, status: Status, reason: String, now: Timestamp) {
     }
 }
 
-fn stopped(of: &str, judged: i64, failed: i64) -> String {
-    format!("{failed} of {of} {judged} letters failed again: mend their cause, then resume")
+/// As `3 of the first 5 of 10 canary letters failed again: …`.
+fn stopped(failed: i64, of: &str) -> String {
+    format!("{failed} of the {of} letters failed again: mend their cause, then resume")
 }
 
 #[expect(
@@ -141,4 +139,78 @@ fn stopped(of: &str, judged: i64, failed: i64) -> String {
 )]
 fn as_f64(number: i64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::dead_letters::State;
+    use crate::store::replays::Plan;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    /// A job whose canary of five has had so many verdicts, all of them failures.
+    fn failing(total: i64, sent: i64, failed: i64) -> Job {
+        Job {
+            id: "replay_1".to_owned(),
+            status: Status::Running,
+            reason: String::new(),
+            filter: "{}".to_owned(),
+            agents: Vec::new(),
+            plan: Plan {
+                rate: 10.0,
+                canary: 5,
+                canary_only: false,
+                stop_at_failure_rate: 0.1,
+                state: State::Dead,
+            },
+            total,
+            sent,
+            succeeded: 0,
+            failed,
+            passed_over: 0,
+            canary_left: 5 - sent,
+            in_canary: true,
+            judged_from: 0,
+            created_by: "token_1".to_owned(),
+            created_at: NOW,
+            updated_at: NOW,
+            finished_at: None,
+        }
+    }
+
+    fn reason(mut job: Job) -> String {
+        let verdicts = Verdicts {
+            canary: (job.done(), job.failed),
+            last: (job.done(), job.failed),
+            left: job.sent < job.total,
+        };
+        judge(&mut job, verdicts, NOW);
+        assert_eq!(job.status, Status::Stopped);
+        job.reason
+    }
+
+    #[test]
+    fn the_reason_says_how_many_were_judged_and_of_how_many() {
+        for (job, told) in [
+            (failing(40, 1, 1), "1 of the first 1 of 5 canary letters"),
+            (failing(40, 5, 3), "3 of the first 3 of 5 canary letters"),
+            (failing(40, 5, 5), "5 of the 5 canary letters"),
+            (failing(2, 2, 1), "1 of the first 1 of 2 canary letters"),
+        ] {
+            let told = format!("{told} failed again: mend their cause, then resume");
+            assert_eq!(reason(job), told);
+        }
+    }
+
+    #[test]
+    fn a_running_job_stops_by_its_last_verdicts() {
+        let job = Job {
+            in_canary: false,
+            canary_left: 0,
+            ..failing(400, 60, 50)
+        };
+        let told = "50 of the last 50 letters failed again: mend their cause, then resume";
+        assert_eq!(reason(job), told);
+    }
 }

@@ -82,6 +82,7 @@ fn look_again(
         conversation_id: Some(call.id.clone()),
         room,
         agent_id: Some(call.agent_id.clone()),
+        caller_identity: None,
         hint: None,
         body: None,
     }))

@@ -83,6 +83,10 @@ pub struct Filter {
     pub actor: Option<String>,
     /// Only done to this.
     pub target: Option<String>,
+    /// Only done then or later.
+    pub since: Option<Timestamp>,
+    /// Only done before.
+    pub until: Option<Timestamp>,
 }
 
 /// A page of the log, newest first.
@@ -100,6 +104,11 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> R
         ] {
             if let Some(value) = value {
                 query.push(column).push_bind(value.clone());
+            }
+        }
+        for (bound, value) in [(" AND at >= ", filter.since), (" AND at < ", filter.until)] {
+            if let Some(value) = value {
+                query.push(bound).push_bind(value.as_millis());
             }
         }
         query.push(" ORDER BY at DESC, id DESC LIMIT ").push_bind(page.limit());

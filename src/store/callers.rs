@@ -9,7 +9,10 @@ use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
+mod called;
 pub mod remembered;
+
+pub(super) use called::{Called, note};
 
 /// A caller with one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,9 @@ struct Row {
     last_call_at: i64,
 }
 
+/// Sets the agent off from the caller in a cursor; neither has control characters.
+const SEPARATOR: char = '\u{1f}';
+
 /// A page of callers, whoever called last first.
 pub async fn list(
     conn: &mut Conn<'_>,
@@ -56,17 +62,21 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Caller>> {
     let (at, id) = page.before();
+    let (key, agent) = id.split_once(SEPARATOR).unwrap_or((&id, ""));
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = QueryBuilder::new(
-            "SELECT held.agent_id, held.caller_key, held.conversations, held.last_call_at, \
+            "SELECT callers.agent_id, callers.caller_key, callers.last_call_at, \
              (SELECT MAX(caller_identity) FROM conversations named \
-             WHERE named.caller_key = held.caller_key AND named.agent_id = held.agent_id \
-             AND named.happened_at = held.last_call_at) AS caller_identity, \
-             (SELECT COUNT(*) FROM memories known WHERE known.caller_key = held.caller_key \
-             AND known.agent_id = held.agent_id AND known.valid_to IS NULL) AS memories \
-             FROM (SELECT agent_id, caller_key, COUNT(*) AS conversations, \
-             MAX(happened_at) AS last_call_at FROM conversations WHERE caller_key IS NOT NULL",
+             WHERE named.caller_key = callers.caller_key AND named.agent_id = callers.agent_id \
+             AND named.happened_at = callers.last_call_at) AS caller_identity, \
+             (SELECT COUNT(*) FROM conversations held WHERE held.caller_key = callers.caller_key \
+             AND held.agent_id = callers.agent_id) AS conversations, \
+             (SELECT COUNT(*) FROM memories known WHERE known.caller_key = callers.caller_key \
+             AND known.agent_id = callers.agent_id AND known.valid_to IS NULL) AS memories \
+             FROM callers WHERE (last_call_at, caller_key, agent_id) < (",
         );
+        query.push_bind(at).push(", ").push_bind(key.to_owned());
+        query.push(", ").push_bind(agent.to_owned()).push(")");
         if let Some(caller) = &filter.caller {
             query.push(" AND caller_key = ").push_bind(caller.as_str().to_owned());
         }
@@ -82,12 +92,7 @@ pub async fn list(
             }
             query.push(")");
         }
-        query.push(" GROUP BY caller_key, agent_id) held WHERE held.last_call_at < ");
-        query.push_bind(at).push(" OR (held.last_call_at = ").push_bind(at);
-        query.push(" AND held.caller_key || ' ' || held.agent_id < ").push_bind(id.clone());
-        query.push(
-            ") ORDER BY held.last_call_at DESC, held.caller_key || ' ' || held.agent_id DESC LIMIT ",
-        );
+        query.push(" ORDER BY last_call_at DESC, caller_key DESC, agent_id DESC LIMIT ");
         query.push_bind(page.limit());
         query.build_query_as().fetch_all(c).await?
     });
@@ -106,7 +111,7 @@ pub async fn list(
         .collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(callers, page.size, |caller| Cursor {
         at: caller.last_call_at,
-        id: format!("{} {}", caller.caller.as_str(), caller.agent_id),
+        id: format!("{}{SEPARATOR}{}", caller.caller.as_str(), caller.agent_id),
     }))
 }
 

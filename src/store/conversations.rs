@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::callers::{self, Called};
 use super::memories::Subject;
 use super::{Conn, Error, Result, on, stored_key};
 use crate::conversation::{CallSuccess, Conversation, Message, Role};
@@ -175,6 +176,7 @@ pub async fn save(conn: &mut Conn<'_>, record: &Record) -> Result<()> {
     let dynamic_variables = call.dynamic_variables.value().map(to_json).transpose()?;
     let ivr_path_taken = call.ivr_path_taken.value().map(to_json).transpose()?;
     let announced = record.announced.as_ref().map(to_json).transpose()?;
+    let before = Called::stored(conn, &record.key()).await?;
     on!(conn, c => {
         sqlx::query(UPSERT)
             .bind(record.owner.as_str())
@@ -226,7 +228,7 @@ pub async fn save(conn: &mut Conn<'_>, record: &Record) -> Result<()> {
             .execute(c)
             .await?;
     });
-    Ok(())
+    callers::note(conn, before, Some(Called::by(record))).await
 }
 
 const UPSERT: &str = "INSERT INTO conversations (owner, id, source, platform, agent_id, agent_name, \
@@ -470,13 +472,16 @@ async fn message_rows(
 /// Deletes a conversation and its messages; says whether it was there.
 pub async fn delete(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<bool> {
     delete_messages(conn, key).await?;
-    Ok(on!(conn, c => {
+    let Some(before) = Called::stored(conn, key).await? else {
+        return Ok(false);
+    };
+    on!(conn, c => {
         sqlx::query("DELETE FROM conversations WHERE owner = $1 AND id = $2")
             .bind(key.owner.as_str())
             .bind(key.id.as_str())
             .execute(c)
-            .await?
-            .rows_affected()
-            > 0
-    }))
+            .await?;
+    });
+    callers::note(conn, Some(before), None).await?;
+    Ok(true)
 }

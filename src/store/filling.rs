@@ -30,11 +30,16 @@ const AGENT: &str = "'agent_' || CAST((n.i * 31) % 40 AS TEXT)";
 pub async fn calls(conn: &mut Conn<'_>, from: i64, to: i64, now: Timestamp) -> Result<()> {
     for text in [
         conversations(),
+        callers(),
         messages(),
         timeline(),
         passages(),
         memories(),
         dead_letters(),
+        events(),
+        known_calls(),
+        results(),
+        deliveries(),
     ] {
         on!(conn, c => {
             sqlx::query(sqlx::AssertSqlSafe(text))
@@ -45,6 +50,13 @@ pub async fn calls(conn: &mut Conn<'_>, from: i64, to: i64, now: Timestamp) -> R
                 .await?;
         });
     }
+    // Nobody is told of what is made up.
+    on!(conn, c => {
+        sqlx::query("UPDATE announcer SET place = $1 WHERE place < $1")
+            .bind(now.as_millis())
+            .execute(c)
+            .await?;
+    });
     Ok(())
 }
 
@@ -67,6 +79,15 @@ fn conversations() -> String {
          CASE n.i % 5 WHEN 0 THEN 'failure' ELSE 'success' END, 5, {AT} + 12000, {AT} - 60000, \
          'made up', {AT} + 11000, '{{}}', 'remembered' FROM n WHERE TRUE \
          ON CONFLICT (owner, id) DO NOTHING"
+    )
+}
+
+fn callers() -> String {
+    format!(
+        "{NUMBERS} INSERT INTO callers (caller_key, agent_id, last_call_at) \
+         SELECT {CALLER}, {AGENT}, MAX({AT} - 60000) FROM n WHERE TRUE GROUP BY 1, 2 \
+         ON CONFLICT (caller_key, agent_id) DO UPDATE SET last_call_at = excluded.last_call_at \
+         WHERE callers.last_call_at < excluded.last_call_at"
     )
 }
 
@@ -134,5 +155,48 @@ fn dead_letters() -> String {
          'made-up cause number ' || CAST(n.i / 200 % 7 AS TEXT), \
          'fp_' || CAST(n.i / 200 % 7 AS TEXT), 'platform', '{{}}', 'finalize:made-up:' || {ID}, \
          {AT}, {AT} FROM n WHERE n.i % 200 = 0 ON CONFLICT (message_id) DO NOTHING"
+    )
+}
+
+fn events() -> String {
+    format!(
+        "{NUMBERS} INSERT INTO events (source, event_id, kind, owner, conversation_id, \
+         occurred_at, received_at, done_at) \
+         SELECT 'simulated-voice', {ID}, 'finished', 'speechify', 'conv_' || {ID}, {AT}, \
+         {AT} + 300, {AT} + 10500 FROM n WHERE TRUE ON CONFLICT (source, event_id) DO NOTHING"
+    )
+}
+
+/// The platform knows of each, and each hundred thousandth is still under way there.
+fn known_calls() -> String {
+    format!(
+        "{NUMBERS} INSERT INTO known_calls (account, conversation_id, owner, is_over, processed, \
+         fingerprint, created_at, ended_at, seen_at) \
+         SELECT 'simulated-voice', 'conv_' || {ID}, 'speechify', n.i % 100000 > 0, \
+         n.i % 100000 > 0, 'made up', {AT} - 61000, {AT}, {AT} + 60000 FROM n WHERE TRUE \
+         ON CONFLICT (account, conversation_id) DO NOTHING"
+    )
+}
+
+fn results() -> String {
+    format!(
+        "{NUMBERS} INSERT INTO results (id, type, agent_id, owner, conversation_id, body, \
+         created_at) \
+         SELECT 'evt_' || {ID}, 'conversation.completed', {AGENT}, 'speechify', \
+         'conv_' || {ID}, '{{\"id\":\"conv_' || {ID} || '\",\"status\":\"completed\"}}', \
+         {AT} + 11000 FROM n WHERE TRUE ON CONFLICT (id) DO NOTHING"
+    )
+}
+
+/// To an endpoint that nobody has; each two hundredth was given up.
+fn deliveries() -> String {
+    format!(
+        "{NUMBERS} INSERT INTO deliveries (id, endpoint_id, event_id, type, agent_id, owner, \
+         conversation_id, place, status, attempts, spent, delivered_at, created_at, updated_at) \
+         SELECT 'dlv_' || {ID}, 'ep_made_up', 'evt_' || {ID}, 'conversation.completed', {AGENT}, \
+         'speechify', 'conv_' || {ID}, {AT} + 11000, \
+         CASE n.i % 200 WHEN 0 THEN 'failed' ELSE 'delivered' END, 1, 1, \
+         CASE n.i % 200 WHEN 0 THEN NULL ELSE {AT} + 11100 END, {AT} + 11000, {AT} + 11100 \
+         FROM n WHERE TRUE ON CONFLICT (id) DO NOTHING"
     )
 }

@@ -266,7 +266,7 @@ pub async fn missing(
     let places: Vec<String> = (5..accounts.len() + 5).map(|n| format!("${n}")).collect();
     let text = format!(
         "SELECT {COLUMNS} FROM known_calls WHERE processed = FALSE AND is_over = TRUE \
-         AND created_at >= $1 AND (created_at < $2 OR (created_at = $2 AND conversation_id < $3)) \
+         AND created_at >= $1 AND (created_at, conversation_id) < ($2, $3) \
          AND account IN ({}) AND NOT {DONE} \
          ORDER BY created_at DESC, conversation_id DESC LIMIT $4",
         places.join(", ")

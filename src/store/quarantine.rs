@@ -155,10 +155,9 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &PageRequest) -> R
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = QueryBuilder::new(
             "SELECT id, source, reason, detail, '' AS headers, '' AS body, size, received_at \
-             FROM quarantine WHERE (received_at < ",
+             FROM quarantine WHERE (received_at, id) < (",
         );
-        query.push_bind(at).push(" OR (received_at = ").push_bind(at);
-        query.push(" AND id < ").push_bind(id).push("))");
+        query.push_bind(at).push(", ").push_bind(id).push(")");
         for (column, value) in [
             (" AND source = ", &filter.source),
             (" AND reason = ", &filter.reason),

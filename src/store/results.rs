@@ -117,10 +117,9 @@ pub async fn list(
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = sqlx::QueryBuilder::new(
             "SELECT id, type, agent_id, owner, conversation_id, body, created_at FROM results \
-             WHERE body <> '' AND (created_at > ",
+             WHERE body <> '' AND (created_at, id) > (",
         );
-        query.push_bind(at).push(" OR (created_at = ").push_bind(at);
-        query.push(" AND id > ").push_bind(id.to_owned()).push("))");
+        query.push_bind(at).push(", ").push_bind(id.to_owned()).push(")");
         if let Some(kind) = &filter.kind {
             query.push(" AND type = ").push_bind(kind.clone());
         }

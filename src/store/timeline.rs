@@ -88,7 +88,7 @@ pub async fn list(
     let rows: Vec<Row> = on!(conn, c => {
         sqlx::query_as(
             "SELECT key, at, step, attempt, detail FROM timeline \
-             WHERE owner = $1 AND conversation_id = $2 AND (at > $3 OR (at = $3 AND key > $4)) \
+             WHERE owner = $1 AND conversation_id = $2 AND (at, key) > ($3, $4) \
              ORDER BY at, key LIMIT $5",
         )
         .bind(key.owner.as_str())

@@ -5,9 +5,12 @@ const fs = require("node:fs");
 const assert = require("node:assert/strict");
 const { chromium } = require("playwright-core");
 
-const { BASE, TOKEN, OUT, CALL, CALLER, SEEK, HOOK, CHROMIUM } = process.env;
+const { BASE, TOKEN, OUT, CALL, CALLER, PLANTED, PLANTED_CALL, SEEK, HOOK, CHROMIUM } = process.env;
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const complaints = [];
+
+// Whose every call is, here.
+const AGENT = "agent_01k6z9c2d4e6g8j0m2p4r6t8v0";
 
 const watch = (page, where) => {
   // The machine may be busy with other tests.
@@ -103,7 +106,47 @@ const main = async () => {
   await page.waitForSelector("#results tbody tr");
   await check(page, "06-callers");
 
+  where = "a person's word";
+  await page.goto(`${BASE}/console/callers/memory?agent_id=${AGENT}&caller_identity=${encodeURIComponent(CALLER)}`);
+  await page.click("summary:has-text('Pin a fact')");
+  await page.selectOption("select[name=slot]", "contact.city");
+  await page.fill("input[name=value]", "Oakland");
+  await check(page, "13-pin");
+  await page.click("button:text('Pin it')");
+  await page.waitForSelector("[role=status]:has-text('pinned')");
+  await page.click("[aria-label='Refuse: Calls']");
+  await page.waitForSelector("[aria-label='Grant: Calls']");
+  await check(page, "14-changed");
+  await page.click("text=Erase the caller");
+  await page.waitForSelector("h2:text('What will happen')");
+  await check(page, "15-erase");
+  await page.click("text=Leave it");
+  await page.click("text=Forget what is remembered");
+  await check(page, "16-forget");
+  await page.click("button:text('Forget for good')");
+  await page.waitForSelector("h2:has-text('Receipt')");
+  await check(page, "17-receipt");
+
+  // Whatever a caller or a platform wrote is text, on every page that shows it.
+  const planted = encodeURIComponent(PLANTED);
+  for (const path of [`/conversations/${PLANTED_CALL}`, "/conversations", "/callers",
+    `/conversations?q=${planted}&end_reason=${planted}`,
+    `/callers/memory?agent_id=${AGENT}&caller_identity=${planted}`,
+    `/callers/erase?agent_id=${AGENT}&caller_identity=${planted}`]) {
+    where = `planted ${path}`;
+    await page.goto(`${BASE}/console${path}`);
+    const shown = await page.evaluate((text) => {
+      const fields = [...document.querySelectorAll("input")].map((input) => input.value);
+      return document.body.textContent.includes(text) || fields.includes(text);
+    }, PLANTED);
+    assert.ok(shown || path === "/callers", `${where} shows it as text`);
+    const ran = await page.evaluate(() => [window.planted, document.querySelectorAll("img, script:not([src])").length]);
+    assert.deepEqual(ran, [undefined, 0], where);
+    assert.ok(!(await page.content()).includes("62615533"), `${where}: a template was evaluated`);
+  }
+
   where = "dead letters";
+  await page.goto(`${BASE}/console`);
   await page.click("nav a:text('Dead letters')");
   assert.match(await page.textContent("main h2"), /\d+ letters, 2 causes/);
   await check(page, "07-dead-letters");
@@ -168,14 +211,15 @@ const main = async () => {
   });
   const small = await phone.newPage();
   watch(small, () => where);
-  const paths = ["", "/conversations", `/conversations/${CALL}`, "/callers", "/dead-letters", `/replays/${replay}`,
+  const paths = ["", "/conversations", `/conversations/${CALL}`, "/callers", "/audit",
+    `/callers/memory?agent_id=${AGENT}&caller_identity=${encodeURIComponent(CALLER)}`, "/dead-letters", `/replays/${replay}`,
     "/endpoints", "/endpoints/new", `/endpoints/${endpoint}`, "/tokens"];
   for (const path of paths) {
     where = `phone ${path}`;
     await small.goto(`${BASE}/console${path}`);
     const wide = await small.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 390, `${where} is ${wide} wide`);
-    await check(small, `30-phone${path.replaceAll("/", "-")}`.slice(0, 40));
+    await check(small, `30-phone${path.split("?")[0].replaceAll("/", "-")}`.slice(0, 40));
   }
 
   where = "log out";

@@ -18,6 +18,7 @@ fn payload(event_id: &str, kind: EventKind, secs: u64) -> Payload {
         conversation_id: Some(ConversationId::new("call").unwrap()),
         room: None,
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     };

@@ -22,6 +22,10 @@ const SEEK: &str = "8.500";
 
 const CALLER: &str = "sip_+14155550123";
 
+/// Would be run by a page that took it for more than text.
+const PLANTED: &str =
+    "<script>window.planted=1</script><img src=x onerror=\"window.planted=2\">{{ 7919*7907 }}';--";
+
 /// A call whose platform does not call it over, and that becomes a letter; they are many.
 const LETTERS: usize = 12;
 
@@ -138,6 +142,36 @@ async fn a_call(server: &Server, platform: &Platform, recording: &str) -> String
     id
 }
 
+/// A call whose every text is one that must never be more than text.
+async fn a_planted_call(server: &Server, platform: &Platform) -> String {
+    let id = conversation_id(2);
+    let mut call = finished_call(&id, PLANTED, Some(PLANTED));
+    for field in [
+        "agent_name",
+        "summary",
+        "room_name",
+        "recording_url",
+        "from_number",
+    ] {
+        call[field] = json!(PLANTED);
+    }
+    call["metadata"] = json!({PLANTED: PLANTED});
+    call["dynamic_variables"] = json!({PLANTED: PLANTED});
+    call["agent_snapshot"] = json!({"prompt": PLANTED});
+    let said = format!("My name is Eve, and {PLANTED}");
+    let say = |n: usize, role: &str, content: &str| {
+        json!({"id": format!("m{n}"), "role": role, "content": content, "tool_name": PLANTED,
+               "tool_args": {"a": PLANTED}, "tool_result": PLANTED})
+    };
+    platform.add(
+        call,
+        vec![say(0, "assistant", PLANTED), say(1, "user", &said)],
+    );
+    server.post_signed(completed_body(&id)).await.unwrap();
+    server.wait_for(&id, Duration::from_secs(30)).await;
+    id
+}
+
 /// Letters of two causes: calls that never end, and a body that nobody can read.
 async fn letters(server: &Server, platform: &Platform) {
     for n in 100..100 + LETTERS {
@@ -187,6 +221,7 @@ async fn people_on_call_find_their_way() {
     let server = Server::start(&platform, quick).await;
     let recording = format!("{}/call.wav", recordings.uri());
     let call = a_call(&server, &platform, &recording).await;
+    let planted = a_planted_call(&server, &platform).await;
     letters(&server, &platform).await;
 
     let shots = target().join("shots");
@@ -201,6 +236,8 @@ async fn people_on_call_find_their_way() {
         .env("TOKEN", server.admin_token())
         .env("OUT", &shots)
         .env("CALL", &call)
+        .env("PLANTED", PLANTED)
+        .env("PLANTED_CALL", planted)
         .env("CALLER", CALLER)
         .env("SEEK", SEEK)
         .env("HOOK", format!("{}/hook", crm.uri()))

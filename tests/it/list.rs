@@ -4,9 +4,9 @@ use aftercall::conversation::{Conversation, Presence};
 use aftercall::id::{AgentId, ConversationId, Owner};
 use aftercall::memory::caller::CallerKey;
 use aftercall::page::{Cursor, Page, PageRequest};
-use aftercall::store::Db;
 use aftercall::store::conversations::list::{Filter, list};
-use aftercall::store::conversations::{Record, save};
+use aftercall::store::conversations::{Record, delete, save};
+use aftercall::store::{Db, callers};
 use aftercall::time::Timestamp;
 
 use crate::backends;
@@ -211,5 +211,58 @@ async fn walk(db: &Db, size: usize) -> Vec<(i64, String, String)> {
             seen.retain(|(secs, _, _)| *secs < 99);
             return seen;
         }
+    }
+}
+
+/// Who called, in the order of the list, with how many calls.
+async fn called(db: &Db) -> Vec<(String, i64)> {
+    let filter = callers::Filter::default();
+    let page = PageRequest::default();
+    let found = db
+        .read(move |mut conn| {
+            Box::pin(async move { callers::list(&mut conn, &filter, &page).await })
+        })
+        .await
+        .unwrap();
+    let one = |caller: callers::Caller| (caller.caller_identity, caller.conversations);
+    found.rows.into_iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn callers_stand_where_their_last_call_puts_them() {
+    for backend in backends::all("list_callers").await {
+        let db = &backend.db;
+        let of = |id: &str, caller: &str, secs: i64| {
+            record("speechify", id, secs, |call| {
+                caller.clone_into(&mut call.caller_identity);
+            })
+        };
+        let said = |rows: &[(&str, i64)]| -> Vec<(String, i64)> {
+            rows.iter()
+                .map(|(name, n)| ((*name).to_owned(), *n))
+                .collect()
+        };
+        let (ann, bob) = ("+14155550101", "+14155550102");
+        for call in [
+            of("a", ann, 10),
+            of("b", bob, 20),
+            of("c", "", 25),
+            of("d", ann, 30),
+        ] {
+            add(db, call).await;
+        }
+        assert_eq!(called(db).await, said(&[(ann, 2), (bob, 1)]));
+        // The platform corrects when it was, and then who.
+        add(db, of("d", ann, 15)).await;
+        assert_eq!(called(db).await, said(&[(bob, 1), (ann, 2)]));
+        add(db, of("b", ann, 20)).await;
+        assert_eq!(called(db).await, said(&[(ann, 3)]));
+        for id in ["a", "b", "d"] {
+            let key = of(id, ann, 0).key();
+            db.write(move |mut conn| Box::pin(async move { delete(&mut conn, &key).await }))
+                .await
+                .unwrap();
+        }
+        assert_eq!(called(db).await, []);
     }
 }

@@ -30,6 +30,7 @@ mod memory;
 mod official;
 mod outbox;
 mod overview;
+mod plans;
 mod polled;
 mod proxy;
 mod queue;

@@ -272,10 +272,20 @@ async fn entries_are_found_by_what_was_done_by_whom_and_to_what() {
                 action: text(action),
                 actor: text(actor),
                 target: text(target),
+                ..audit::Filter::default()
             };
             let page = PageRequest::default();
             let entries = write!(backend, conn => audit::list(&mut conn, &filter, &page).await);
             assert_eq!(entries.rows.len(), found, "{action} {actor} {target}");
         }
+        let between = audit::Filter {
+            since: Some(later(1)),
+            until: Some(later(2)),
+            ..audit::Filter::default()
+        };
+        let page = PageRequest::default();
+        let entries = write!(backend, conn => audit::list(&mut conn, &between, &page).await);
+        let ids: Vec<_> = entries.rows.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(ids, ["audit_1"], "from the first moment, up to the second");
     }
 }

@@ -45,6 +45,7 @@ async fn done(conn: &mut Conn<'_>, known: &Known) -> Result<bool> {
         conversation_id: Some(known.key.id.clone()),
         room: None,
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     };

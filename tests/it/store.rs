@@ -226,6 +226,7 @@ fn call_event(id: &str) -> CallEvent {
         conversation_id: None,
         room: None,
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     }

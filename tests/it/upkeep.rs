@@ -160,6 +160,7 @@ async fn a_calls_room_is_known_by_its_end_and_forgotten_with_the_call() {
                             conversation_id: None,
                             room: None,
                             agent_id: None,
+                            caller_identity: None,
                             hint: None,
                             body: None,
                         };

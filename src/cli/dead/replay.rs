@@ -1,14 +1,15 @@
 //! `aftercall dead replay`: looked at, confirmed, and watched.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use super::filter::Filter;
+use crate::cli::ask::{self, Yes};
 use crate::cli::client::{Client, Remote};
 use crate::cli::output::{self, Format, field, grouped};
-use crate::cli::{Globals, WrongUsage, replays};
+use crate::cli::{Globals, replays};
 
 /// Letters that go first of a long replay, unless told otherwise.
 const CANARY: u64 = 10;
@@ -20,7 +21,6 @@ const LONG: u64 = 50;
 const RATE: f64 = 10.0;
 
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "Examples:
   aftercall dead replay dl_3k9q0v5e2m8x1c7b4n6z0a2s4d
   aftercall dead replay --code platform_unavailable --dry-run
@@ -48,9 +48,8 @@ pub(in crate::cli) struct Replay {
     /// Stop when this share of the canary, or of the last 50, fails again
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     stop_at_failure_rate: f64,
-    /// Don't ask whether that is meant
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: Yes,
     /// Don't wait until it is over; `aftercall replays show` says how far it is
     #[arg(long)]
     detach: bool,
@@ -73,7 +72,6 @@ fn share(text: &str) -> Result<f64, String> {
 pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<ExitCode> {
     let client = Client::new(globals, &args.remote)?;
     let format = args.remote.output.format();
-    let named = !args.named.is_empty();
     args.filter.ids.append(&mut args.named);
     if args.dry_run {
         let found = preview(&client, &args.filter).await?;
@@ -83,8 +81,9 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if !named && !args.yes && !is_meant(&client, &args).await? {
-        output::note("Nothing was done.");
+    let named = args.filter.ids.len();
+    let asked = super::is_to_be_asked(args.yes, named > 0, "replay")?;
+    if asked && named != 1 && !is_meant(&client, &args).await? {
         return Ok(ExitCode::SUCCESS);
     }
     let canary = match args.canary {
@@ -134,14 +133,8 @@ async fn preview(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
     Ok(client.post(&["v1", "replays"], &[], &body).await?)
 }
 
-/// Says what will happen, and asks whoever sits at the terminal. Where nobody does, the answer must
-/// be in the command.
+/// Says what will happen, and asks.
 async fn is_meant(client: &Client, args: &Replay) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        let text = "this would replay every letter of the filter: say --yes, or look first with \
-             --dry-run";
-        return Err(WrongUsage(text.to_owned()).into());
-    }
     let found = preview(client, &args.filter).await?;
     let total = found["total"].as_u64().unwrap_or(0);
     if total == 0 {
@@ -150,12 +143,8 @@ async fn is_meant(client: &Client, args: &Replay) -> anyhow::Result<bool> {
     }
     show(&found)?;
     let canary = args.canary.map_or_else(|| canary_of(total), u64::from);
-    let mut error = io::stderr().lock();
-    write!(error, "\n{} [y/N] ", question(total, args.rate, canary))?;
-    error.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let question = question(total, args.rate, canary);
+    Ok(ask::ask(&format!("\n{question}"))?)
 }
 
 /// As `Replay 4,012 letters, 10 of them first, at 10 a second (about 7 min)?`
@@ -217,8 +206,24 @@ fn note(example: &Value) -> String {
         Some(1) => parts.push("1 fact more".to_owned()),
         Some(facts) => parts.push(format!("{facts} facts more")),
     }
+    let calls: Vec<_> = (example["calls"].as_array().into_iter().flatten())
+        .map(callee)
+        .collect();
+    if !calls.is_empty() {
+        parts.push(format!("calls {}", calls.join(", ")));
+    }
     parts.extend(Some(field(example, "note")).filter(|note| !note.is_empty()));
     parts.join("; ")
+}
+
+/// An endpoint by its address, or by its id where the address is not for these eyes.
+fn callee(call: &Value) -> String {
+    let url = field(call, "url");
+    if url.is_empty() {
+        field(call, "endpoint_id")
+    } else {
+        url
+    }
 }
 
 fn summary(found: &Value) -> String {
@@ -235,6 +240,7 @@ fn summary(found: &Value) -> String {
         ("would_run", "would run"),
         ("already_done", "have nothing left to do"),
         ("would_fail", "would fail again"),
+        ("not_asked", "not asked about"),
         ("would_change_end_reason", "would change an end reason"),
         ("would_add_facts", "facts would be added"),
     ]
@@ -242,7 +248,16 @@ fn summary(found: &Value) -> String {
     .filter(|(name, _)| number(name) > 0)
     .map(|(name, words)| format!("{} {words}", grouped(number(name))))
     .collect();
-    format!("{text} {}", parts.join(", "))
+    let mut text = format!("{text} {}", parts.join(", "));
+    for call in effects["would_call"].as_array().into_iter().flatten() {
+        let count = call["count"].as_u64().unwrap_or(0);
+        let often = match count {
+            1 => "once".to_owned(),
+            many => format!("{} times", grouped(many)),
+        };
+        text = format!("{text}\nwould call {} {often}", callee(call));
+    }
+    text
 }
 
 fn plural(letters: u64) -> &'static str {
@@ -270,18 +285,33 @@ mod tests {
     fn effects_are_told_in_words() {
         let found = json!({
             "total": 4_012,
-            "effects": {"looked_at": 100, "would_run": 90, "already_done": 10, "would_fail": 0},
+            "effects": {"looked_at": 100, "would_run": 15, "already_done": 10, "would_fail": 0,
+                        "not_asked": 75},
         });
         assert_eq!(
             summary(&found),
-            "4,012 letters; of the 100 looked at, 90 would run, 10 have nothing left to do"
+            "4,012 letters; of the 100 looked at, 15 would run, 10 have nothing left to do, \
+             75 not asked about"
         );
         let example = json!({
             "end_reason": {"from": null, "to": "caller_hangup"}, "facts": 2, "note": null,
+            "calls": [{"endpoint_id": "ep_1", "url": "https://crm.example.com/a"}],
         });
         assert_eq!(
             note(&example),
-            "end reason none to caller_hangup; 2 facts more"
+            "end reason none to caller_hangup; 2 facts more; calls https://crm.example.com/a"
+        );
+        let found = json!({
+            "total": 1,
+            "effects": {"looked_at": 1, "would_run": 1, "would_call": [
+                {"endpoint_id": "ep_1", "url": null, "count": 1},
+                {"endpoint_id": "ep_2", "url": "https://crm.example.com/b", "count": 1_200},
+            ]},
+        });
+        assert_eq!(
+            summary(&found),
+            "1 letter: 1 would run\nwould call ep_1 once\n\
+             would call https://crm.example.com/b 1,200 times"
         );
     }
 }

@@ -15,12 +15,13 @@ use crate::console::callers;
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
 use crate::console::show::{Moment, clock, latency, next, page, request};
-use crate::conversation::Status;
+use crate::conversation::{Message, Status};
 use crate::flow::Flow;
-use crate::page::PageRequest;
+use crate::id::ConversationKey;
+use crate::page::{Page, PageRequest};
 use crate::replay;
 use crate::store::conversations::{self, Record};
-use crate::store::memories;
+use crate::store::memories::{self, Stored};
 use crate::store::timeline::{self, Step};
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
@@ -93,84 +94,102 @@ pub(super) async fn show(
     };
     let wanted = request(&asked.cursor, TURNS);
     let reads_facts = session.token.allows(Scope::MemoriesRead);
-    let key = record.key();
-    let (messages, steps, facts) = flow
-        .db
+    let around = around(&flow, record.key(), wanted, reads_facts).await?;
+    let one = One::new(&session, &record, around, &asked, flow.host.now());
+    let mut response = page(&one)?;
+    if let Some(policy) = origin(&one.recording).and_then(|origin| policy(&origin)) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// What is kept beside a call.
+struct Around {
+    messages: Page<Message>,
+    steps: Vec<Step>,
+    facts: Vec<Stored>,
+}
+
+async fn around(
+    flow: &Flow,
+    key: ConversationKey,
+    wanted: PageRequest,
+    with_facts: bool,
+) -> Result<Around, crate::store::Error> {
+    flow.db
         .read(move |mut conn| {
             Box::pin(async move {
                 let all = PageRequest {
                     size: PageRequest::MAX_SIZE,
                     after: None,
                 };
-                let messages = conversations::messages(&mut conn, &key, &wanted).await?;
-                let steps = timeline::list(&mut conn, &key, &all).await?.rows;
-                let facts = if reads_facts {
-                    memories::of_conversation(&mut conn, &key, &all).await?.rows
-                } else {
-                    Vec::new()
-                };
-                Ok((messages, steps, facts))
+                Ok(Around {
+                    messages: conversations::messages(&mut conn, &key, &wanted).await?,
+                    steps: timeline::list(&mut conn, &key, &all).await?.rows,
+                    facts: if with_facts {
+                        memories::of_conversation(&mut conn, &key, &all).await?.rows
+                    } else {
+                        Vec::new()
+                    },
+                })
             })
         })
-        .await?;
-    let now = flow.host.now();
-    let sensitive = session.reads_sensitive();
-    let call = &record.conversation;
-    let address = super::address(call.id.as_str(), &call.source);
-    let recording = call
-        .recording_url
-        .clone()
-        .filter(|_| sensitive)
-        .unwrap_or_default();
-    let origin = origin(&recording);
-    let mut frame = session.frame(format!("Call {}", call.id), Section::Conversations);
-    if asked.done == "reprocess" {
-        frame.notice = "The call is in the queue, to be fetched and settled anew.";
+        .await
+}
+
+impl One {
+    fn new(
+        session: &Session,
+        record: &Record,
+        around: Around,
+        asked: &Asked,
+        now: Timestamp,
+    ) -> Self {
+        let sensitive = session.reads_sensitive();
+        let call = &record.conversation;
+        let address = super::address(call.id.as_str(), &call.source);
+        let shown = |text: &Option<String>| {
+            let text = text.clone().filter(|_| sensitive);
+            text.unwrap_or_default()
+        };
+        let recording = shown(&call.recording_url);
+        let mut frame = session.frame(format!("Call {}", call.id), Section::Conversations);
+        if asked.done == "reprocess" {
+            frame.notice = "The call is in the queue, to be fetched and settled anew.";
+        }
+        let path = address.split('?').next().unwrap_or_default();
+        let further = around.messages.next.as_ref();
+        let agent = call.agent_name.clone();
+        let reason = call.end_reason.as_ref().map(ToString::to_string);
+        Self {
+            frame,
+            next: next(path, &[("source", &call.source)], further),
+            turns: turns(call, around.messages.rows, &around.facts, sensitive),
+            is_deep: !asked.cursor.is_empty(),
+            chain: chain(around.steps, now),
+            fields: fields(record, sensitive),
+            id: call.id.to_string(),
+            source: call.source.clone(),
+            caller_href: callers::address(call.agent_id.as_str(), &call.caller_identity),
+            caller: call.caller_identity.clone(),
+            agent: agent.unwrap_or_else(|| call.agent_id.to_string()),
+            at: Moment::of(call.happened_at(), now),
+            duration: call.duration_ms.map(clock).unwrap_or_default(),
+            status: call.status.to_string(),
+            is_failed: call.status == Status::Failed,
+            reason: reason.unwrap_or_default(),
+            by: call.end_reason_source.map_or("", |by| by.as_str()),
+            summary: shown(&call.summary),
+            sensitive,
+            is_playable: origin(&recording).is_some(),
+            recording,
+            has_anchor: call.recording_started_at.is_some(),
+            may_reprocess: session.token.allows(Scope::OpsWrite),
+            address,
+        }
     }
-    let path = address.split('?').next().unwrap_or_default();
-    let mut response = page(&One {
-        frame,
-        next: next(path, &[("source", &call.source)], messages.next.as_ref()),
-        turns: turns(call, messages.rows, &facts, sensitive),
-        is_deep: !asked.cursor.is_empty(),
-        chain: chain(steps, now),
-        fields: fields(&record, sensitive),
-        id: call.id.to_string(),
-        source: call.source.clone(),
-        caller_href: callers::address(call.agent_id.as_str(), &call.caller_identity),
-        caller: call.caller_identity.clone(),
-        agent: call
-            .agent_name
-            .clone()
-            .unwrap_or_else(|| call.agent_id.to_string()),
-        at: Moment::of(call.happened_at(), now),
-        duration: call.duration_ms.map(clock).unwrap_or_default(),
-        status: call.status.to_string(),
-        is_failed: call.status == Status::Failed,
-        reason: call
-            .end_reason
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        by: call.end_reason_source.map_or("", |by| by.as_str()),
-        summary: call
-            .summary
-            .clone()
-            .filter(|_| sensitive)
-            .unwrap_or_default(),
-        sensitive,
-        is_playable: origin.is_some(),
-        recording,
-        has_anchor: call.recording_started_at.is_some(),
-        may_reprocess: session.token.allows(Scope::OpsWrite),
-        address,
-    })?;
-    if let Some(policy) = origin.and_then(|origin| policy(&origin)) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    Ok(response)
 }
 
 /// Fetches and settles a call anew.

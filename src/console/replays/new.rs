@@ -13,7 +13,7 @@ use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
 use crate::console::show::{counted, number, page};
 use crate::flow::Flow;
-use crate::replay::{self, Change, Effect, Example};
+use crate::replay::{self, Callee, Change, Effect, Example};
 use crate::store::dead_letters::State as Fate;
 use crate::store::replays::Plan;
 use crate::store::tokens::Scope;
@@ -37,7 +37,14 @@ impl Row {
             0 => String::new(),
             facts => format!("adds {}", counted(facts, "fact", "facts")),
         };
-        let note = [example.note.unwrap_or_default(), change, facts];
+        let calls = match &example.calls[..] {
+            [] => String::new(),
+            calls => format!(
+                "calls {}",
+                calls.iter().map(named).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let note = [example.note.unwrap_or_default(), change, facts, calls];
         let note: Vec<_> = note.into_iter().filter(|part| !part.is_empty()).collect();
         Self {
             href: dead_letters::address(&example.id),
@@ -45,6 +52,7 @@ impl Row {
                 Effect::WouldRun => "would run",
                 Effect::AlreadyDone => "already done",
                 Effect::WouldFail => "would fail again",
+                Effect::NotAsked => "not asked",
             },
             is_bad: example.effect == Effect::WouldFail,
             note: note.join("; "),
@@ -63,6 +71,11 @@ fn told(change: &Change) -> String {
     )
 }
 
+/// An endpoint by its address, or by its id where the address is not for these eyes.
+fn named(callee: &Callee) -> String {
+    callee.url.as_ref().unwrap_or(&callee.id).clone()
+}
+
 #[derive(Template)]
 #[template(path = "replays/new.html")]
 struct New {
@@ -72,6 +85,7 @@ struct New {
     looked_at: String,
     effects: Vec<(&'static str, String)>,
     changes: Vec<(String, String)>,
+    calls: Vec<(String, String)>,
     rows: Vec<Row>,
     filter: Vec<(&'static str, String)>,
     back: String,
@@ -97,6 +111,7 @@ pub(super) async fn preview(
             ("would run", count(effects.would_run)),
             ("already done", count(effects.already_done)),
             ("would fail again", count(effects.would_fail)),
+            ("not asked about", count(effects.not_asked)),
             (
                 "would change an end reason",
                 count(effects.would_change_end_reason),
@@ -107,6 +122,11 @@ pub(super) async fn preview(
             .end_reasons
             .iter()
             .map(|(change, calls)| (told(change), count(*calls)))
+            .collect(),
+        calls: effects
+            .calls
+            .iter()
+            .map(|(callee, events)| (named(callee), count(*events)))
             .collect(),
         rows: preview
             .examples

@@ -29,14 +29,14 @@ async fn strangers_are_sent_to_the_log_in_and_back() {
 async fn a_session_is_a_cookie_that_no_script_and_no_other_site_gets() {
     let bench = Bench::new().await;
     let token = bench.token("t", &[Scope::Admin], &[]).await;
-    let login = |header: Option<(&'static str, &'static str)>| {
+    let login = |headers: &[(&str, &str)]| {
         let mut request = Request::post("/console/login");
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         request.body(Body::from(format!("token={token}"))).unwrap()
     };
-    let plain = bench.ask(login(None)).await;
+    let plain = bench.ask(login(&[])).await;
     let cookie = plain.header("set-cookie");
     for part in [
         "; HttpOnly",
@@ -51,13 +51,45 @@ async fn a_session_is_a_cookie_that_no_script_and_no_other_site_gets() {
         ("origin", "https://ops.example"),
         ("x-forwarded-proto", "https"),
     ] {
-        let answer = bench.ask(login(Some(header))).await;
+        let answer = bench.ask(login(&[header, ("host", "ops.example")])).await;
         assert!(answer.header("set-cookie").ends_with("; Secure"));
     }
-    let answer = bench
-        .ask(login(Some(("sec-fetch-site", "cross-site"))))
-        .await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn no_other_site_logs_anybody_in() {
+    let bench = Bench::new().await;
+    let token = bench.token("t", &[Scope::Admin], &[]).await;
+    let (ours, theirs) = ("https://ops.example", "https://evil.example");
+    let proxied = "https://calls.example";
+    for (headers, status) in [
+        (vec![("origin", ours)], StatusCode::SEE_OTHER),
+        (vec![("origin", theirs)], StatusCode::FORBIDDEN),
+        (vec![("origin", "null")], StatusCode::FORBIDDEN),
+        (
+            vec![("origin", proxied), ("x-forwarded-host", "calls.example")],
+            StatusCode::SEE_OTHER,
+        ),
+        (
+            vec![("sec-fetch-site", "cross-site")],
+            StatusCode::FORBIDDEN,
+        ),
+        (vec![("sec-fetch-site", "same-site")], StatusCode::FORBIDDEN),
+        (
+            vec![("sec-fetch-site", "same-origin"), ("origin", ours)],
+            StatusCode::SEE_OTHER,
+        ),
+    ] {
+        let mut request = Request::post("/console/login").header("host", "ops.example");
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(format!("token={token}"));
+        let answer = bench.ask(request.body(body).unwrap()).await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        let opened = answer.headers.contains_key("set-cookie");
+        assert_eq!(opened, status == StatusCode::SEE_OTHER, "{headers:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Which letters are meant: the same filter as a query and as a body.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::event::Stage;
@@ -23,8 +24,9 @@ const DEFAULT_LIMIT: i64 = 1_000;
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::http) struct LetterFilter {
-    /// Only these.
-    ids: Vec<String>,
+    /// Only these. Leave it out where others are meant, too: a list without an id is refused.
+    #[schema(min_items = 1)]
+    ids: Option<Vec<String>>,
     /// Only of which this has become.
     #[schema(value_type = Option<String>, example = "dead")]
     state: Option<State>,
@@ -63,8 +65,7 @@ impl LetterFilter {
         Self {
             ids: params
                 .word("ids")
-                .map(|ids| ids.split(',').map(|id| id.trim().to_owned()).collect())
-                .unwrap_or_default(),
+                .map(|ids| ids.split(',').map(|id| id.trim().to_owned()).collect()),
             state: params
                 .one_of("state", &states)
                 .and_then(|state| State::parse(&state)),
@@ -88,8 +89,31 @@ impl LetterFilter {
         self.state
     }
 
+    /// The filter in a body that something is to be done by. What is no object is refused: it must not
+    /// count as one without fields, which means every letter.
+    pub(in crate::http) fn required(object: &mut Object) -> Self {
+        let read = match object.optional("filter") {
+            None => Err("is required".to_owned()),
+            Some(given @ Value::Object(_)) => {
+                serde_json::from_value(given).map_err(|error| error.to_string())
+            }
+            Some(_) => Err("must be an object such as {\"code\":\"not_over\"}".to_owned()),
+        };
+        let filter: Self = read.unwrap_or_else(|why| {
+            object.refuse("filter", &why);
+            Self::default()
+        });
+        if let Some(wrong) = filter.wrong() {
+            object.refuse("filter", &wrong);
+        }
+        filter
+    }
+
     /// What is wrong with it as a filter of letters that something is to be done to.
-    pub(in crate::http) fn wrong(&self) -> Option<String> {
+    fn wrong(&self) -> Option<String> {
+        if self.ids.as_ref().is_some_and(Vec::is_empty) {
+            return Some("ids: name at least one id, or leave ids out".to_owned());
+        }
         let stage = self.stage.as_deref();
         if stage.is_some_and(|stage| !stages().contains(&stage)) {
             return Some(format!("stage must be one of {}", stages().join(", ")));
@@ -113,7 +137,7 @@ impl LetterFilter {
         ]
         .into_iter()
         .flatten()
-        .chain(&self.ids)
+        .chain(self.ids.iter().flatten())
         .any(|text| text.contains('\0'))
     }
 
@@ -122,11 +146,11 @@ impl LetterFilter {
         let mut told = self.clone();
         told.caller_identity = told.caller_identity.map(|_| "…".to_owned());
         let mut fields = match serde_json::to_value(&told) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
         };
-        fields.retain(|_, value| !value.is_null() && *value != serde_json::json!([]));
-        serde_json::Value::Object(fields).to_string()
+        fields.retain(|_, value| !value.is_null());
+        Value::Object(fields).to_string()
     }
 
     /// The same for the store, narrowed to what the token may see.
@@ -141,7 +165,7 @@ impl LetterFilter {
             .collect();
         Filter {
             agents: bearer.0.agents.clone(),
-            ids: self.ids,
+            ids: self.ids.unwrap_or_default(),
             state: self.state,
             stage: self.stage,
             source: self.source,
@@ -229,14 +253,11 @@ pub(super) struct Many {
 impl FromObject for Many {
     fn from_object(object: &mut Object) -> Self {
         let many = Self {
-            filter: object.required("filter"),
+            filter: LetterFilter::required(object),
             limit: object.optional("limit").unwrap_or(DEFAULT_LIMIT),
         };
         if !(1..=MAX_LIMIT).contains(&many.limit) {
             object.refuse("limit", "must be a whole number from 1 to 10000");
-        }
-        if let Some(wrong) = many.filter.wrong() {
-            object.refuse("filter", &wrong);
         }
         many
     }

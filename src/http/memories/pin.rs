@@ -13,13 +13,9 @@ use super::body::MemoryBody;
 use super::{Api, ApiError, Bearer, somebody};
 use crate::http::error::Fields;
 use crate::http::query::{FromObject, FromParams, Json, Object, Params, Path, Query};
-use crate::memory::redact::redact_text;
-use crate::memory::slot::{Cardinality, Slot};
+use crate::memory::slot::Slot;
 use crate::remember::pin::{Said, pin as keep};
 use crate::store::tokens::Scope;
-
-/// Characters of a pinned value at the most.
-const MAX_VALUE: usize = 500;
 
 /// What a person says about a caller.
 #[derive(Debug, ToSchema)]
@@ -49,88 +45,22 @@ pub(super) struct NewPin {
 impl FromObject for NewPin {
     fn from_object(object: &mut Object) -> Self {
         let caller_identity = object.optional("caller_identity");
-        let slot = Slot::from(object.required::<String>("slot").as_str());
-        if !object.is_wrong("slot") {
-            refuse_slot(object, &slot);
-        }
-        let value: Option<Value> = object.optional("value");
-        let suppress = object.optional("suppress").unwrap_or(false);
-        let topic: String = object.optional("object").unwrap_or_default();
-        match &value {
-            Some(value) => {
-                if let Err(why) = check(&slot, value) {
-                    object.refuse("value", why);
-                }
+        let said = Said {
+            slot: Slot::from(object.required::<String>("slot").as_str()),
+            object_key: object.optional("object").unwrap_or_default(),
+            value: object.optional("value").unwrap_or_default(),
+            suppress: object.optional("suppress").unwrap_or(false),
+        };
+        for (field, why) in said.refusals() {
+            if !object.is_wrong(field) {
+                object.refuse(field, &why);
             }
-            None if !suppress => object.refuse("value", "is required, unless suppress is true"),
-            None if slot.cardinality() == Cardinality::Many && topic.is_empty() => {
-                object.refuse("value", "say which: there can be several of this slot");
-            }
-            None => {}
-        }
-        if let Err(why) = check(&Slot::Fact, &Value::from(format!("{topic} "))) {
-            object.refuse("object", why);
         }
         Self {
             caller_identity,
-            said: Said {
-                slot,
-                object_key: topic.trim().to_owned(),
-                value: value.map_or(Value::Null, trimmed),
-                suppress,
-            },
+            said: said.trimmed(),
         }
     }
-}
-
-fn refuse_slot(object: &mut Object, slot: &Slot) {
-    if let Slot::Other(text) = slot {
-        let known = Slot::KNOWN.join(", ");
-        object.refuse("slot", &format!("{text:?} is none; must be one of {known}"));
-    } else if slot.is_consent() {
-        object.refuse("slot", "consents are said by POST /v1/consents");
-    }
-}
-
-fn trimmed(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::from(text.trim()),
-        other => other,
-    }
-}
-
-/// Whether a value can be kept in a slot, or why not. Says nothing of the value itself.
-fn check(slot: &Slot, value: &Value) -> Result<(), &'static str> {
-    let texts: Vec<&str> = match value {
-        Value::String(text) if *slot != Slot::Appointment => vec![text],
-        Value::Object(parts) if *slot == Slot::Appointment => {
-            let known = ["date", "time", "title"];
-            let has_date = parts
-                .get("date")
-                .and_then(Value::as_str)
-                .is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok());
-            if !has_date || parts.keys().any(|name| !known.contains(&name.as_str())) {
-                return Err("must be {\"date\":\"YYYY-MM-DD\",\"time\":\"HH:MM\",\"title\":…}");
-            }
-            parts.values().filter_map(Value::as_str).collect()
-        }
-        _ if *slot == Slot::Appointment => {
-            return Err("must be {\"date\":\"YYYY-MM-DD\",\"time\":\"HH:MM\",\"title\":…}");
-        }
-        _ => return Err("must be text"),
-    };
-    for text in texts {
-        if text.is_empty() || text.chars().count() > MAX_VALUE {
-            return Err("must be 1 to 500 characters");
-        }
-        if text.chars().any(char::is_control) {
-            return Err("must be one line");
-        }
-        if redact_text(text) != text {
-            return Err("holds what must never be kept: a card number, a password or the like");
-        }
-    }
-    Ok(())
 }
 
 #[derive(Debug)]

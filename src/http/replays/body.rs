@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::replay::{Effects, Example, Preview};
+use crate::replay::{Callee, Effects, Example, Preview};
 use crate::store::replays::{Job, Status};
 use crate::time::Timestamp;
 
@@ -114,12 +114,44 @@ struct EffectsBody {
     already_done: u64,
     /// Would fail again, as things are now.
     would_fail: u64,
+    /// Hang on what their platform says, which is asked about some letters alone.
+    not_asked: u64,
     /// Would change why a call ended.
     would_change_end_reason: u64,
     /// Facts that callers' memories would gain.
     would_add_facts: u64,
     /// From which reason to which, and how often.
     end_reason_changes: Vec<CountedChange>,
+    /// Endpoints that would be called, and how often.
+    would_call: Vec<CountedCall>,
+}
+
+/// An endpoint that would be called.
+#[derive(Debug, Serialize, ToSchema)]
+struct CalleeBody {
+    /// The endpoint.
+    endpoint_id: String,
+    /// Where it is; null where the token may not see the endpoint.
+    #[schema(required = true)]
+    url: Option<String>,
+}
+
+impl From<Callee> for CalleeBody {
+    fn from(callee: Callee) -> Self {
+        Self {
+            endpoint_id: callee.id,
+            url: callee.url,
+        }
+    }
+}
+
+/// An endpoint that would be called, and how often.
+#[derive(Debug, Serialize, ToSchema)]
+struct CountedCall {
+    #[serde(flatten)]
+    callee: CalleeBody,
+    /// How many events it would be sent.
+    count: u64,
 }
 
 /// From one end reason to another, and how often.
@@ -156,7 +188,7 @@ struct ExampleBody {
     /// Its call, where that is known.
     #[schema(required = true)]
     conversation_id: Option<String>,
-    /// `would_run`, `already_done` or `would_fail`.
+    /// `would_run`, `already_done`, `would_fail` or `not_asked`.
     effect: &'static str,
     /// Why, or what can't be told before.
     #[schema(required = true)]
@@ -166,6 +198,8 @@ struct ExampleBody {
     end_reason: Option<ChangeBody>,
     /// Facts that its caller's memory would gain.
     facts: u64,
+    /// The endpoints that would be called, each once for every event.
+    calls: Vec<CalleeBody>,
 }
 
 impl From<Preview> for PreviewBody {
@@ -189,6 +223,7 @@ impl From<Effects> for EffectsBody {
             would_run: effects.would_run,
             already_done: effects.already_done,
             would_fail: effects.would_fail,
+            not_asked: effects.not_asked,
             would_change_end_reason: effects.would_change_end_reason,
             would_add_facts: effects.would_add_facts,
             end_reason_changes: effects
@@ -197,6 +232,14 @@ impl From<Effects> for EffectsBody {
                 .map(|(change, count)| CountedChange {
                     from: change.from,
                     to: change.to,
+                    count,
+                })
+                .collect(),
+            would_call: effects
+                .calls
+                .into_iter()
+                .map(|(callee, count)| CountedCall {
+                    callee: callee.into(),
                     count,
                 })
                 .collect(),
@@ -217,6 +260,7 @@ impl From<Example> for ExampleBody {
                 to: change.to,
             }),
             facts: example.facts,
+            calls: example.calls.into_iter().map(CalleeBody::from).collect(),
         }
     }
 }

@@ -61,7 +61,7 @@ impl NewReplay {
 impl FromObject for NewReplay {
     fn from_object(object: &mut Object) -> Self {
         let new = Self {
-            filter: object.required("filter"),
+            filter: LetterFilter::required(object),
             dry_run: object.optional("dry_run").unwrap_or(false),
             rate: object.optional("rate").unwrap_or(DEFAULT_RATE),
             canary: object.optional("canary").unwrap_or(0),
@@ -70,9 +70,6 @@ impl FromObject for NewReplay {
                 .optional("stop_at_failure_rate")
                 .unwrap_or(DEFAULT_STOP),
         };
-        if let Some(wrong) = new.filter.wrong() {
-            object.refuse("filter", &wrong);
-        }
         if !(MIN_RATE..=MAX_RATE).contains(&new.rate) {
             object.refuse(
                 "rate",

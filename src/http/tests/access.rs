@@ -139,6 +139,24 @@ async fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
         })
         .collect();
     assert_eq!(actions, [("token.revoke", true), ("token.create", true)]);
+    for (query, found) in [
+        ("action=token.revoke", 1),
+        ("action=token", 0),
+        ("actor=nobody", 0),
+        ("target=token_x", 0),
+        ("since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z", 2),
+        ("since=2100-01-01T00:00:00Z", 0),
+        ("until=2020-01-01T00:00:00Z", 0),
+    ] {
+        let page = bench
+            .get(&format!("/v1/audit?{query}"), &admin)
+            .await
+            .json();
+        assert_eq!(page["audit"].as_array().unwrap().len(), found, "{query}");
+    }
+    let wrong = bench.get("/v1/audit?since=yesterday&who=me", &admin).await;
+    let fields = &wrong.json()["error"]["fields"];
+    assert!(fields["since"].is_string() && fields["who"].is_string());
 }
 
 #[tokio::test]

@@ -219,6 +219,10 @@ async fn many_letters_need_a_filter_that_is_understood() {
     for (body, field) in [
         (json!({}), "filter"),
         (json!({"filter": {"cod": "x"}}), "filter"),
+        (json!({"filter": {"ids": []}}), "filter"),
+        (json!({"filter": []}), "filter"),
+        (json!({"filter": "all"}), "filter"),
+        (json!({"filter": null}), "filter"),
         (json!({"filter": {"stage": "x"}}), "filter"),
         (json!({"filter": {"ids": ["dl_\0"]}}), "filter"),
         (json!({"filter": {"state": "resolved"}}), "filter"),

@@ -114,12 +114,44 @@ async fn a_preview_says_what_would_happen_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_preview_names_the_endpoints_that_would_be_called() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let call = full_call("conv_1", "front-desk", 10);
+    bench.save(call, Vec::new()).await;
+    bench.letter(1, Some("front-desk")).await;
+    let mut endpoints = Vec::new();
+    for (path, events) in [("a", "conversation.completed"), ("b", "memory.erased")] {
+        let body = json!({"url": format!("https://crm.invalid/{path}"), "events": [events]});
+        let made = bench.post("/v1/endpoints", &admin, &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        endpoints.push(made.json()["id"].clone());
+    }
+    let body = json!({"filter": {}, "dry_run": true});
+    let found = bench.post("/v1/replays", &admin, &body).await.json();
+    let callee = json!({"endpoint_id": endpoints[0], "url": "https://crm.invalid/a"});
+    assert_eq!(found["examples"][0]["calls"], json!([callee]));
+    let would_call = &found["effects"]["would_call"];
+    assert_eq!(would_call[0]["count"], 1, "{found}");
+    assert_eq!(would_call.as_array().unwrap().len(), 1);
+    // Whoever may not see the endpoint learns no address.
+    let bound = bench.token(&[Scope::OpsWrite], &["front-desk"]).await;
+    let found = bench.post("/v1/replays", &bound, &body).await.json();
+    let hidden = json!({"endpoint_id": endpoints[0], "url": null});
+    assert_eq!(found["examples"][0]["calls"], json!([hidden]));
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_replay_is_named() {
     let bench = Bench::new().await;
     let token = bench.token(&[Scope::OpsWrite], &[]).await;
     for (body, field) in [
         (json!({}), "filter"),
         (json!({"filter": {"cod": "x"}}), "filter"),
+        (json!({"filter": {"ids": []}}), "filter"),
+        (json!({"filter": []}), "filter"),
+        (json!({"filter": "all"}), "filter"),
+        (json!({"filter": null}), "filter"),
         (json!({"filter": {"state": "resolved"}}), "filter"),
         (json!({"filter": {}, "rate": 0}), "rate"),
         (json!({"filter": {}, "rate": 1e9}), "rate"),

@@ -115,6 +115,7 @@ impl Sender {
                 .and_then(|id| EventId::new(&id).ok())
                 .unwrap_or_else(|| body_id(body)),
             agent_id: agent_of(&kind),
+            caller_identity: None,
             kind,
             occurred_at: created_at.time(),
             received_at,

@@ -1,6 +1,8 @@
 //! Speechify's webhooks: who signed them, and which conversation they say is over
 //! (`platforms.md` §4.4).
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -96,6 +98,11 @@ impl Sender {
             ),
             room: None,
             agent_id: call.agent_id.text().and_then(|id| AgentId::new(&id).ok()),
+            caller_identity: call
+                .caller
+                .text()
+                .filter(|caller| !caller.is_empty())
+                .map(Cow::into_owned),
             hint: None,
             body: None,
         })))
@@ -104,8 +111,9 @@ impl Sender {
 
 /// What a body says about its call, wherever it says it.
 struct Call<'a> {
-    id: std::borrow::Cow<'a, str>,
+    id: Cow<'a, str>,
     agent_id: Raw<'a>,
+    caller: Raw<'a>,
     ended_at: Raw<'a>,
 }
 
@@ -113,25 +121,32 @@ impl<'a> Call<'a> {
     /// Looks through the forms that the body has had: `conversation` (an agent's own webhook),
     /// `data.object` (a workspace endpoint), and an id beside other data (the oldest).
     fn find(conversation: Raw<'a>, data: Raw<'a>, conversation_id: Raw<'a>) -> Option<Self> {
-        const KEYS: [&str; 3] = ["id", "agent_id", "ended_at"];
-        let [object, inner, flat_id, flat_agent, flat_end] = data.pick([
+        const KEYS: [&str; 4] = ["id", "agent_id", "caller_identity", "ended_at"];
+        let [object, inner, flat_id, flat_agent, flat_caller, flat_end] = data.pick([
             "object",
             "conversation",
             "conversation_id",
             "agent_id",
+            "caller_identity",
             "ended_at",
         ]);
         [
             conversation.pick(KEYS),
             object.pick(KEYS),
             inner.pick(KEYS),
-            [flat_id.or(conversation_id), flat_agent, flat_end],
+            [
+                flat_id.or(conversation_id),
+                flat_agent,
+                flat_caller,
+                flat_end,
+            ],
         ]
         .into_iter()
-        .find_map(|[id, agent_id, ended_at]| {
+        .find_map(|[id, agent_id, caller, ended_at]| {
             Some(Self {
                 id: id.text()?,
                 agent_id,
+                caller,
                 ended_at,
             })
         })

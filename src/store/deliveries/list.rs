@@ -43,10 +43,9 @@ pub async fn list(
     let limit = page.limit();
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = sqlx::QueryBuilder::new(format!(
-            "SELECT {COLUMNS} FROM deliveries WHERE (created_at < "
+            "SELECT {COLUMNS} FROM deliveries WHERE (created_at, id) < ("
         ));
-        query.push_bind(at).push(" OR (created_at = ").push_bind(at);
-        query.push(" AND id < ").push_bind(id).push("))");
+        query.push_bind(at).push(", ").push_bind(id).push(")");
         let (owner, call) = filter
             .key
             .as_ref()

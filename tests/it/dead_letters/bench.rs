@@ -64,6 +64,7 @@ impl Webhooks for Learner {
             conversation_id: None,
             room: None,
             agent_id: None,
+            caller_identity: None,
             hint: None,
             body: None,
         }))

@@ -75,6 +75,7 @@ fn room_of_the_caller(bench: &Bench) -> Message {
             conversation_id: None,
         }),
         agent_id: None,
+        caller_identity: None,
         hint: None,
         body: None,
     })

@@ -72,7 +72,7 @@ fn the_present_form_is_read() {
     let body = json!({
         "event": "conversation.completed", "timestamp": 1_776_447_130_000_i64,
         "conversation": {"id": ID.to_uppercase().replace("CONV_", "conv_"), "agent_id": "agent_1",
-            "status": "completed", "ended_at": "2026-04-17T17:32:08Z"},
+            "caller_identity": "sip_+14155550123", "status": "completed", "ended_at": "2026-04-17T17:32:08Z"},
         "messages": [{"content": "never kept"}],
     });
     let event = event(&body);
@@ -83,6 +83,7 @@ fn the_present_form_is_read() {
         Some(ConversationId::new(ID).unwrap())
     );
     assert_eq!(event.agent_id.as_ref().unwrap().as_str(), "agent_1");
+    assert_eq!(event.caller_identity.as_deref(), Some("sip_+14155550123"));
     assert_eq!(event.occurred_at, "2026-04-17T17:32:08Z".parse().ok());
     assert_eq!(event.received_at, NOW);
     let hash = crate::secret::sha256_hex(body.to_string().as_bytes());

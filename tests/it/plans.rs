@@ -1,0 +1,304 @@
+//! No list reads a table from end to end, on either database: among twenty thousand made-up calls each
+//! does about the work of one page. Counted are the steps of SQLite's machine, and the rows that
+//! PostgreSQL reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aftercall::id::{ConversationId, ConversationKey, Owner};
+use aftercall::memory::caller::CallerKey;
+use aftercall::page::{Cursor, PageRequest};
+use aftercall::store::audit;
+use aftercall::store::callers::remembered;
+use aftercall::store::conversations::list as calls;
+use aftercall::store::dead_letters::State;
+use aftercall::store::dead_letters::list as letters;
+use aftercall::store::deliveries::{self, Status};
+use aftercall::store::{
+    self, Conn, Db, callers, conversations, filling, known_calls, passages, results,
+};
+use aftercall::time::Timestamp;
+
+use crate::backends::{self, Backend, START};
+
+/// Calls in the database.
+const CALLS: i64 = 20_000;
+
+/// Steps that a page may take on SQLite: a look at every call takes several times as many.
+const STEPS: u64 = 60_000;
+
+/// Rows that a page may read on PostgreSQL.
+const ROWS: i64 = 3_000;
+
+/// SQLite reports its steps in portions of so many.
+const PORTION: i32 = 100;
+
+async fn fill(db: &Db) {
+    for from in (0..CALLS).step_by(5_000) {
+        db.write(move |mut conn| {
+            Box::pin(async move { filling::calls(&mut conn, from, from + 5_000, START).await })
+        })
+        .await
+        .unwrap();
+    }
+    // A second time changes nothing.
+    db.write(|mut conn| Box::pin(async move { filling::calls(&mut conn, 0, 100, START).await }))
+        .await
+        .unwrap();
+    db.write(|mut conn| {
+        Box::pin(async move {
+            match &mut conn {
+                Conn::Sqlite(c) => {
+                    sqlx::query("ANALYZE").execute(&mut **c).await?;
+                }
+                Conn::Postgres(c) => {
+                    sqlx::query("ANALYZE").execute(&mut **c).await?;
+                }
+            }
+            Ok(())
+        })
+    })
+    .await
+    .unwrap();
+}
+
+/// Begins to count what a connection does.
+async fn begin(conn: &mut Conn<'_>, steps: &Arc<AtomicU64>) -> store::Result<()> {
+    match conn {
+        Conn::Sqlite(c) => {
+            let steps = Arc::clone(steps);
+            let mut handle = c.lock_handle().await?;
+            handle.set_progress_handler(PORTION, move || {
+                steps.fetch_add(u64::from(PORTION.unsigned_abs()), Ordering::SeqCst);
+                true
+            });
+        }
+        Conn::Postgres(c) => {
+            // So small a table is best read whole: the question is whether an index could serve.
+            for text in ["BEGIN", "SET LOCAL enable_seqscan = off"] {
+                sqlx::query(text).execute(&mut **c).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether that was little; else how much.
+async fn end(conn: &mut Conn<'_>, steps: &AtomicU64) -> store::Result<Option<String>> {
+    match conn {
+        Conn::Sqlite(c) => {
+            c.lock_handle().await?.remove_progress_handler();
+            let taken = steps.load(Ordering::SeqCst);
+            Ok((taken > STEPS).then(|| format!("{taken} steps")))
+        }
+        Conn::Postgres(c) => {
+            let read: Vec<(String, i64, i64)> = sqlx::query_as(
+                "SELECT relname::TEXT, seq_tup_read, COALESCE(idx_tup_fetch, 0) \
+                 FROM pg_stat_xact_user_tables WHERE seq_tup_read + COALESCE(idx_tup_fetch, 0) > 0",
+            )
+            .fetch_all(&mut **c)
+            .await?;
+            sqlx::query("ROLLBACK").execute(&mut **c).await?;
+            let rows: i64 = read.iter().map(|(_, whole, found)| whole + found).sum();
+            Ok((rows > ROWS).then(|| format!("{rows} rows: {read:?}")))
+        }
+    }
+}
+
+/// Runs a look at the database, and insists that it does little.
+macro_rules! little {
+    ($backend:expr, $what:expr, $conn:ident => $body:expr) => {{
+        let steps = Arc::new(AtomicU64::new(0));
+        let much = $backend
+            .db
+            .read(move |mut $conn| {
+                Box::pin(async move {
+                    begin(&mut $conn, &steps).await?;
+                    $body?;
+                    end(&mut $conn, &steps).await
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(much, None, "{:?}: {:?}", $backend.db, $what);
+    }};
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn first() -> PageRequest {
+    PageRequest::default()
+}
+
+/// A page from the middle on.
+fn deep(id: &str) -> PageRequest {
+    let at = Timestamp::from_millis(START.as_millis() - CALLS / 2 * 30_000);
+    PageRequest {
+        after: Some(Cursor {
+            at,
+            id: id.to_owned(),
+        }),
+        ..first()
+    }
+}
+
+fn key() -> ConversationKey {
+    ConversationKey {
+        owner: Owner::platform("speechify"),
+        id: ConversationId::new(&format!("conv_{:026}", 200)).unwrap(),
+    }
+}
+
+fn of_calls() -> Vec<calls::Filter> {
+    let middle = Timestamp::from_millis(START.as_millis() - CALLS / 2 * 30_000);
+    let changes: [fn(&mut calls::Filter); 13] = [
+        |_| (),
+        |f| f.agent_id = some("agent_3"),
+        |f| f.agents = vec!["agent_3".to_owned(), "nobody".to_owned()],
+        |f| f.status = some("active"),
+        |f| f.transport = some("whatsapp"),
+        |f| f.end_reason = some("nothing_like_it"),
+        |f| f.source = some("another"),
+        |f| f.platform = some("retell"),
+        |f| f.call_successful = some("unknown"),
+        |f| f.caller_identity = some("sip_+14152000007"),
+        |f| f.prefix = some("nobody"),
+        |f| f.prefix = some("+14152000007"),
+        |f| f.duration_min_ms = Some(60_001),
+    ];
+    let mut filters: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let mut filter = calls::Filter::default();
+            change(&mut filter);
+            filter
+        })
+        .collect();
+    filters.push(calls::Filter {
+        started_from: Some(middle),
+        ..calls::Filter::default()
+    });
+    filters.push(calls::Filter {
+        agent_id: some("agent_3"),
+        status: some("failed"),
+        call_successful: some("success"),
+        started_before: Some(middle),
+        ..calls::Filter::default()
+    });
+    filters
+}
+
+async fn look_at_calls(backend: &Backend) {
+    for filter in of_calls() {
+        for page in [first(), deep("conv_")] {
+            let (filter, shown) = (filter.clone(), filter.clone());
+            little!(backend, shown, conn => calls::list(&mut conn, &filter, &page).await);
+        }
+    }
+    little!(backend, "messages", conn => {
+        conversations::messages(&mut conn, &key(), &first()).await
+    });
+    little!(backend, "one", conn => conversations::find(&mut conn, key().id.as_str(), None).await);
+}
+
+async fn look_at_callers(backend: &Backend) {
+    for (agent, prefix) in [("", ""), ("agent_3", ""), ("", "+1415200"), ("", "nobody")] {
+        for page in [first(), deep("+14152020000\u{1f}agent_3")] {
+            let filter = remembered::Filter {
+                agent_id: some(agent),
+                prefix: some(prefix),
+                ..remembered::Filter::default()
+            };
+            let again = page.clone();
+            little!(backend, (agent, prefix), conn => {
+                remembered::list(&mut conn, &filter, &page).await
+            });
+            let filter = callers::Filter {
+                agents: some(agent).into_iter().collect(),
+                prefix: some(prefix),
+                caller: None,
+            };
+            little!(backend, (agent, prefix), conn => {
+                callers::list(&mut conn, &filter, &again).await
+            });
+        }
+    }
+    let one = callers::Filter {
+        caller: CallerKey::of("", "+14152000007"),
+        ..callers::Filter::default()
+    };
+    little!(backend, "one caller", conn => callers::list(&mut conn, &one, &first()).await);
+}
+
+async fn look_at_deliveries(backend: &Backend) {
+    let changes: [fn(&mut deliveries::list::Filter); 6] = [
+        |_| (),
+        |f| f.kind = some("memory.changed"),
+        |f| f.agent_id = some("nobody"),
+        |f| f.endpoint_id = some("ep_1"),
+        |f| f.statuses = vec![Status::Pending],
+        |f| f.conversation_id = some("conv_1"),
+    ];
+    for change in changes {
+        for page in [first(), deep("dlv_")] {
+            let mut filter = deliveries::list::Filter::default();
+            change(&mut filter);
+            let shown = filter.clone();
+            little!(backend, shown, conn => {
+                deliveries::list::list(&mut conn, &filter, &page).await
+            });
+        }
+    }
+    for kind in ["", "memory.changed"] {
+        for page in [first(), deep("evt_")] {
+            let filter = results::Filter {
+                kind: some(kind),
+                agents: Vec::new(),
+            };
+            little!(backend, kind, conn => results::list(&mut conn, &filter, &page).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_costs_what_is_on_it() {
+    for backend in backends::all("plans_pages").await {
+        fill(&backend.db).await;
+        look_at_calls(&backend).await;
+        look_at_callers(&backend).await;
+        look_at_deliveries(&backend).await;
+        for stage in ["", "remember"] {
+            let filter = letters::Filter {
+                state: Some(State::Dead),
+                stage: some(stage),
+                ..letters::Filter::default()
+            };
+            little!(backend, stage, conn => letters::list(&mut conn, &filter, &first()).await);
+        }
+        for name in ["", "nobody"] {
+            let filter = audit::Filter {
+                actor: some(name),
+                ..audit::Filter::default()
+            };
+            little!(backend, name, conn => audit::list(&mut conn, &filter, &first()).await);
+        }
+        let hour = Timestamp::from_millis(START.as_millis() - 3_600_000);
+        for passage in passages::Passage::ALL {
+            little!(backend, passage, conn => {
+                passages::counts(&mut conn, passage, &[], hour, 120_000, 30).await
+            });
+        }
+        little!(backend, "latencies", conn => {
+            passages::latencies(&mut conn, &[], hour, 1_000).await
+        });
+        little!(backend, "gap", conn => {
+            known_calls::gap(&mut conn, "simulated-voice", None).await
+        });
+        let accounts = vec!["simulated-voice".to_owned()];
+        little!(backend, "missing", conn => {
+            known_calls::missing(&mut conn, &accounts, None, &first()).await
+        });
+    }
+}

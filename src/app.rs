@@ -330,7 +330,8 @@ impl Door {
         let listener = TcpListener::from_std(twin.try_clone().map_err(failed)?).map_err(failed)?;
         let twin = TcpListener::from_std(twin).map_err(failed)?;
         let enough = host.stop.child_token();
-        let answering = http::serve(twin, health::waiting(WAITING), enough.clone(), host.clone());
+        let waiting = health::waiting(WAITING, telemetry::metrics(), host.clone());
+        let answering = http::serve(twin, waiting, enough.clone(), host.clone());
         Ok(Self {
             listener,
             answering: Some((enough, host.spawn(answering))),

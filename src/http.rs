@@ -106,7 +106,7 @@ fn dress(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(request::limit_time))
         .layer(CatchPanicLayer::custom(request::panicked))
-        .layer(from_fn_with_state(Arc::clone(&api), request::observe))
+        .layer(from_fn_with_state(api.flow.host.clone(), request::observe))
         .with_state(api)
 }
 

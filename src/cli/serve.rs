@@ -41,6 +41,11 @@ No source is configured, so no call can come in. Write one into aftercall.toml a
 
 Or see it at work first: aftercall demo";
 
+/// A SQLite file has one process: another could not work what this one takes.
+const NO_WORKER: &str = "
+Nobody works off what comes in: an embedded database belongs to one process. Leave --role out, or
+give the roles processes of their own on PostgreSQL.";
+
 pub(super) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCode> {
     let overrides = Overrides {
         listen: args.listen,
@@ -109,12 +114,16 @@ fn greeting(config: &Config, roles: &[Role], address: SocketAddr) -> String {
         format!("  roles    {}", names.join(", ")),
         format!("  data     {}", config.data_dir.display()),
     ];
-    for source in &config.sources {
+    let receives = roles.contains(&Role::Receiver);
+    for source in config.sources.iter().filter(|_| receives) {
         lines.push(format!(
             "  webhook  POST /webhooks/{} ({})",
             source.name,
             source.platform.as_str()
         ));
+    }
+    if config.database.is_embedded() && !roles.contains(&Role::Worker) {
+        lines.push(NO_WORKER.to_owned());
     }
     if config.sources.is_empty() {
         lines.push(NO_SOURCES.to_owned());

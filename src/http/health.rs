@@ -7,16 +7,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::error::ApiError;
+use super::{Api, request};
+use crate::host::Host;
 use crate::store::Db;
 
 /// The longest that the database is waited for before it counts as away.
@@ -62,7 +65,7 @@ impl Readiness {
 }
 
 /// The routes of a process that can't serve anything else yet, and says what it waits for.
-pub fn waiting(why: &'static str) -> Router {
+pub fn waiting(why: &'static str, metrics: PrometheusHandle, host: Host) -> Router {
     let not_ready = move || async move {
         let readiness = Readiness {
             ready: false,
@@ -74,7 +77,9 @@ pub fn waiting(why: &'static str) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(not_ready))
+        .route("/metrics", get(async move || exposition(&metrics)))
         .fallback(not_yet)
+        .layer(from_fn_with_state(host, request::observe))
 }
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -124,6 +129,11 @@ async fn readyz(State(api): State<Arc<Api>>) -> impl IntoResponse {
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
 )]
 async fn metrics(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    exposition(&api.metrics)
+}
+
+/// Prometheus' text format.
+fn exposition(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], api.metrics.render())
+    ([(header::CONTENT_TYPE, kind)], metrics.render())
 }

@@ -2,7 +2,6 @@
 //! when the handler panics.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
-use super::Api;
 use super::error::ApiError;
+use crate::host::Host;
 use crate::id::fresh;
 
 /// The longest that a handler may take. Webhooks have their own, shorter time.
@@ -34,8 +33,7 @@ const DEFAULT_HEADERS: [(HeaderName, &str); 5] = [
 
 /// Names the request, lets it run, writes errors out, and tells log and metrics how it went: by
 /// the route's template, never by path, query or headers.
-pub(crate) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let host = &api.flow.host;
+pub(crate) async fn observe(State(host): State<Host>, request: Request, next: Next) -> Response {
     let id = given_id(&request).unwrap_or_else(|| fresh("req_", host.now(), host.dice.bytes()));
     let method = method_label(request.method());
     let route = request

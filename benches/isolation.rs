@@ -135,7 +135,7 @@ async fn measure(neighbour: Neighbour, seen: &mut Seen) {
     let took = last.zip(first).map_or(1, |(last, first)| last - first);
     let secs = Duration::from_millis(took.unsigned_abs()).as_secs_f64();
     seen.rates.push(f64::from(BURST) / secs);
-    stage.running.stop().await;
+    drop(stage.running.stop().await);
     stage.host.stop.cancel();
     stage.host.drained().await;
 }

@@ -103,7 +103,7 @@ async fn bench() {
             accepted / inserts
         );
     }
-    running.stop().await;
+    drop(running.stop().await);
 }
 
 /// A body of about 2 KiB with an id of its own.

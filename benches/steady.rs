@@ -86,7 +86,7 @@ async fn measure(mode: &str, folder: &Path, database: &str, broker: Option<&str>
         .expect("ids");
     // The last call's grace, and more than its work takes.
     host.pause(Duration::from_secs(20)).await;
-    running.stop().await;
+    drop(running.stop().await);
     let ages = ages(database).await;
     let secs = |ms: i64| Duration::from_millis(ms.unsigned_abs()).as_secs_f64();
     println!(

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -33,6 +33,9 @@ use crate::{console, platform, reconcile, telemetry, worker};
 
 mod gauges;
 mod keys;
+
+/// How long a start waits for the keys before the present one, which a receiver can do without.
+const KEYS_WAIT: Duration = Duration::from_secs(2);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -62,6 +65,18 @@ pub enum StartError {
     /// The key is not a key.
     #[error("{0} is not 32 bytes in base64; make one with: openssl rand -base64 32")]
     SecretKey(String),
+    /// The key opens nothing of what the database keeps.
+    #[error(
+        "the secret key is another than the one that this database's records are sealed under: with it, \
+         erased callers would come back; set the one before it as AFTERCALL_SECRET_KEY_PREVIOUS"
+    )]
+    ForeignKey,
+    /// The key was made here once, and is gone.
+    #[error(
+        "{0} is gone, and the database's records are sealed under the key in it; put it back, or set \
+         AFTERCALL_SECRET_KEY to that key"
+    )]
+    LostKey(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -106,18 +121,16 @@ impl App {
             None => None,
         };
         let db = Db::open(config.database.url.expose(), &host).await?;
-        let (key, previous) = (
-            config.secret_key.as_ref(),
-            config.previous_secret_key.as_ref(),
-        );
-        let seal = if embedded {
-            keys::seal_key(key, previous, &config.data_dir, host.dice)?
-        } else {
-            if key.is_none() {
-                wait_for_schema(&db, &host).await?;
-            }
-            keys::shared_seal_key(key, previous, &db, host.dice).await?
-        };
+        if !embedded && config.secret_key.is_none() {
+            wait_for_schema(&db, &host).await?;
+        }
+        let seal = keys::open(&config, &db, host.dice).await?;
+        let joined = timeout(KEYS_WAIT, keys::join(&config, &db, &seal, host.dice)).await;
+        match joined {
+            // With the database away, that is seen to as soon as it is back.
+            Err(_) | Ok(Err(StartError::Store(_))) => {}
+            Ok(joined) => joined?,
+        }
         let client = platform::http_client()?;
         let sources = platform::build(&config.sources, &config.memory, &client)?;
         let extractor: Option<Arc<dyn Extractor>> = match config.memory.extractor {
@@ -158,15 +171,22 @@ impl App {
         let db = Db::open(config.database.url.expose(), host).await?;
         db.migrate().await?;
         if !config.database.is_embedded() {
-            keys::shared_seal_key(config.secret_key.as_ref(), None, &db, host.dice).await?;
+            let seal = keys::open(config, &db, host.dice).await?;
+            keys::join(config, &db, &seal, host.dice).await?;
         }
         Ok(())
     }
 
+    /// Whether the secret key is the one of this database's records, or comes after it.
+    pub async fn key_fits(config: &Config, db: &Db) -> Result<bool, StartError> {
+        keys::fits(config, db).await
+    }
+
     /// What needs the database's schema and nothing else: done as soon as that is there.
     async fn prepare(&self) -> Result<(), StartError> {
-        let Flow { db, host, .. } = &*self.flow;
+        let Flow { db, host, seal, .. } = &*self.flow;
         wait_for_schema(db, host).await?;
+        keys::join(&self.config, db, seal, host.dice).await?;
         let embedded = self.config.database.is_embedded();
         let file = embedded.then(|| self.config.data_dir.join("admin-token"));
         let given = self.config.admin_token.as_ref();
@@ -332,6 +352,7 @@ impl Door {
 pub struct Running {
     app: Arc<App>,
     address: SocketAddr,
+    failure: Arc<OnceLock<StartError>>,
 }
 
 impl Running {
@@ -373,20 +394,28 @@ impl Running {
             flow.host.clone(),
         ));
         let works = roles.contains(&Role::Worker);
+        let failure = Arc::<OnceLock<StartError>>::default();
         if app.config.database.is_embedded() {
             work(&app, works);
         } else {
             // A receiver takes calls meanwhile, if the broker is there.
-            let app = Arc::clone(&app);
+            let (app, failure) = (Arc::clone(&app), Arc::clone(&failure));
             flow.host.clone().spawn(async move {
                 match app.prepare().await {
                     Ok(()) => work(&app, works),
                     Err(StartError::Stopped) => {}
-                    Err(error) => tracing::error!(error = %error, "The roles can't be started"),
+                    Err(error) => {
+                        drop(failure.set(error));
+                        app.flow.host.stop.cancel();
+                    }
                 }
             });
         }
-        Ok(Self { app, address })
+        Ok(Self {
+            app,
+            address,
+            failure,
+        })
     }
 
     /// Where it listens.
@@ -394,14 +423,19 @@ impl Running {
         self.address
     }
 
-    /// Stops taking, finishes what is in flight, and says whether that was done in time.
-    pub async fn stop(self) -> bool {
-        let Self { app, .. } = self;
+    /// Stops taking, finishes what is in flight, and says whether that was done in time. Fails with
+    /// what kept the roles from starting, where something did.
+    pub async fn stop(self) -> Result<bool, StartError> {
+        let Self { app, failure, .. } = self;
         let host = app.flow.host.clone();
         let grace = app.config.server.shutdown_grace;
         host.stop.cancel();
         // The last database handle goes with the app: then its writer ends, too.
         drop(app);
-        timeout(grace, host.drained()).await.is_ok()
+        let in_time = timeout(grace, host.drained()).await.is_ok();
+        match Arc::into_inner(failure).and_then(OnceLock::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(in_time),
+        }
     }
 }

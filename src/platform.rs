@@ -159,8 +159,19 @@ pub struct ListQuery {
 pub struct ListPage {
     /// The rows.
     pub rows: Vec<Listed>,
+    /// Those that can't be read.
+    pub left_out: LeftOut,
     /// Where the next page begins; none on the last.
     pub next: Option<String>,
+}
+
+/// Rows of a list that can't be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub rows: usize,
+    /// Why the last of them. Nothing of it.
+    pub why: Option<FetchError>,
 }
 
 /// The platform's API did not answer with what was asked. No variant carries a body.
@@ -428,6 +439,7 @@ mod delivery;
 pub mod elevenlabs;
 mod fields;
 mod flat;
+mod json;
 mod line;
 pub mod livekit;
 mod naming;

@@ -145,6 +145,8 @@ pub struct Covered {
     pub coverage: known_calls::Coverage,
     /// When its list was read to its end last.
     pub checked_at: Option<Timestamp>,
+    /// What keeps it, or rows of it, from being read now.
+    pub error: Option<String>,
 }
 
 /// How much of the accounts is here, of the calls created at `since` or later.
@@ -162,6 +164,7 @@ pub async fn coverage(
                     covered.push(Covered {
                         coverage: known_calls::coverage(&mut conn, &account, since).await?,
                         checked_at: standing.checked_at,
+                        error: standing.error,
                         account,
                     });
                 }

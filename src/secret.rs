@@ -1,6 +1,7 @@
 //! A secret that can't be printed, and the key that seals bodies at rest.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -45,19 +46,50 @@ impl fmt::Debug for Secret {
 /// A sealed text is `v1:<hex of 12-byte nonce, ciphertext and 16-byte tag>`.
 #[derive(Clone)]
 pub struct SealKey {
-    current: [u8; 32],
-    previous: Option<[u8; 32]>,
+    current: Key,
+    previous: Option<Key>,
+    // Those before, which the database keeps: they open and match, and nothing new is made with them.
+    older: Arc<OnceLock<Vec<Key>>>,
 }
 
-/// The text was not sealed under this key or the previous one, or was changed since.
+/// A key of AES-256, of HMAC as well.
+pub type Key = [u8; 32];
+
+/// The text was not sealed under this key or one before it, or was changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("sealed under another key, or changed since")]
 pub struct Unsealable;
 
 impl SealKey {
     /// A key of 32 bytes, and the one before it, which still opens what it sealed.
-    pub fn new(current: [u8; 32], previous: Option<[u8; 32]>) -> Self {
-        Self { current, previous }
+    pub fn new(current: Key, previous: Option<Key>) -> Self {
+        Self {
+            current,
+            previous,
+            older: Arc::default(),
+        }
+    }
+
+    /// Every key, the present one first.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        let older = self.older.get().into_iter().flatten();
+        [&self.current]
+            .into_iter()
+            .chain(&self.previous)
+            .chain(older)
+    }
+
+    /// From now on, what was made under one of these opens and matches, too. Told once: says whether
+    /// this was the first time.
+    pub fn succeed(&self, older: Vec<Key>) -> bool {
+        let known = [Some(self.current), self.previous];
+        let older = older.into_iter().filter(|key| !known.contains(&Some(*key)));
+        self.older.set(older.collect()).is_ok()
+    }
+
+    /// Whether the keys before the previous one are known.
+    pub fn knows_older(&self) -> bool {
+        self.older.get().is_some()
     }
 
     /// Seals `plain`. The nonce must be fresh random bytes for every call.
@@ -86,9 +118,7 @@ impl SealKey {
             .ok_or(Unsealable)?;
         let (nonce, body) = bytes.split_at(NONCE_LEN);
         let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| Unsealable)?;
-        [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
+        self.keys()
             .find_map(|key| {
                 let mut body = body.to_vec();
                 let plain = cipher(key)
@@ -104,11 +134,9 @@ impl SealKey {
         keyed_hash(&self.current, purpose, text)
     }
 
-    /// The hash under the present key, and under the one before: what was kept under either is found.
+    /// The hash under the present key, and under each before it: what was kept under any is found.
     pub fn keyed_hashes(&self, purpose: &str, text: &str) -> Vec<String> {
-        [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
+        self.keys()
             .map(|key| keyed_hash(key, purpose, text))
             .collect()
     }
@@ -120,12 +148,12 @@ impl fmt::Debug for SealKey {
     }
 }
 
-fn keyed_hash(key: &[u8; 32], purpose: &str, text: &str) -> String {
+fn keyed_hash(key: &Key, purpose: &str, text: &str) -> String {
     let parts: [&[u8]; 3] = [purpose.as_bytes(), b"\0", text.as_bytes()];
     hex::encode(hmac_sha256(key, &parts))
 }
 
-fn cipher(key: &[u8; 32]) -> LessSafeKey {
+fn cipher(key: &Key) -> LessSafeKey {
     #[expect(clippy::expect_used, reason = "AES-256 takes every key of 32 bytes")]
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("the key is 32 bytes"))
 }
@@ -155,6 +183,20 @@ mod tests {
         assert_eq!(hashes[0], new.keyed_hash("caller", "+1"));
         assert_eq!(hashes[1], old.keyed_hash("caller", "+1"));
         assert_ne!(hashes[0], new.keyed_hash("memory", "+1"));
+    }
+
+    #[test]
+    fn the_keys_before_the_previous_one_open_and_match_once_they_are_told() {
+        let first = SealKey::new([1; 32], None);
+        let third = SealKey::new([3; 32], Some([2; 32]));
+        let sealed = first.seal(b"kept", [9; 12]);
+        let flow = third.clone();
+        assert_eq!(flow.open(&sealed), Err(Unsealable));
+        assert!(third.succeed(vec![[1; 32], [2; 32], [3; 32]]) && !third.succeed(Vec::new()));
+        assert_eq!(flow.open(&sealed).unwrap(), b"kept");
+        let hashes = flow.keyed_hashes("caller", "+1");
+        assert_eq!(hashes.len(), 3, "no key counts twice");
+        assert_eq!(hashes[2], first.keyed_hash("caller", "+1"));
     }
 
     #[test]

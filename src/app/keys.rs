@@ -1,86 +1,135 @@
-//! The secret key: given by settings, or made once and kept.
+//! The secret key: given by settings, or made once and kept; and the keys before it, which the
+//! database keeps sealed under it.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::StartError;
+use crate::config::Config;
 use crate::host::Dice;
-use crate::secret::{SealKey, Secret};
-use crate::store::{Db, meta};
+use crate::secret::{Key, SealKey, Secret};
+use crate::store::{Conn, Db, meta};
 
-/// The key for sealed bodies and barriers: the one given, else the one in `folder/secret-key`, which
-/// is made at the first start.
-pub(super) fn seal_key(
-    given: Option<&Secret>,
-    previous: Option<&Secret>,
-    folder: &Path,
-    dice: Dice,
-) -> Result<SealKey, StartError> {
-    let previous = previous.map(|key| read_key(key.expose(), "AFTERCALL_SECRET_KEY_PREVIOUS"));
-    let previous = previous.transpose()?;
-    if let Some(given) = given {
-        return Ok(SealKey::new(
-            read_key(given.expose(), "AFTERCALL_SECRET_KEY")?,
-            previous,
-        ));
-    }
-    let file = folder.join("secret-key");
-    let text = read_or_make(&file, || STANDARD.encode(dice.bytes::<32>()))?;
-    Ok(SealKey::new(
-        read_key(&text, &file.display().to_string())?,
-        previous,
-    ))
+mod ring;
+
+/// Where the database keeps the key of processes that were given none.
+const SHARED: &str = "secret_key";
+
+/// What an embedded installation without a given key keeps it in.
+fn file_of(config: &Config) -> PathBuf {
+    config.data_dir.join("secret-key")
 }
 
-fn read_key(text: &str, name: &str) -> Result<[u8; 32], StartError> {
-    STANDARD
-        .decode(text.trim())
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| StartError::SecretKey(name.to_owned()))
+/// The key: the one given, else the one that is kept, which is made at the first start: in the data
+/// folder, or where several processes share a database, in there.
+pub(super) async fn open(config: &Config, db: &Db, dice: Dice) -> Result<SealKey, StartError> {
+    let previous = previous_of(config)?;
+    let current = match given_to(config)? {
+        Some(given) => given,
+        None if config.database.is_embedded() => {
+            let file = file_of(config);
+            match read_kept(&file)? {
+                Some(kept) => kept,
+                // A new key beside old records would forget whom they keep away.
+                None if previous.is_none() && ring::is_there(db).await? => {
+                    return Err(StartError::LostKey(file.display().to_string()));
+                }
+                None => make(&file, dice)?,
+            }
+        }
+        None => shared(db, dice).await?,
+    };
+    Ok(SealKey::new(current, previous))
 }
 
-/// The key of several processes that share a database: the one given, else the one that `migrate`
-/// made and keeps there.
-pub(super) async fn shared_seal_key(
-    given: Option<&Secret>,
-    previous: Option<&Secret>,
+/// Enters the key among those of the database, and takes over the ones before it.
+pub(super) async fn join(
+    config: &Config,
     db: &Db,
+    seal: &SealKey,
     dice: Dice,
-) -> Result<SealKey, StartError> {
-    let previous = previous.map(|key| read_key(key.expose(), "AFTERCALL_SECRET_KEY_PREVIOUS"));
-    let previous = previous.transpose()?;
-    if let Some(given) = given {
-        return Ok(SealKey::new(
-            read_key(given.expose(), "AFTERCALL_SECRET_KEY")?,
-            previous,
-        ));
+) -> Result<(), StartError> {
+    if seal.knows_older() {
+        return Ok(());
     }
+    let beside = kept_beside(config)?;
+    let ring = ring::join(db, seal, beside, dice.bytes()).await?;
+    seal.succeed(ring.ok_or(StartError::ForeignKey)?);
+    Ok(())
+}
+
+/// Whether the key is one of the database's. Nothing is made or changed.
+pub(super) async fn fits(config: &Config, db: &Db) -> Result<bool, StartError> {
+    let keys = [
+        given_to(config)?,
+        previous_of(config)?,
+        kept_beside(config)?,
+    ];
+    ring::opens(db, keys.into_iter().flatten().collect()).await
+}
+
+fn given_to(config: &Config) -> Result<Option<Key>, StartError> {
+    read_given(config.secret_key.as_ref(), "AFTERCALL_SECRET_KEY")
+}
+
+fn previous_of(config: &Config) -> Result<Option<Key>, StartError> {
+    let previous = config.previous_secret_key.as_ref();
+    read_given(previous, "AFTERCALL_SECRET_KEY_PREVIOUS")
+}
+
+/// The key in the data folder: one given since succeeds it.
+fn kept_beside(config: &Config) -> Result<Option<Key>, StartError> {
+    if !config.database.is_embedded() {
+        return Ok(None);
+    }
+    read_kept(&file_of(config))
+}
+
+/// The key that the database keeps for its processes.
+async fn shared(db: &Db, dice: Dice) -> Result<Key, StartError> {
     let fresh = STANDARD.encode(dice.bytes::<32>());
     let text = db
         .write(move |mut conn| {
-            Box::pin(async move { meta::put_once(&mut conn, "secret_key", &fresh).await })
+            Box::pin(async move { meta::put_once(&mut conn, SHARED, &fresh).await })
         })
         .await?;
-    Ok(SealKey::new(
-        read_key(&text, "the key in the database")?,
-        previous,
-    ))
+    read_key(&text, "the key in the database")
 }
 
-fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, StartError> {
-    let failed = |error| StartError::Folder(file.display().to_string(), error);
+/// The same, if there is one.
+async fn kept_in(conn: &mut Conn<'_>) -> crate::store::Result<Option<Key>> {
+    let kept = meta::get(conn, SHARED).await?;
+    Ok(kept.and_then(|text| key_of(&text)))
+}
+
+fn read_given(given: Option<&Secret>, name: &str) -> Result<Option<Key>, StartError> {
+    given.map(|key| read_key(key.expose(), name)).transpose()
+}
+
+fn read_key(text: &str, name: &str) -> Result<Key, StartError> {
+    key_of(text).ok_or_else(|| StartError::SecretKey(name.to_owned()))
+}
+
+fn key_of(text: &str) -> Option<Key> {
+    STANDARD.decode(text.trim()).ok()?.try_into().ok()
+}
+
+fn read_kept(file: &Path) -> Result<Option<Key>, StartError> {
+    let name = file.display().to_string();
     match std::fs::read_to_string(file) {
-        Ok(text) if !text.trim().is_empty() => return Ok(text),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => read_key(&text, &name).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StartError::Folder(name, error)),
     }
-    let text = make();
+}
+
+fn make(file: &Path, dice: Dice) -> Result<Key, StartError> {
+    let key = dice.bytes::<32>();
     // Written aside and renamed: a process killed in between leaves no half a key behind.
     let aside = file.with_extension("new");
     let write = || {
@@ -91,42 +140,13 @@ fn read_or_make(file: &Path, make: impl FnOnce() -> String) -> Result<String, St
             .truncate(true)
             .mode(0o600)
             .open(&aside)?;
-        writeln!(open, "{text}")?;
+        writeln!(open, "{}", STANDARD.encode(key))?;
         open.sync_all()?;
         std::fs::rename(&aside, file)
     };
-    write().map_err(failed)?;
-    Ok(text)
+    write().map_err(|error| StartError::Folder(file.display().to_string(), error))?;
+    Ok(key)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[test]
-    fn a_key_is_made_once_and_nobody_else_may_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = seal_key(None, None, folder.path(), Dice).unwrap();
-        let sealed = first.seal(b"x", [1; 12]);
-        let again = seal_key(None, None, folder.path(), Dice).unwrap();
-        assert_eq!(again.open(&sealed).unwrap(), b"x");
-        let mode = std::fs::metadata(folder.path().join("secret-key"))
-            .unwrap()
-            .permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_key_that_is_none_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let short = Secret::new("c2hvcnQ=").unwrap();
-        let error = seal_key(Some(&short), None, folder.path(), Dice).unwrap_err();
-        assert!(
-            error.to_string().contains("AFTERCALL_SECRET_KEY"),
-            "{error}"
-        );
-        assert!(!error.to_string().contains("c2hvcnQ"), "{error}");
-    }
-}
+mod tests;

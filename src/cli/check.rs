@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Globals;
 use super::output::{self, Choice, Format};
+use crate::app::App;
 use crate::config::{Config, ConfigError, PlatformName, SignedBy};
 use crate::extract::llm::{Llm, LlmError};
 use crate::host::{Clock, Host};
@@ -177,6 +178,7 @@ async fn database(config: &Config) -> Vec<Finding> {
             let found = format!("{} answers, and is up to date", db.kind());
             vec![
                 Finding::ok(what, found),
+                key_of(config, &db).await,
                 permissions(&db).await,
                 size(&db).await,
             ]
@@ -199,6 +201,20 @@ fn unreachable(error: &crate::store::Error) -> Finding {
         error.to_string(),
         "check database.url, that the server runs, and that this user may use it",
     )
+}
+
+/// Whether what is kept opens under the secret key.
+async fn key_of(config: &Config, db: &Db) -> Finding {
+    let what = "database: secret key";
+    match App::key_fits(config, db).await {
+        Ok(true) => Finding::ok(what, "fits the records"),
+        Ok(false) => Finding::failed(
+            what,
+            "another than the one that the records are sealed under",
+            "put back the key, or set the one before it as AFTERCALL_SECRET_KEY_PREVIOUS",
+        ),
+        Err(error) => Finding::failed(what, error.to_string(), ""),
+    }
 }
 
 /// Whether records can be written. Nothing is left behind.

@@ -160,6 +160,11 @@ pub(super) async fn coverage(globals: &Globals, args: Coverage) -> anyhow::Resul
         &table,
         "No source has an API: there is no list to compare with.",
     )?;
+    for one in found["sources"].as_array().into_iter().flatten() {
+        if let Some(error) = one["error"].as_str() {
+            output::say(&format!("{}: {error}", field(one, "source")))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

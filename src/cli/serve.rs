@@ -72,7 +72,7 @@ pub(super) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     output::say(&greeting(&config, &roles, running.address()))?;
     signals.first(&stop).await;
     let in_time = tokio::select! {
-        in_time = running.stop() => in_time,
+        in_time = running.stop() => in_time?,
         name = signals.next() => {
             tracing::warn!(signal = name, "stopping at once");
             false

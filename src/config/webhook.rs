@@ -6,6 +6,7 @@ use super::platforms::{PlatformName, SignedBy};
 use super::read::Reader;
 use super::{SignatureForm, SignatureScheme, WebhookConfig, keys, units};
 use crate::secret::Secret;
+use crate::signature::ed25519;
 use crate::signature::standard::SenderKey;
 
 /// Keys that only platforms whose customer chooses the signature have a use for.
@@ -79,12 +80,18 @@ fn need_keys_that_verify(
     platform: PlatformName,
     secrets: &[Secret],
 ) {
-    if platform != PlatformName::Standard {
-        return;
-    }
     for (at, secret) in secrets.iter().enumerate() {
-        if let Err(why) = SenderKey::read(secret) {
-            reader.problem(&format!("webhook.secrets[{at}]"), why.to_string());
+        let wrong = match platform {
+            PlatformName::Standard => SenderKey::read(secret).err().map(|why| why.to_string()),
+            PlatformName::Telnyx => (!ed25519::is_public_key(secret)).then(|| {
+                "not an Ed25519 public key, which is 32 bytes in base64; copy it from the portal, \
+                 Keys & Credentials, Public Key"
+                    .to_owned()
+            }),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            reader.problem(&format!("webhook.secrets[{at}]"), wrong);
         }
     }
 }

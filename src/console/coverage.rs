@@ -41,6 +41,7 @@ struct Row {
     is_short: bool,
     oldest: Option<Moment>,
     checked: Option<Moment>,
+    error: Option<String>,
 }
 
 impl Row {
@@ -54,6 +55,7 @@ impl Row {
             is_short: counted.missing > 0,
             oldest: counted.oldest_missing_at.map(|at| Moment::of(at, now)),
             checked: covered.checked_at.map(|at| Moment::of(at, now)),
+            error: covered.error,
         }
     }
 }

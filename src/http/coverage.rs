@@ -43,6 +43,10 @@ struct CoverageBody {
     /// When the platform's list was read to its end last.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     checked_at: Option<Timestamp>,
+    /// What keeps the list, or rows of it, from being read now: then calls may be missing that are not
+    /// counted.
+    #[schema(required = true)]
+    error: Option<String>,
 }
 
 impl From<Covered> for CoverageBody {
@@ -55,6 +59,7 @@ impl From<Covered> for CoverageBody {
             missing: counted.missing,
             oldest_missing_at: counted.oldest_missing_at,
             checked_at: covered.checked_at,
+            error: covered.error,
         }
     }
 }

@@ -4,8 +4,8 @@
 use jiff::fmt::rfc2822;
 use serde_json::{Map, Value};
 
+use super::json;
 use super::pick::{storable, unix, whole};
-use super::rest;
 use crate::conversation::Presence;
 use crate::time::Timestamp;
 
@@ -147,7 +147,7 @@ impl Fields {
 
 /// The object that a payload is, fit to be stored.
 pub(super) fn object_of(payload: &[u8]) -> Option<Map<String, Value>> {
-    match rest::storable(serde_json::from_slice(payload).ok()?) {
+    match json::read(payload).ok()? {
         Value::Object(object) => Some(object),
         _ => None,
     }

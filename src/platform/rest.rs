@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Map, Value};
 
-use super::FetchError;
+use super::{FetchError, json};
 use crate::secret::Secret;
 
 /// The largest answer that is read.
@@ -108,14 +108,13 @@ impl Rest {
             body.extend_from_slice(&chunk);
         }
         // The error's text could quote the body.
-        let answer = serde_json::from_slice(&body).map_err(|error| {
+        json::read(&body).map_err(|error| {
             FetchError::Malformed(format!(
                 "it is not JSON (line {}, column {})",
                 error.line(),
                 error.column()
             ))
-        })?;
-        Ok(storable(answer))
+        })
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, FetchError> {
@@ -169,19 +168,6 @@ pub(super) fn object(answer: Value) -> Result<Map<String, Value>, FetchError> {
 /// An answer that is not what was asked for.
 pub(super) fn malformed(why: &str) -> FetchError {
     FetchError::Malformed(why.to_owned())
-}
-
-/// PostgreSQL has no place for U+0000: a call whose transcript holds one would never be stored.
-pub(super) fn storable(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
-        Value::Array(values) => values.into_iter().map(storable).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), storable(value)))
-            .collect(),
-        other => other,
-    }
 }
 
 /// What an answer that is no 200 means. Only the status and `Retry-After` are looked at.

@@ -13,7 +13,7 @@ use crate::circuit::Circuit;
 use crate::finalize::fetch_failed;
 use crate::flow::{Admitted, Flow};
 use crate::id::Owner;
-use crate::platform::{Api, FetchError, ListPage, ListQuery, Listed};
+use crate::platform::{Api, FetchError, LeftOut, ListPage, ListQuery, Listed};
 use crate::store::reconcile as listings;
 use crate::store::{known_calls, outbox};
 use crate::verdict::Verdict;
@@ -31,8 +31,12 @@ const FINDING_GAP: Duration = Duration::from_millis(20);
 /// A platform may forget its cursors: after a longer pause a listing begins anew.
 const CURSOR_KEEPS: Duration = Duration::from_mins(1);
 
-/// How long a listing rests whose attempts are spent.
+/// How long a listing rests whose attempts are spent, unless it is an account's own that comes round
+/// sooner.
 const SPENT_REST: Duration = Duration::from_mins(30);
+
+/// How long an account's own listing rests after a failure at least.
+const SHORTEST_REST: Duration = Duration::from_mins(1);
 
 /// Tries at a place among the source's requests.
 const MOST_TRIES: u32 = 100;
@@ -104,6 +108,7 @@ impl<'a> Run<'a> {
     pub(super) async fn go(&self, mut listing: Listing) -> Result<()> {
         self.begin(&mut listing).await?;
         let mut seen = HashSet::new();
+        let mut left_out = LeftOut::default();
         loop {
             let page = match self.page(&listing).await {
                 Ok(page) => page,
@@ -112,7 +117,10 @@ impl<'a> Run<'a> {
             if page.next.is_some() && page.next == listing.cursor {
                 return self.set_back(listing, Setback::of_circle()).await;
             }
-            let last = page.next.is_none() || is_past(&page.rows, listing.since);
+            let last = page.next.is_none() || is_past(&page, listing.since);
+            left_out.rows += page.left_out.rows;
+            left_out.why = page.left_out.why.or(left_out.why);
+            listing.error = note_of(&left_out);
             let wanted: Vec<Listed> = page
                 .rows
                 .into_iter()
@@ -265,7 +273,6 @@ impl<'a> Run<'a> {
 
     fn tally(&self, listing: &mut Listing, noted: &[Noted]) {
         listing.failures = 0;
-        listing.error = None;
         listing.due_at = self.flow.host.now();
         for one in noted {
             listing.listed += 1;
@@ -387,7 +394,12 @@ impl<'a> Run<'a> {
             error = setback.why,
             "The list of an account can't be read now"
         );
-        listing.due_at = now.plus(setback.after);
+        let mut after = setback.after;
+        if listing.scheduled && setback.spent.is_some() {
+            // Nobody else may tell of its calls: it is asked as often as ever.
+            after = after.min(self.account.every.max(SHORTEST_REST));
+        }
+        listing.due_at = now.plus(after);
         listing.error = Some(setback.why);
         if let Some(last) = setback.spent {
             listing.failures = listing.failures.saturating_add(1);
@@ -396,7 +408,7 @@ impl<'a> Run<'a> {
                 listing.finished_at = Some(now);
             }
         }
-        if setback.after > CURSOR_KEEPS {
+        if after > CURSOR_KEEPS {
             listing.cursor = None;
             (listing.listed, listing.unknown, listing.changed) = (0, 0, 0);
             listing.examples.clear();
@@ -473,6 +485,16 @@ fn is_wanted(listing: &Listing, created_at: Timestamp) -> bool {
 
 /// Whether all of a page is older than what is wanted. One old row among others is no end: a list may
 /// be sorted not quite by creation.
-fn is_past(rows: &[Listed], since: Timestamp) -> bool {
-    rows.iter().all(|row| row.conversation.created_at < since)
+fn is_past(page: &ListPage, since: Timestamp) -> bool {
+    let mut rows = page.rows.iter();
+    page.left_out.rows == 0 && rows.all(|row| row.conversation.created_at < since)
+}
+
+/// What whoever looks at a listing should know of the rows that it passed over.
+fn note_of(left_out: &LeftOut) -> Option<String> {
+    let why = left_out.why.as_ref()?;
+    Some(format!(
+        "rows of the list left out: {}; {why}",
+        left_out.rows
+    ))
 }

@@ -12,7 +12,7 @@ use crate::event::{CallEvent, EventKind, Message as Work, Stage};
 use crate::flow::Sources;
 use crate::host::{Clock, Host};
 use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
-use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery, Listed, Source};
+use crate::platform::{Api, FetchError, Fetched, LeftOut, ListPage, ListQuery, Listed, Source};
 use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::{Db, conversations};
@@ -29,6 +29,7 @@ struct Platform {
     failures: Mutex<Vec<FetchError>>,
     listed: Mutex<Vec<Option<String>>>,
     fetched: Mutex<Vec<String>>,
+    left_out: Mutex<LeftOut>,
 }
 
 const PAGE: usize = 3;
@@ -96,6 +97,7 @@ impl Api for Platform {
             .last()
             .map(|last| last.created_at.as_millis().to_string());
         Ok(ListPage {
+            left_out: self.left_out.lock().unwrap().clone(),
             next: edge.filter(|edge| more && query.cursor.as_ref() != Some(edge)),
             rows: rows
                 .into_iter()
@@ -414,55 +416,6 @@ async fn a_row_that_differs_is_looked_at_again_once() {
 }
 
 #[tokio::test]
-async fn a_listing_goes_on_from_the_page_that_failed() {
-    let bench = Bench::new().await;
-    for n in 0..7 {
-        bench
-            .platform
-            .knows(call(n, MINUTE * u32::try_from(n).unwrap() + 2 * MINUTE));
-    }
-    let own = bench.own().await;
-    turn(&bench.flow, &bench.account).await.unwrap();
-    assert_eq!(bench.own().await.listed, 7);
-    let whole = bench.platform.pages();
-    bench.flow.host.pause(bench.account.every).await;
-    // The second page fails once.
-    let failure = FetchError::Unavailable("status 503".to_owned());
-    bench.platform.failures.lock().unwrap().push(failure);
-    turn(&bench.flow, &bench.account).await.unwrap();
-    let stuck = bench.own().await;
-    assert_eq!(stuck.status, Status::Running);
-    assert!(stuck.error.unwrap().contains("503"));
-    assert!(stuck.due_at > bench.flow.host.now());
-    bench.flow.host.pause(MINUTE).await;
-    bench.turn().await;
-    let done = bench.own().await;
-    assert_eq!((done.status, done.error), (Status::Completed, None));
-    assert_eq!((done.id, done.listed), (own.id, 7));
-    assert_eq!(bench.platform.pages(), 2 * whole + 1);
-}
-
-#[tokio::test]
-async fn a_refused_token_is_probed_and_never_given_up() {
-    let bench = Bench::new().await;
-    bench.platform.knows(call(1, 5 * MINUTE));
-    let refused = FetchError::Refused { status: 401 };
-    *bench.platform.failures.lock().unwrap() = vec![refused; 20];
-    for _ in 0..40 {
-        bench.turn().await;
-        bench.flow.host.pause(Duration::from_secs(10)).await;
-    }
-    // Five refusals open the circuit; then it is one probe a minute.
-    assert!(bench.platform.pages() <= 12, "{}", bench.platform.pages());
-    assert_eq!(bench.own().await.status, Status::Running);
-    bench.platform.failures.lock().unwrap().clear();
-    bench.flow.host.pause(2 * MINUTE).await;
-    bench.turn().await;
-    assert_eq!(bench.own().await.status, Status::Completed);
-    assert_eq!(bench.coverage().await, (1, 1));
-}
-
-#[tokio::test]
 async fn a_dry_run_only_counts() {
     let bench = Bench::new().await;
     bench.turn().await;
@@ -538,3 +491,5 @@ async fn what_is_still_missing_after_its_attempts_is_queued_again() {
     bench.turn().await;
     assert_eq!(bench.own().await.queued, 1);
 }
+
+mod setbacks;

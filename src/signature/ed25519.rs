@@ -64,6 +64,11 @@ pub(super) fn public_key(secret: &Secret) -> Option<Vec<u8>> {
         .filter(|key| key.len() == 32)
 }
 
+/// Whether a configured text is such a key.
+pub fn is_public_key(secret: &Secret) -> bool {
+    public_key(secret).is_some()
+}
+
 /// Whether the owner of one of the public keys signed exactly these bytes, at a time that is near
 /// enough to `now`.
 pub fn verify(

@@ -10,12 +10,14 @@ use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
 /// What is known of an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// When the last complete listing began: what was over by then has been seen.
     pub covered_until: Option<Timestamp>,
     /// When it was complete.
     pub checked_at: Option<Timestamp>,
+    /// What keeps it, or rows of it, from being read now.
+    pub error: Option<String>,
 }
 
 /// Where a listing stands.
@@ -244,16 +246,21 @@ pub async fn release(conn: &mut Conn<'_>, account: &str, lease: &str) -> Result<
 
 /// What is known of an account.
 pub async fn standing(conn: &mut Conn<'_>, account: &str) -> Result<Standing> {
-    let row: Option<(Option<i64>, Option<i64>)> = on!(conn, c => {
-        sqlx::query_as("SELECT covered_until, checked_at FROM accounts WHERE name = $1")
-            .bind(account)
-            .fetch_optional(c)
-            .await?
+    let row: Option<(Option<i64>, Option<i64>, Option<String>)> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT covered_until, checked_at, (SELECT error FROM reconciliations \
+             WHERE account = accounts.name AND scheduled = TRUE LIMIT 1) \
+             FROM accounts WHERE name = $1",
+        )
+        .bind(account)
+        .fetch_optional(c)
+        .await?
     });
-    let (covered_until, checked_at) = row.unwrap_or_default();
+    let (covered_until, checked_at, error) = row.unwrap_or_default();
     Ok(Standing {
         covered_until: covered_until.map(Timestamp::from_millis),
         checked_at: checked_at.map(Timestamp::from_millis),
+        error,
     })
 }
 

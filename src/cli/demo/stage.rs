@@ -85,7 +85,7 @@ impl Stage {
 
     /// Stops everything. The folder stays.
     pub(super) async fn strike(self) {
-        self.running.stop().await;
+        drop(self.running.stop().await);
         self.host.stop.cancel();
         self.host.drained().await;
     }

@@ -17,7 +17,7 @@ use crate::flow::{Flow, Sources};
 use crate::host::{Clock, Host};
 use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
 use crate::page::PageRequest;
-use crate::platform::{Api, FetchError, Fetched, ListPage, ListQuery, Listed, Source};
+use crate::platform::{Api, FetchError, Fetched, LeftOut, ListPage, ListQuery, Listed, Source};
 use crate::queue::Queue;
 use crate::room::{DisconnectReason, Movement, ParticipantKind, RoomFact};
 use crate::secret::SealKey;
@@ -71,7 +71,11 @@ impl Api for Platform {
                 reason: call.reason.clone(),
             })
             .collect();
-        Ok(ListPage { rows, next: None })
+        Ok(ListPage {
+            rows,
+            left_out: LeftOut::default(),
+            next: None,
+        })
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {

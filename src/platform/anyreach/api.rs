@@ -68,14 +68,10 @@ impl Api for Client {
             return Err(malformed("it is not a list"));
         };
         let next = place.next(&rows).map(|place| place.encode());
-        let rows = rows
-            .into_iter()
-            .map(|row| {
-                let fetched = map::call(object(row)?, &self.naming).map_err(malformed)?;
-                Ok(Listed::from(fetched))
-            })
-            .collect::<Result<_, FetchError>>()?;
-        Ok(ListPage { rows, next })
+        ListPage::read(rows, next, |row| {
+            let fetched = map::call(object(row)?, &self.naming).map_err(malformed)?;
+            Ok(Listed::from(fetched))
+        })
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {

@@ -70,11 +70,7 @@ impl Api for Client {
         };
         // The platform may give fewer than it is asked for: only an empty page is the last.
         let next = (!calls.is_empty()).then(|| (from + calls.len()).to_string());
-        let rows = calls
-            .into_iter()
-            .map(|row| self.map(row).map(Listed::from))
-            .collect::<Result<_, FetchError>>()?;
-        Ok(ListPage { rows, next })
+        ListPage::read(calls, next, |row| self.map(row).map(Listed::from))
     }
 
     fn is_conversation_id(&self, _text: &str) -> bool {

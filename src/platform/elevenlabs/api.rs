@@ -95,11 +95,9 @@ impl Api for Client {
         pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
         let page = object(self.rest.get(&dialect.conversations, &pairs).await?)?;
         let (rows, next) = rows(page, "conversations", dialect.cursors, cursor)?;
-        let rows = rows
-            .into_iter()
-            .map(|row| map::listed(row, &self.naming).map_err(malformed))
-            .collect::<Result<_, _>>()?;
-        Ok(ListPage { rows, next })
+        ListPage::read(rows, next, |row| {
+            map::listed(row, &self.naming).map_err(malformed)
+        })
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {

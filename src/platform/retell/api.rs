@@ -66,20 +66,16 @@ impl Api for Client {
             return Err(malformed("its pages of calls run in a circle"));
         }
         let has_more = page.get("has_more").and_then(Value::as_bool);
-        let mut rows = Vec::with_capacity(items.len());
         // A row without any time stands where its neighbours do.
         let mut at = items
             .iter()
             .find_map(time_of)
             .unwrap_or(Timestamp::from_secs(0));
-        for item in items {
+        let next = next.filter(|_| has_more != Some(false));
+        ListPage::read(items, next, |item| {
             let fetched = self.map(object(item)?, at)?;
             at = fetched.conversation.created_at;
-            rows.push(fetched.into());
-        }
-        Ok(ListPage {
-            rows,
-            next: next.filter(|_| has_more != Some(false)),
+            Ok(fetched.into())
         })
     }
 

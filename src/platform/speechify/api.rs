@@ -130,11 +130,9 @@ impl Api for Client {
             &["next_cursor"],
             query.cursor.as_deref(),
         )?;
-        let rows = rows
-            .into_iter()
-            .map(|row| map::listed(row, &self.naming).map_err(malformed))
-            .collect::<Result<_, _>>()?;
-        Ok(ListPage { rows, next })
+        ListPage::read(rows, next, |row| {
+            map::listed(row, &self.naming).map_err(malformed)
+        })
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {

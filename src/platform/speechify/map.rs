@@ -108,6 +108,14 @@ pub(in crate::platform) fn told(
         *status = Status::Completed.as_str().into();
     }
     let (mut conversation, reason) = conversation(call, naming, Some(or_at))?;
+    // The event's type says that the call is over: a word of the sender's own takes nothing from that.
+    if let Status::Other(word) = &conversation.status {
+        let word = Value::from(&**word);
+        conversation
+            .platform_fields
+            .insert("status".to_owned(), word);
+        conversation.status = Status::Completed;
+    }
     if conversation.duration_ms.is_none()
         && let (Some(from), Some(to)) = (conversation.started_at, conversation.ended_at)
     {

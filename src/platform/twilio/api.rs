@@ -79,11 +79,7 @@ impl Api for Client {
         if next.is_some() && next == query.cursor {
             return Err(malformed("its pages of calls run in a circle"));
         }
-        let rows = calls
-            .into_iter()
-            .map(|row| self.map(row).map(Listed::from))
-            .collect::<Result<_, FetchError>>()?;
-        Ok(ListPage { rows, next })
+        ListPage::read(calls, next, |row| self.map(row).map(Listed::from))
     }
 
     fn is_conversation_id(&self, text: &str) -> bool {

@@ -57,16 +57,14 @@ impl Api for Client {
             return Err(malformed("it is not a list"));
         };
         let is_full = answer.len() >= LIMIT;
-        let rows = answer
-            .into_iter()
-            .map(|row| self.map(row).map(Listed::from))
-            .collect::<Result<Vec<_>, FetchError>>()?;
-        let oldest = rows.iter().map(|row| row.conversation.created_at).min();
-        let next = oldest.filter(|_| is_full).map(|at| at.to_string());
-        if next.is_some() && next == query.cursor {
+        let mut page = ListPage::read(answer, None, |row| self.map(row).map(Listed::from))?;
+        let created = page.rows.iter().map(|row| row.conversation.created_at);
+        let oldest = created.min().filter(|_| is_full);
+        page.next = oldest.map(|at| at.to_string());
+        if page.next.is_some() && page.next == query.cursor {
             return Err(malformed("a whole page of it was created in one instant"));
         }
-        Ok(ListPage { rows, next })
+        Ok(page)
     }
 
     fn is_conversation_id(&self, _text: &str) -> bool {

@@ -118,6 +118,28 @@ fn any_field_of_the_first_source_document_may_be_there() {
 }
 
 #[test]
+fn the_type_says_that_it_is_over_whatever_the_sender_calls_its_state() {
+    let status = |word: &str| {
+        let body = json!({"type": "call.finished", "timestamp": SENT,
+            "data": {"conversation_id": "call-3", "status": word}});
+        told(&body).conversation
+    };
+    let call = status("wrapped-up");
+    assert_eq!(call.status, Status::Completed);
+    assert_eq!(call.platform_fields["status"], json!("wrapped-up"));
+    assert_eq!(status("active").status, Status::Active);
+}
+
+#[test]
+fn what_senders_cut_in_half_costs_no_call() {
+    let body = r#"{"type":"call.finished","data":{"conversation_id":"call-4","summary":"so \ud83d",
+        "metadata":{"n":1e999}}}"#;
+    let call = sender().told(body.as_bytes(), NOW).unwrap().conversation;
+    assert_eq!(call.summary.as_deref(), Some("so \u{fffd}"));
+    assert_eq!(call.metadata["n"], json!(null));
+}
+
+#[test]
 fn other_types_are_ignored_and_the_unreadable_is_told_apart() {
     let ignored = classify(&json!({"type": "invoice.paid", "data": {}}));
     assert_eq!(ignored, Classified::Ignored("type invoice.paid".to_owned()));

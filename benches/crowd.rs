@@ -143,6 +143,8 @@ async fn run(server: Option<&str>, name: &str, moods: &[Mood], count: u64) -> Ou
         host.clock.sleep(Duration::from_millis(200)).await;
     }
     host.stop.cancel();
+    // SQLite's writer goes on for as long as somebody could still ask it.
+    drop(flow);
     host.drained().await;
     let mut latencies = Vec::new();
     for (_, crm) in of(Mood::Steady) {

@@ -224,8 +224,12 @@ async fn unname(conn: &mut Conn<'_>) -> aftercall::store::Result<()> {
         "DELETE FROM result_citations",
     ] {
         match conn {
-            Conn::Sqlite(c) => drop(sqlx::query(text).execute(&mut **c).await?),
-            Conn::Postgres(c) => drop(sqlx::query(text).execute(&mut **c).await?),
+            Conn::Sqlite(c) => {
+                sqlx::query(text).execute(&mut **c).await?;
+            }
+            Conn::Postgres(c) => {
+                sqlx::query(text).execute(&mut **c).await?;
+            }
         }
     }
     Ok(())

@@ -170,6 +170,25 @@ pub struct Retention {
     pub audit: Duration,
 }
 
+impl Retention {
+    /// The shortest of them; console sessions end by their own time.
+    pub fn shortest(&self) -> Duration {
+        [
+            self.conversations,
+            self.messages,
+            self.events,
+            self.dead_letters,
+            self.deliveries,
+            self.quarantine,
+            self.audit,
+        ]
+        .into_iter()
+        .filter(|kept| !kept.is_zero())
+        .min()
+        .unwrap_or(Duration::MAX)
+    }
+}
+
 /// `[endpoints]`
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {

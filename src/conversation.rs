@@ -117,6 +117,21 @@ open_enum! {
     }
 }
 
+impl Role {
+    /// Who speaks, in the words that platforms have for the two sides of a call. Whoever is new is
+    /// taken for nobody: not for the caller, above all.
+    pub fn of(word: &str) -> Self {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "user" | "caller" | "customer" | "human" => Self::User,
+            "agent" | "assistant" | "ai" | "bot" | "robot" => Self::Assistant,
+            "system" => Self::System,
+            "operator" | "transfer_target" => Self::Operator,
+            "tool" => Self::Tool,
+            _ => Self::Other(word.to_owned()),
+        }
+    }
+}
+
 open_enum! {
     /// Whether the call reached its goal.
     pub enum CallSuccess {

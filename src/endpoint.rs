@@ -9,9 +9,12 @@ pub const EVENT_TYPES: [&str; 5] = [
     "conversation.completed",
     "conversation.updated",
     "memory.changed",
-    "memory.erased",
+    MEMORY_ERASED,
     "consent.changed",
 ];
+
+/// The event that tells CRMs to erase their copies.
+pub const MEMORY_ERASED: &str = "memory.erased";
 
 /// The operational event: an endpoint was disabled without anybody asking. Only for those who name
 /// it; `*` is every event of CRMs.

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::endpoint::MEMORY_ERASED;
 use crate::erased::{Counts, Receipt, Scope, Whom};
 use crate::flow::Flow;
 use crate::id::{ConversationKey, fresh};
 use crate::memory::caller::CallerKey;
 use crate::secret::SealKey;
 use crate::store::erasures::{self, Kept};
-use crate::store::results::ResultEvent;
+use crate::store::results::{self, ResultEvent};
 use crate::store::{Result, audit};
 use crate::time::Timestamp;
 
@@ -46,6 +47,7 @@ pub async fn erase_conversation(
         ..Whom::default()
     };
     let mut kept = begin(flow, Scope::Conversation, &whom);
+    results::catch_up(&flow.db).await?;
     let seal = flow.seal.clone();
     let mut first = kept.clone();
     kept.receipt.counts = flow
@@ -209,8 +211,8 @@ fn told(
     };
     let named = flow.seal.keyed_hash("told", caller.as_str());
     ResultEvent {
-        id: crate::id::of_content("evt_", &["memory.erased", &receipt.id, agent_id, &named]),
-        kind: "memory.erased".to_owned(),
+        id: crate::id::of_content("evt_", &[MEMORY_ERASED, &receipt.id, agent_id, &named]),
+        kind: MEMORY_ERASED.to_owned(),
         agent_id: agent_id.to_owned(),
         key: None,
         data: serde_json::json!({

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use crate::conversation::Presence;
+use crate::conversation::{IvrSurrenderReason, Presence};
 use crate::erasure::bars;
 use crate::event::{CallEvent, EventKind};
 use crate::flow::{Flow, store_failed, unknown_source};
 use crate::id::{ConversationId, ConversationKey};
-use crate::memory::redact::{redact, redact_json, redact_text};
+use crate::memory::redact::{Redaction, redact_reason};
 use crate::platform::{FetchError, Fetched, Source};
 use crate::queue::Delivery;
 use crate::retry;
@@ -81,17 +81,29 @@ async fn attempt(flow: &Flow, event: &CallEvent, delivery: &Delivery) -> Result<
 
 /// Takes what must never be kept out of everything that is free text.
 fn redact_all(mut fetched: Fetched) -> Fetched {
-    redact(&mut fetched.messages);
+    let mut redaction = Redaction::default();
+    redaction.messages(&mut fetched.messages);
+    fetched.reason = fetched.reason.map(redact_reason);
     let call = &mut fetched.conversation;
-    call.summary = call.summary.take().map(|text| redact_text(&text));
+    for text in [&mut call.summary, &mut call.agent_name] {
+        *text = text.take().map(|text| redaction.text(&text));
+    }
+    let surrender = std::mem::take(&mut call.ivr_surrender_reason);
+    call.ivr_surrender_reason =
+        surrender.map(|reason| IvrSurrenderReason::from(&*redaction.text(reason.as_str())));
     if let Presence::Value(snapshot) = &mut call.agent_snapshot {
-        redact_json(snapshot);
+        redaction.json(snapshot);
     }
     if let Presence::Value(variables) = &mut call.dynamic_variables {
-        variables.values_mut().for_each(redact_json);
+        redaction.fields(variables);
     }
-    call.metadata.values_mut().for_each(redact_json);
-    call.platform_fields.values_mut().for_each(redact_json);
+    if let Presence::Value(presses) = &mut call.ivr_path_taken {
+        for press in presses {
+            redaction.fields(press);
+        }
+    }
+    redaction.fields(&mut call.metadata);
+    redaction.fields(&mut call.platform_fields);
     fetched
 }
 

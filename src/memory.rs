@@ -8,6 +8,7 @@ pub mod caller;
 pub mod changes;
 pub mod context;
 pub mod fold;
+pub mod form;
 pub mod observation;
 pub(crate) mod pattern;
 pub mod redact;

@@ -12,6 +12,7 @@ use crate::conversation::{Conversation, Message};
 use crate::end_reason::{EndReason, Hint, PlatformReason};
 use crate::event::CallEvent;
 use crate::id::{ConversationId, EventId, Owner};
+use crate::memory::redact::redact_reason;
 use crate::secret::sha256_hex;
 use crate::signature::Refusal;
 use crate::signature::explain::Check;
@@ -97,7 +98,7 @@ impl Fetched {
     /// Why the call ended, for an event whose call an API knows without saying so.
     pub fn hint(self) -> Hint {
         Hint {
-            said: self.reason,
+            said: self.reason.map(redact_reason),
             seen: self.seen,
         }
     }

@@ -14,7 +14,7 @@ use crate::event::{Message, Stage, Work};
 use crate::flow::Flow;
 use crate::queue::{Delivery, LEASE};
 use crate::retry;
-use crate::store::{self, conversations, outbox};
+use crate::store::{self, conversations, outbox, results};
 use crate::verdict::{Failure, Verdict};
 use crate::{deliver, erasure, finalize, remember, replay, retention, trace};
 
@@ -202,8 +202,9 @@ async fn queue_looks(flow: &Flow) -> store::Result<usize> {
         .await
 }
 
+/// Sweeps at once and then again and again: a process that never lives long sweeps all the same.
 async fn sweep(flow: Arc<Flow>, retention: Retention) {
-    while flow.host.pause(SWEEP_EVERY).await {
+    loop {
         while !flow.host.stop.is_cancelled() {
             match retention::sweep(&flow, &retention).await {
                 Ok(true) => {}
@@ -214,16 +215,23 @@ async fn sweep(flow: Arc<Flow>, retention: Retention) {
                 }
             }
         }
+        if !flow.host.pause(often(retention.shortest())).await {
+            return;
+        }
     }
 }
 
-/// Lets memory go that has outlived its time: often enough that a short time is kept, too.
+/// How often to look for what has outlived its time: often enough that a short time is kept, too.
+fn often(kept: Duration) -> Duration {
+    (kept / 4).clamp(Duration::from_secs(1), SWEEP_EVERY)
+}
+
+/// Lets memory go that has outlived its time, at once and then again and again.
 async fn age(flow: Arc<Flow>, memory: Duration) {
     if memory.is_zero() {
         return;
     }
-    let every = (memory / 4).clamp(Duration::from_secs(1), SWEEP_EVERY);
-    while flow.host.pause(every).await {
+    loop {
         while !flow.host.stop.is_cancelled() {
             match retention::age_memory(&flow, memory).await {
                 Ok(true) => {}
@@ -234,10 +242,17 @@ async fn age(flow: Arc<Flow>, memory: Duration) {
                 }
             }
         }
+        if !flow.host.pause(often(memory)).await {
+            return;
+        }
     }
 }
 
 async fn go_on_erasing(flow: Arc<Flow>) {
+    // Every erasure needs it done, and the first one after an upgrade need not wait for it.
+    if let Err(error) = results::catch_up(&flow.db).await {
+        tracing::warn!(error = %error, "Results of an earlier version could not be gone through");
+    }
     while flow.host.pause(ERASE_EVERY).await {
         if let Err(error) = erasure::go_on(&flow).await {
             tracing::warn!(error = %error, "An erasure could not be completed");

@@ -38,7 +38,7 @@ pub(crate) async fn erase(
     bodies::delete_of(conn, key).await?;
     extractions::remove(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.
-    let results = results::empty_citing(conn, key).await?;
+    let results = results::empty_citing(conn, key, now).await?;
     let dead_letters = dead_letters::delete_of(conn, key.id.as_str()).await?;
     for subject in &subjects {
         let identity = record

@@ -1,5 +1,7 @@
 //! A caller: the barrier and the memory at once, and then the calls.
 
+use std::time::Duration;
+
 use super::{bars, begin, call, seal_whom, told};
 use crate::consent;
 use crate::erased::{Counts, Scope, Whom};
@@ -9,10 +11,14 @@ use crate::secret::SealKey;
 use crate::store::barriers::{self, Kind};
 use crate::store::erasures::{self, Kept};
 use crate::store::memories::{self, Subject};
-use crate::store::{Conn, Result, audit, callers, conversations, results};
+use crate::store::results::{self, Told};
+use crate::store::{Conn, Result, audit, callers, conversations, deliveries};
 
-/// Calls that one transaction erases: it never holds the writer for long.
+/// Calls that one transaction erases at the most.
 const BATCH: i64 = 50;
+
+/// How long one transaction goes on erasing calls: receivers wait for the writer meanwhile.
+const SPELL: Duration = Duration::from_millis(100);
 
 /// Raises the barrier and deletes the memory behind it.
 pub(super) async fn raise(
@@ -23,6 +29,7 @@ pub(super) async fn raise(
     entry: audit::Entry,
 ) -> Result<Kept> {
     let mut kept = begin(flow, scope, &whom);
+    results::catch_up(&flow.db).await?;
     let shared = flow.clone();
     let kept = flow
         .db
@@ -44,10 +51,16 @@ pub(super) async fn raise(
                         caller: caller.clone(),
                     };
                     consent::outlive(conn, &shared.seal, &subject).await?;
+                    deliveries::empty_answers(conn, &subject).await?;
                 }
+                let now = kept.receipt.erased_before;
+                let gone = match scope {
+                    Scope::Caller => Told::OfAll,
+                    Scope::Memory | Scope::Conversation => Told::OfMemory,
+                };
                 kept.receipt.counts = Counts {
                     memories: memories::delete(conn, &caller, agent_id).await?,
-                    results: results::empty_of_caller(conn, agent_id, &identities).await?,
+                    results: results::empty_of_caller(conn, agent_id, &caller, gone, now).await?,
                     ..Counts::default()
                 };
                 for agent_id in &agents {
@@ -87,7 +100,8 @@ async fn raise_barrier(
     barriers::raise(conn, kind, &hashes.swap_remove(0), until).await
 }
 
-/// Erases the caller's calls behind the barrier, batch by batch.
+/// Erases the caller's calls behind the barrier, batch by batch. What a batch has no time for comes
+/// with the next.
 pub(super) async fn erase_calls(flow: &Flow, kept: &mut Kept, whom: &mut Whom) -> Result<()> {
     let Some(caller) = whom.caller.clone().and_then(CallerKey::stored) else {
         return Ok(());
@@ -112,7 +126,7 @@ pub(super) async fn erase_calls(flow: &Flow, kept: &mut Kept, whom: &mut Whom) -
         whom.calls
             .extend(calls.iter().map(|key| key.id.to_string()));
         kept.whom = Some(seal_whom(flow, whom));
-        let (mut next, seal) = (kept.clone(), flow.seal.clone());
+        let (mut next, shared) = (kept.clone(), flow.clone());
         *kept = flow
             .db
             .write(move |mut conn| {
@@ -121,9 +135,13 @@ pub(super) async fn erase_calls(flow: &Flow, kept: &mut Kept, whom: &mut Whom) -
                     for key in &calls {
                         conversations::hold(&mut conn, key).await?;
                     }
+                    let began = shared.host.now();
                     for key in &calls {
-                        let erased = call::erase(&mut conn, &seal, key, until).await?;
+                        let erased = call::erase(&mut conn, &shared.seal, key, until).await?;
                         next.receipt.counts.add(erased);
+                        if shared.host.now().since(began) >= SPELL {
+                            break;
+                        }
                     }
                     erasures::keep(&mut conn, &next).await?;
                     Ok(next)

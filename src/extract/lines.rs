@@ -5,15 +5,16 @@ use std::io::{self, BufRead, Write};
 use futures::future::join_all;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::llm::{Llm, LlmError, Script};
 use super::rules::Rules;
 use super::{Transcript, ground, unite};
-use crate::conversation::{Conversation, Message};
+use crate::conversation::{Conversation, Message, Role};
 use crate::id::{AgentId, ConversationId, MessageId};
 use crate::memory::observation::Observation;
 use crate::memory::redact::redact;
+use crate::memory::slot::Slot;
 use crate::time::Timestamp;
 
 /// Calls that a language model reads at once.
@@ -89,7 +90,16 @@ pub enum LinesError {
 #[derive(Serialize)]
 struct Answer<'a> {
     conversation_id: &'a ConversationId,
-    observations: &'a [Observation],
+    observations: Vec<Written<'a>>,
+}
+
+/// An observation as it is written.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Dated(&'a Observation),
+    /// Nobody knows when it was said.
+    Undated(Value),
 }
 
 /// Something that somebody may want to know of, while the work goes on.
@@ -157,7 +167,14 @@ struct Call {
     conversation: Conversation,
     messages: Vec<Message>,
     zone: TimeZone,
+    /// Whether the line says when the call took place.
+    is_dated: bool,
 }
+
+/// When a call took place that does not say when: at two times that have nothing in common, so that
+/// what both give rests on neither.
+const ANY_TIME: Timestamp = Timestamp::from_secs(0);
+const OTHER_TIME: Timestamp = Timestamp::from_secs(1_000_000_000);
 
 /// What is written, to whom trouble is told, and what was done so far.
 struct Work<'a, O, T> {
@@ -226,7 +243,7 @@ impl<O: Write, T: FnMut(Trouble)> Work<'_, O, T> {
         self.summary.observations += observations.len();
         let answer = Answer {
             conversation_id: &call.conversation.id,
-            observations,
+            observations: observations.iter().map(|said| call.written(said)).collect(),
         };
         serde_json::to_writer(&mut self.output, &answer)
             .map_err(|error| LinesError::Write(error.into()))?;
@@ -239,13 +256,45 @@ fn rules(call: &Call, options: &Options) -> (Vec<Observation>, usize) {
     if matches!(options.readers, Readers::Nobody) {
         return (Vec::new(), 0);
     }
-    let found = Rules.observe(&Transcript {
-        conversation: &call.conversation,
-        messages: &call.messages,
-        zone: &call.zone,
-        region: &options.region,
-    });
+    let at = |conversation: &Conversation| {
+        Rules.observe(&Transcript {
+            conversation,
+            messages: &call.messages,
+            zone: &call.zone,
+            region: &options.region,
+        })
+    };
+    let mut found = at(&call.conversation);
+    if !call.is_dated {
+        let mut later = call.conversation.clone();
+        later.created_at = OTHER_TIME;
+        found = common(found, &at(&later));
+    }
     ground(found, &call.messages)
+}
+
+/// What was found at either time: "tomorrow" is another day at each, and no day is known.
+fn common(found: Vec<Observation>, later: &[Observation]) -> Vec<Observation> {
+    let what = |said: &Observation| {
+        let Observation {
+            slot,
+            object_key,
+            value,
+            op,
+            message_ids,
+            quote,
+            ..
+        } = said.clone();
+        (slot, object_key, value, op, message_ids, quote)
+    };
+    found
+        .into_iter()
+        .filter_map(|mut said| {
+            let same = later.iter().find(|other| what(other) == what(&said))?;
+            said.due_at = said.due_at.filter(|due| same.due_at == Some(*due));
+            Some(said)
+        })
+        .collect()
 }
 
 /// What a language model finds, and how much of it did not stand.
@@ -261,8 +310,30 @@ async fn read(
         region: &options.region,
         known: &[],
     };
-    let reading = model.read(script).await?;
-    Ok((reading.observations, reading.dropped))
+    let mut reading = model.read(script).await?;
+    // The model counted its days from a time that nobody named.
+    let before = reading.observations.len();
+    reading.observations.retain(|said| {
+        call.knows_when(said) || (said.due_at.is_none() && said.slot != Slot::Appointment)
+    });
+    let undated = before - reading.observations.len();
+    Ok((reading.observations, reading.dropped + undated))
+}
+
+impl Call {
+    /// Whether it is known when something was said.
+    fn knows_when(&self, said: &Observation) -> bool {
+        self.is_dated || said.said_at != ANY_TIME
+    }
+
+    fn written<'a>(&self, said: &'a Observation) -> Written<'a> {
+        if self.knows_when(said) {
+            return Written::Dated(said);
+        }
+        let mut written = json!(said);
+        written["said_at"] = Value::Null;
+        Written::Undated(written)
+    }
 }
 
 /// A line, before its gaps are filled: only the conversation's id is required.
@@ -279,16 +350,15 @@ fn read_line(text: &[u8], options: &Options) -> Result<Call, String> {
         .map_err(|error| format!("not JSON, at column {}", error.column()))?;
     let parsed: Line = serde_json::from_value(value)
         .map_err(|_| "want {\"conversation\":{\"id\":…},\"messages\":[…]}".to_owned())?;
-    let id = parsed.conversation.get("id").and_then(Value::as_str);
-    let id = id
-        .and_then(|id| ConversationId::new(id).ok())
+    let id = id(&parsed.conversation)
+        .and_then(|id| ConversationId::new(&id).ok())
         .ok_or_else(|| "`conversation.id` is missing or no id".to_owned())?;
     let zone = match parsed.conversation.get("timezone").and_then(Value::as_str) {
         Some(name) => TimeZone::get(name)
             .map_err(|_| "`conversation.timezone` is no IANA time zone".to_owned())?,
         None => options.zone.clone(),
     };
-    let conversation = conversation(id, &parsed.conversation)?;
+    let (conversation, is_dated) = conversation(id, &parsed.conversation)?;
     let mut messages = parsed
         .messages
         .iter()
@@ -300,33 +370,44 @@ fn read_line(text: &[u8], options: &Options) -> Result<Call, String> {
         conversation,
         messages,
         zone,
+        is_dated,
     })
 }
 
-/// The call of a line. Without any time it happened at the epoch: relative dates then mean little,
-/// and nothing else depends on it.
-fn conversation(id: ConversationId, fields: &Map<String, Value>) -> Result<Conversation, String> {
+/// An id, as text or as a number.
+fn id(fields: &Map<String, Value>) -> Option<String> {
+    match fields.get("id")? {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) if !id.is_f64() => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// The call of a line, and whether the line says when it took place.
+fn conversation(
+    id: ConversationId,
+    fields: &Map<String, Value>,
+) -> Result<(Conversation, bool), String> {
     let agent = fields.get("agent_id").and_then(Value::as_str).unwrap_or("");
     let agent = AgentId::new(if agent.is_empty() { "unknown" } else { agent })
         .map_err(|error| format!("`conversation.agent_id`: {error}"))?;
     let started_at = time(fields, "started_at")?;
-    let created_at = time(fields, "created_at")?
+    let known = time(fields, "created_at")?
         .or(started_at)
-        .or(time(fields, "ended_at")?)
-        .unwrap_or_default();
-    let mut call = Conversation::blank(id, agent, created_at);
+        .or(time(fields, "ended_at")?);
+    let mut call = Conversation::blank(id, agent, known.unwrap_or(ANY_TIME));
     call.started_at = started_at;
-    Ok(call)
+    Ok((call, known.is_some()))
 }
 
 fn message(at: usize, fields: &Map<String, Value>) -> Result<Message, String> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
-    let role = text("role").into();
-    let id = match fields.get("id").and_then(Value::as_str) {
-        Some(id) => MessageId::new(id),
-        None => MessageId::new(&format!("m{at}")),
+    let role = Role::of(text("role"));
+    let id = match fields.get("id") {
+        None | Some(Value::Null) => format!("m{at}"),
+        Some(_) => id(fields).ok_or_else(|| format!("`messages[{at}].id` is no text"))?,
     };
-    let id = id.map_err(|error| format!("`messages[{at}].id`: {error}"))?;
+    let id = MessageId::new(&id).map_err(|error| format!("`messages[{at}].id`: {error}"))?;
     if text("role").is_empty() {
         return Err(format!("`messages[{at}].role` is missing"));
     }

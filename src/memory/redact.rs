@@ -9,9 +9,10 @@
 //! Redacting twice changes nothing: markers are opaque, and what a turn leaves for the next to
 //! expect is read off its redacted text.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::conversation::{Message, Role};
+use crate::end_reason::{EndReason, PlatformReason};
 
 mod cue;
 mod find;
@@ -52,34 +53,64 @@ pub const MARKERS: [&str; 6] = [
 /// bound only keeps the work linear.
 const PASSES: usize = 8;
 
-/// Redacts every message of a transcript: its words, and what its tools were given and answered.
-pub fn redact(messages: &mut [Message]) {
-    let mut expected = Expected::default();
-    let mut secrets = Secrets::default();
-    for message in messages.iter_mut() {
-        let answers = match message.role {
-            Role::User => expected.clone(),
-            _ => Expected::default(),
-        };
-        message.content = clean(&message.content, &answers, &mut secrets);
-        match message.role {
-            Role::User => expected.answered(&message.content),
-            Role::Assistant | Role::Operator => expected.asked(&message.content),
-            Role::System | Role::Tool | Role::Other(_) => {}
+/// The redaction of one call: what was found secret in its words is taken out of whatever else it
+/// tells, too.
+#[derive(Debug, Default)]
+pub struct Redaction {
+    secrets: Secrets,
+}
+
+impl Redaction {
+    /// Redacts every message of the transcript: its words, and what its tools were given and answered.
+    pub fn messages(&mut self, messages: &mut [Message]) {
+        let mut expected = Expected::default();
+        for message in messages.iter_mut() {
+            let answers = match message.role {
+                Role::User => expected.clone(),
+                _ => Expected::default(),
+            };
+            message.content = clean(&message.content, &answers, &mut self.secrets);
+            match message.role {
+                Role::User => expected.answered(&message.content),
+                Role::Assistant | Role::Operator => expected.asked(&message.content),
+                Role::System | Role::Tool | Role::Other(_) => {}
+            }
+            if let Some(tool) = &mut message.tool_name {
+                *tool = redact_text(tool);
+            }
+            let tool = message.tool_name.as_deref().unwrap_or("");
+            for value in tools(&mut message.tool_args, &mut message.tool_result) {
+                json::redact(value, tool, &mut self.secrets);
+            }
         }
-        let tool = message.tool_name.as_deref().unwrap_or("");
-        for value in tools(&mut message.tool_args, &mut message.tool_result) {
-            json::redact(value, tool, &mut secrets);
+        for message in messages {
+            message.content = self.secrets.hide(&message.content);
+            for value in tools(&mut message.tool_args, &mut message.tool_result) {
+                self.repeated(value);
+            }
         }
     }
-    if secrets.is_empty() {
-        return;
+
+    /// A text that is none of the transcript, such as the summary.
+    pub fn text(&mut self, text: &str) -> String {
+        let cleaned = clean(text, &Expected::default(), &mut self.secrets);
+        self.secrets.hide(&cleaned)
     }
-    for message in messages {
-        message.content = secrets.hide(&message.content);
-        for value in tools(&mut message.tool_args, &mut message.tool_result) {
-            json::each_text(value, &|text| secrets.hide(text));
-        }
+
+    /// Redacts every text and number in a JSON value, by what it says and by the name of its field.
+    pub fn json(&mut self, value: &mut Value) {
+        json::redact(value, "", &mut self.secrets);
+        self.repeated(value);
+    }
+
+    /// The same for every field of an object, and for their names.
+    pub fn fields(&mut self, fields: &mut Map<String, Value>) {
+        json::redact_fields(fields, &Expected::default(), &mut self.secrets);
+        fields.values_mut().for_each(|value| self.repeated(value));
+    }
+
+    fn repeated(&self, value: &mut Value) {
+        json::each_text(value, &|text| self.secrets.hide(text));
     }
 }
 
@@ -90,14 +121,24 @@ fn tools<'a>(
     [args, result].into_iter().flatten()
 }
 
-/// Redacts a text that stands alone, such as a summary.
+/// Redacts a transcript whose call tells nothing else.
+pub fn redact(messages: &mut [Message]) {
+    Redaction::default().messages(messages);
+}
+
+/// Redacts a text that stands alone.
 pub fn redact_text(text: &str) -> String {
     clean(text, &Expected::default(), &mut Secrets::default())
 }
 
-/// Redacts every text and number in a JSON value, by what it says and by the name of its field.
-pub fn redact_json(value: &mut Value) {
-    json::redact(value, "", &mut Secrets::default());
+/// Redacts the word for the end of a call: some platforms let their customers write it.
+pub fn redact_reason(said: PlatformReason) -> PlatformReason {
+    PlatformReason {
+        reason: said
+            .reason
+            .map(|reason| EndReason::from(&*redact_text(reason.as_str()))),
+        raw: redact_text(&said.raw),
+    }
 }
 
 /// The text without what [`find::spans`] finds in it.

@@ -74,7 +74,7 @@ pub fn runs(text: &str) -> Vec<Run> {
     while at < words.len() {
         if let Some((number, taken)) = number(&words[at..]) {
             let place = words[at].place.start..words[at + taken - 1].place.end;
-            let spoken = !words[at].text.starts_with(|c: char| c.is_ascii_digit());
+            let spoken = !words[at].text.starts_with(|c: char| decimal(c).is_some());
             match &mut open {
                 Some(run) if joins(text, run.place.end, place.start) => {
                     run.place.end = place.end;
@@ -174,12 +174,32 @@ fn joins(text: &str, end: usize, start: usize) -> bool {
         && named
             .split(|c: char| {
                 c.is_whitespace()
+                    || is_unseen(c)
                     || matches!(
                         c,
                         '-' | '–' | '—' | '‑' | '−' | '_' | '.' | ',' | '/' | '(' | ')' | '…'
                     )
             })
             .all(|piece| piece.is_empty() || is_filler(piece))
+}
+
+/// A digit of any script that people type numbers in, as ASCII's.
+fn decimal(char: char) -> Option<char> {
+    // Where the ten digits of a script begin: ASCII's, Arabic's two, Devanagari's, Bengali's, Thai's
+    // and the wide ones of East Asia.
+    const ZEROS: [u32; 7] = [0x30, 0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10];
+    ZEROS
+        .iter()
+        .filter_map(|zero| u32::from(char).checked_sub(*zero))
+        .find_map(|digit| char::from_digit(digit, 10))
+}
+
+/// Characters that nobody sees: soft hyphens, marks of direction, spaces without width.
+fn is_unseen(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+    )
 }
 
 fn is_filler(word: &str) -> bool {
@@ -193,8 +213,8 @@ fn is_filler(word: &str) -> bool {
 /// The number that begins here, in digits, and how many words it takes.
 fn number(words: &[Word<'_>]) -> Option<(String, usize)> {
     let first = words[0].text;
-    if first.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some((first.to_owned(), 1));
+    if let Some(digits) = first.chars().map(decimal).collect() {
+        return Some((digits, 1));
     }
     let next = words.get(1).filter(|next| adjoins(&words[0], next));
     if let Some(times) = repeat(first) {

@@ -120,7 +120,8 @@ pub(super) fn of_lines(conversation: &ConversationId, text: &str) -> Vec<Message
     for line in text.lines() {
         let named = line
             .split_once(':')
-            .and_then(|(who, said)| Some((role(who)?, said.trim_start().to_owned())));
+            .map(|(who, said)| (Role::of(who), said.trim_start().to_owned()))
+            .filter(|(role, _)| !matches!(role, Role::Other(_)));
         match (named, &mut speaking) {
             (Some(next), _) => {
                 if let Some((role, said)) = speaking.replace(next) {
@@ -138,18 +139,6 @@ pub(super) fn of_lines(conversation: &ConversationId, text: &str) -> Vec<Message
         transcript.say(None, role, said.trim_end().to_owned(), Span::default());
     }
     transcript.messages()
-}
-
-/// Who speaks, in the words that platforms have for the two sides of a call.
-pub(super) fn role(word: &str) -> Option<Role> {
-    Some(match word.trim().to_ascii_lowercase().as_str() {
-        "user" | "caller" | "customer" | "human" => Role::User,
-        "agent" | "assistant" | "ai" | "bot" | "robot" => Role::Assistant,
-        "system" => Role::System,
-        "operator" | "transfer_target" => Role::Operator,
-        "tool" => Role::Tool,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Refolding;
 use crate::flow::Flow;
 use crate::id::fresh;
+use crate::memory::form;
 use crate::memory::observation::{Observation, Op};
 use crate::memory::redact::redact_text;
 use crate::memory::slot::{Cardinality, Slot};
@@ -45,7 +46,9 @@ impl Said {
             (Value::Null, false) => Err("is required, unless suppress is true"),
             (Value::Null, true) if is_vague => Err("say which: there can be several of this slot"),
             (Value::Null, true) => Ok(()),
-            (value, _) => check(&self.slot, value),
+            (value, false) => form::check(&self.slot, value).and_then(|()| check(value)),
+            // Whatever memory holds can be taken back.
+            (value, true) => check(value),
         };
         if let Err(why) = why {
             wrong.push(("value", why.to_owned()));
@@ -58,35 +61,23 @@ impl Said {
         wrong
     }
 
-    /// The same without the blanks around it.
+    /// The same in the form that extraction gives it, numbers in `region`.
     #[must_use]
-    pub fn trimmed(mut self) -> Self {
+    pub fn normal(mut self, region: &str) -> Self {
         self.object_key = self.object_key.trim().to_owned();
-        if let Value::String(text) = &self.value {
-            self.value = Value::from(text.trim());
-        }
+        self.value = form::normal(&self.slot, self.value, region);
         self
     }
 }
 
-/// Whether a value can be kept in a slot, or why not.
-fn check(slot: &Slot, value: &Value) -> Result<(), &'static str> {
-    const APPOINTMENT: &str = "must be {\"date\":\"YYYY-MM-DD\",\"time\":\"HH:MM\",\"title\":…}";
-    match (slot, value) {
-        (Slot::Appointment, Value::Object(parts)) => {
-            let known = ["date", "time", "title"];
-            let date = parts.get("date").and_then(Value::as_str);
-            let has_date = date.is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok());
-            if !has_date || parts.keys().any(|name| !known.contains(&name.as_str())) {
-                return Err(APPOINTMENT);
-            }
-            parts
-                .values()
-                .filter_map(Value::as_str)
-                .try_for_each(check_text)
-        }
-        (Slot::Appointment, _) => Err(APPOINTMENT),
-        (_, Value::String(text)) => check_text(text),
+/// Whether the texts of a value can be kept, or why not.
+fn check(value: &Value) -> Result<(), &'static str> {
+    match value {
+        Value::String(text) => check_text(text),
+        Value::Object(parts) => parts
+            .values()
+            .filter_map(Value::as_str)
+            .try_for_each(check_text),
         _ => Err("must be text"),
     }
 }

@@ -244,9 +244,10 @@ fn time_check(signed_at: Timestamp, tolerance: Tolerance, now: Timestamp) -> Che
             Check::good("time", detail)
         }
         Err(refusal) => {
-            let millis = Timestamp::from_millis(signed_at.as_secs());
+            // Milliseconds of our days, read as seconds, lie behind the end of the calendar.
+            let end = Timestamp::from_secs(i64::MAX);
             let secs = Timestamp::from_secs(signed_at.as_millis());
-            let mend = if tolerance.check(millis, now).is_ok() {
+            let mend = if signed_at == end {
                 Some("the time is in milliseconds; sign with seconds")
             } else if tolerance.check(secs, now).is_ok() {
                 Some("the time is in seconds; sign with milliseconds")

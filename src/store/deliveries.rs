@@ -20,7 +20,8 @@ pub mod list;
 
 pub use attempts::{Attempt, add_attempt, attempts_of};
 pub use fate::{
-    cancel, cancel_of_endpoint, erase, postpone, prune, release_stuck, retry, retry_failed,
+    cancel, cancel_of_endpoint, empty_answers, erase, erase_of_events, postpone, prune,
+    release_stuck, retry, retry_failed,
 };
 
 /// Where a delivery stands.

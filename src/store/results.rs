@@ -6,8 +6,17 @@ use sqlx::FromRow;
 use super::conversations::{from_json, to_json};
 use super::{Conn, Result, deliveries, on, stored_key};
 use crate::id::ConversationKey;
+use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
+
+mod named;
+
+use named::Named;
+pub use named::catch_up;
+
+/// Results that one statement names.
+const AT_ONCE: usize = 500;
 
 /// A result, as CRMs get it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +51,7 @@ pub struct Added {
 /// order of time, and a reader that has passed a place would never see what is committed before it.
 pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
     let body = to_json(&event.data)?;
+    let named = Named::of(&event.data);
     super::lock(conn, "results").await?;
     let (owner, conversation_id) = event
         .key
@@ -49,8 +59,8 @@ pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
         .map_or(("", ""), |key| (key.owner.as_str(), key.id.as_str()));
     let place: Option<i64> = on!(conn, c => {
         sqlx::query_scalar(
-            "INSERT INTO results (id, type, agent_id, owner, conversation_id, body, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, \
+            "INSERT INTO results (id, type, agent_id, owner, conversation_id, body, caller_key, \
+             created_at) VALUES ($1, $2, $3, $4, $5, $6, $8, \
              (SELECT CASE WHEN COALESCE(MAX(created_at), 0) >= $7 THEN MAX(created_at) + 1 \
              ELSE $7 END FROM results)) ON CONFLICT (id) DO NOTHING RETURNING created_at",
         )
@@ -61,6 +71,7 @@ pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
         .bind(conversation_id)
         .bind(body)
         .bind(event.created_at.as_millis())
+        .bind(named.caller_key())
         .fetch_optional(c)
         .await?
     });
@@ -70,6 +81,7 @@ pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
             deliveries: 0,
         });
     };
+    named.cite(conn, &event.id, conversation_id).await?;
     Ok(Added {
         new: true,
         deliveries: deliveries::fan_out(conn, event, place).await?,
@@ -182,64 +194,106 @@ fn read(row: Row) -> Result<ResultEvent> {
 
 /// Empties the results of a conversation, and those of memory that cite it. Their places stay: who
 /// has read the feed up to one of them goes on behind it.
-pub async fn empty_citing(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<u64> {
-    let id = key.id.as_str();
-    Ok(on!(conn, c => {
-        sqlx::query(
-            "UPDATE results SET body = '' WHERE body <> '' AND ((owner = $1 \
-             AND conversation_id = $2) OR (type IN ('memory.changed', 'consent.changed') \
-             AND body LIKE $3 ESCAPE '\\'))",
+pub async fn empty_citing(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+    now: Timestamp,
+) -> Result<u64> {
+    let ids: Vec<String> = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT id FROM results WHERE owner = $1 AND conversation_id = $2 AND body <> '' \
+             UNION SELECT r.id FROM result_citations c JOIN results r ON r.id = c.result_id \
+             WHERE c.conversation_id = $2 AND r.body <> ''",
         )
         .bind(key.owner.as_str())
-        .bind(id)
-        .bind(like_json(id)?)
-        .execute(c)
+        .bind(key.id.as_str())
+        .fetch_all(c)
         .await?
-        .rows_affected()
-    }))
+    });
+    empty(conn, &ids, now).await
 }
 
-/// Empties what was told of a caller's memory and consents, with every agent unless one is given.
-/// Each of `identities` is a spelling that the events may have.
+/// What of a caller's results is emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What was told of memory and consents.
+    OfMemory,
+    /// That, and what was told of calls that are kept no longer; with the others it goes by
+    /// [`empty_citing`].
+    OfAll,
+}
+
+/// Empties what was told of a caller, with every agent unless one is given.
 pub async fn empty_of_caller(
     conn: &mut Conn<'_>,
     agent_id: Option<&str>,
-    identities: &[String],
+    caller: &CallerKey,
+    told: Told,
+    now: Timestamp,
 ) -> Result<u64> {
+    let ids: Vec<String> = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT id FROM results r WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2) \
+             AND (type IN ('memory.changed', 'consent.changed', 'memory.erased') \
+             OR ($3 AND NOT EXISTS (SELECT 1 FROM conversations c \
+             WHERE c.owner = r.owner AND c.id = r.conversation_id)))",
+        )
+        .bind(caller.as_str())
+        .bind(agent_id.unwrap_or_default())
+        .bind(told == Told::OfAll)
+        .fetch_all(c)
+        .await?
+    });
+    empty(conn, &ids, now).await
+}
+
+/// Empties results, and what endpoints answered to them; says how many.
+async fn empty(conn: &mut Conn<'_>, ids: &[String], now: Timestamp) -> Result<u64> {
     let mut emptied = 0;
-    for identity in identities {
-        emptied += on!(conn, c => {
-            sqlx::query(
-                "UPDATE results SET body = '' WHERE body <> '' AND ($1 = '' OR agent_id = $1) \
-                 AND type IN ('memory.changed', 'consent.changed', 'memory.erased') \
-                 AND body LIKE $2 ESCAPE '\\'",
-            )
-            .bind(agent_id.unwrap_or_default())
-            .bind(like_json(identity)?)
-            .execute(c)
-            .await?
-            .rows_affected()
-        });
+    for ids in ids.chunks(AT_ONCE) {
+        emptied += on_each(
+            conn,
+            "UPDATE results SET body = '', caller_key = '' WHERE id IN (",
+            ids,
+        )
+        .await?;
+        on_each(
+            conn,
+            "DELETE FROM result_citations WHERE result_id IN (",
+            ids,
+        )
+        .await?;
+        deliveries::erase_of_events(conn, ids, now).await?;
     }
     Ok(emptied)
 }
 
-/// A pattern for `LIKE` that finds a text as a whole string of a JSON document.
-fn like_json(text: &str) -> Result<String> {
-    let literal = to_json(&text)?
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
-    Ok(format!("%{literal}%"))
+async fn on_each(conn: &mut Conn<'_>, text: &'static str, ids: &[String]) -> Result<u64> {
+    Ok(on!(conn, c => {
+        let mut query = sqlx::QueryBuilder::new(text);
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.clone());
+        }
+        query.push(")");
+        query.build().execute(c).await?.rows_affected()
+    }))
 }
 
 /// Deletes results from before `before`; at most `limit`.
 pub async fn prune(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+    const OLD: &str = "SELECT id FROM results WHERE created_at < $1 ORDER BY created_at LIMIT $2";
+    on!(conn, c => {
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "DELETE FROM result_citations WHERE result_id IN ({OLD})"
+        )))
+        .bind(before.as_millis())
+        .bind(limit)
+        .execute(c)
+        .await?;
+    });
     Ok(on!(conn, c => {
-        sqlx::query(
-            "DELETE FROM results WHERE id IN \
-             (SELECT id FROM results WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
-        )
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM results WHERE id IN ({OLD})")))
         .bind(before.as_millis())
         .bind(limit)
         .execute(c)

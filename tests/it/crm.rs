@@ -23,6 +23,7 @@ mod clients;
 mod commands;
 mod crowd;
 mod distributed;
+mod erased;
 mod hostile;
 mod process;
 

@@ -467,8 +467,9 @@ async fn callers_and_their_traces_are_found_on_every_database() {
                         assert!(!traces::delete(conn, place, "nothing").await?);
                     }
                     assert_eq!(traces::delete_work(conn, &key(1), 2).await?, 0);
-                    let names = [CALLER.to_owned()];
-                    assert!(results::empty_of_caller(conn, None, &names).await? > 0);
+                    let told = results::Told::OfMemory;
+                    let emptied = results::empty_of_caller(conn, None, &caller, told, START);
+                    assert!(emptied.await? > 0);
                     assert_eq!(feed(conn).await?, [""; 0]);
                     Ok(())
                 })

@@ -487,7 +487,7 @@ async fn the_feed_is_read_in_the_order_of_its_commits() {
         };
         assert_eq!(read(of_type, None).await, ["evt_2"]);
         assert_eq!(
-            write!(backend, conn => results::empty_citing(&mut conn, &key("c")).await),
+            write!(backend, conn => results::empty_citing(&mut conn, &key("c"), START).await),
             3
         );
         let later = START.plus(Duration::from_secs(9));

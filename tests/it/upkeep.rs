@@ -17,9 +17,10 @@ use aftercall::store::meta;
 use aftercall::store::replays::letters::{self, Place};
 use aftercall::store::replays::{self, Job, Plan, Status};
 use aftercall::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backends::{self, START};
+use crate::support::{Platform, Server, completed_body, conversation_id};
 
 fn key(id: &str) -> ConversationKey {
     ConversationKey {
@@ -305,5 +306,28 @@ async fn replays_that_are_over_are_swept_out_row_by_row() {
             .await
             .unwrap();
         assert_eq!(swept, [2, 1, 1, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_process_sweeps_at_once_and_as_often_as_a_short_time_needs() {
+    let platform = Platform::start().await;
+    let server = Server::start(&platform, "[retention]\nquarantine = \"2s\"\n").await;
+    let path = "/v1/quarantine";
+    let token = server.admin_token();
+    for n in 0..2 {
+        let headers = [("Speechify-Signature", "t=1,v0=00")];
+        let body = completed_body(&conversation_id(n));
+        let (status, _) = server.post("voice", &headers, body).await.unwrap();
+        assert_eq!(status, 401);
+        let mut left = Value::Null;
+        for _ in 0..300 {
+            left = server.get_as(path, &token).await.1;
+            if left["quarantine"] == json!([]) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(left["quarantine"], json!([]), "{left}");
     }
 }

@@ -98,7 +98,8 @@ async fn pin(State(flow): State<Arc<Flow>>, posted: Posted) -> Result<Response, 
         return Err(Failure::Invalid(format!("{name}: {why}.")).into());
     }
     let entry = session.did(&flow, "memory.pin", &subject.agent_id, said.slot.as_str());
-    keep(&flow, subject, identity.to_owned(), said.trimmed(), entry).await?;
+    let said = said.normal(&flow.region);
+    keep(&flow, subject, identity.to_owned(), said, entry).await?;
     let done = if suppress { "take_back" } else { "pin" };
     Ok(back(&posted, done))
 }

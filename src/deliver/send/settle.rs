@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::deliver::COMPLETED;
 use crate::deliver::verdict::{Ended, Meaning};
-use crate::endpoint::ENDPOINT_DISABLED;
+use crate::endpoint::{ENDPOINT_DISABLED, MEMORY_ERASED};
 use crate::event::{Message, Stage};
 use crate::id::of_content;
 use crate::store::dead_letters::{self, Letter};
@@ -111,6 +111,10 @@ impl Settlement {
 
     fn attempt(&self) -> Attempt {
         let (status, response) = match &self.ended {
+            // What answers to an erasure may repeat whom it names, and would outlive them here.
+            Ended::Answered(answer) if self.delivery.kind == MEMORY_ERASED => {
+                (Some(answer.status), String::new())
+            }
             Ended::Answered(answer) => (Some(answer.status), answer.body.clone()),
             Ended::Unanswered(_) | Ended::Unmade(_) | Ended::Nothing => (None, String::new()),
         };

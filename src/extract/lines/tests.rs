@@ -80,6 +80,37 @@ fn a_bad_line_is_named_without_its_content_and_loses_nothing_else() {
     }
 }
 
+#[test]
+fn a_call_that_does_not_say_when_it_was_gets_no_date_from_us() {
+    let line = |times: &str| {
+        format!(
+            r#"{{"conversation":{{"id":12{times}}},"messages":[
+            {{"id":7,"role":"user","content":"My name is Ana Lopez."}},
+            {{"id":8,"role":"assistant","content":"You are booked for tomorrow at 2:30 pm."}}]}}"#
+        )
+        .replace('\n', "")
+    };
+    let (lines, _, bad) = extract(line("").as_bytes());
+    assert_eq!(bad, [""; 0]);
+    assert_eq!(lines[0]["conversation_id"], "12");
+    assert_eq!(slots(&lines[0]), ["identity.name"]);
+    let said = &lines[0]["observations"][0];
+    assert_eq!(
+        (&said["said_at"], &said["message_ids"]),
+        (&Value::Null, &json!(["7"]))
+    );
+    let (lines, _, _) = extract(line(r#","started_at":"2026-03-02T10:00:00Z""#).as_bytes());
+    assert_eq!(slots(&lines[0]), ["identity.name", "appointment"]);
+    let said = &lines[0]["observations"];
+    assert_eq!(said[0]["said_at"], "2026-03-02T10:00:00.000Z");
+    assert_eq!(said[1]["value"]["date"], "2026-03-03");
+    // A day that the words name whole is one at any time.
+    let whole = line("").replace("tomorrow", "March 4th, 2026");
+    let (lines, _, _) = extract(whole.as_bytes());
+    assert_eq!(slots(&lines[0]), ["identity.name", "appointment"]);
+    assert_eq!(lines[0]["observations"][1]["value"]["date"], "2026-03-04");
+}
+
 fn model(url: &str, alone: bool) -> Readers {
     // A second installation is refused, and the first one serves.
     drop(rustls::crypto::ring::default_provider().install_default());

@@ -7,6 +7,7 @@ use super::schema::{Statement, slots};
 use super::{LlmError, Reading, Script, derive};
 use crate::conversation::{CallSuccess, Message};
 use crate::extract::ground;
+use crate::memory::form;
 use crate::memory::observation::{Observation, Op};
 use crate::memory::redact::redact_text;
 use crate::memory::slot::{Cardinality, Slot};
@@ -159,22 +160,7 @@ fn value_of(slot: &Slot, said: &Statement, due: Option<&Due>, region: &str) -> O
         slot if slot.is_consent() => Some(Value::from("true")),
         _ if said.op == Op::Retract && text.is_empty() => Some(Value::Null),
         _ if text.is_empty() => None,
-        Slot::Phone => Some(Value::from(phone(&text, region))),
-        Slot::Email => Some(Value::from(text.to_lowercase())),
-        _ => Some(Value::from(text)),
-    }
-}
-
-/// A number in E.164 where it is valid in its region, else its digits.
-fn phone(text: &str, region: &str) -> String {
-    let region = region.parse().ok();
-    let parsed = phonenumber::parse(region, text).ok();
-    let valid = parsed
-        .filter(phonenumber::is_valid)
-        .filter(|number| text.trim_start().starts_with('+') || number.country().id() == region);
-    match valid {
-        Some(number) => number.format().mode(phonenumber::Mode::E164).to_string(),
-        None => text.chars().filter(char::is_ascii_digit).collect(),
+        _ => Some(form::normal(slot, Value::from(text), region)),
     }
 }
 

@@ -3,13 +3,13 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
-use phonenumber::country;
 use regex::Regex;
 use serde_json::Value;
 
 use super::ask::{Ask, corrects, identifier, is_no, is_yes};
 use super::call::{Call, Note, Notes, Turn, lead, tail};
 use super::vocabulary::{Likeness, ends_name, is_common, likeness};
+use crate::memory::form;
 use crate::memory::observation::Op;
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
@@ -221,26 +221,18 @@ fn is_alone(text: &str, run: &Run) -> bool {
     !after.contains(char::is_alphanumeric) && words(before).iter().all(|word| is_common(word.text))
 }
 
-/// E.164 where the number is valid in the region, or in the world with its `+`; else its digits,
-/// with no country code guessed.
+/// The number in the form of its slot.
 fn normal(run: &Run, region: &str) -> String {
-    e164(run, region).unwrap_or_else(|| {
-        let plus = if run.plus { "+" } else { "" };
-        format!("{plus}{}", run.digits)
-    })
+    form::phone(&spelled(run), region)
 }
 
 fn e164(run: &Run, region: &str) -> Option<String> {
-    let region: Option<country::Id> = region.parse().ok();
-    let parsed = if run.plus {
-        phonenumber::parse(None, format!("+{}", run.digits))
-    } else {
-        phonenumber::parse(region, &run.digits)
-    };
-    let number = parsed.ok().filter(phonenumber::is_valid)?;
-    // Without a `+` a number belongs to the region, or it is not known where it belongs.
-    let at_home = run.plus || number.country().id() == region;
-    at_home.then(|| number.format().mode(phonenumber::Mode::E164).to_string())
+    form::e164(&spelled(run), region)
+}
+
+fn spelled(run: &Run) -> String {
+    let plus = if run.plus { "+" } else { "" };
+    format!("{plus}{}", run.digits)
 }
 
 fn place_with_plus(text: &str, run: &Run) -> usize {

@@ -58,7 +58,7 @@ impl FromObject for NewPin {
         }
         Self {
             caller_identity,
-            said: said.trimmed(),
+            said,
         }
     }
 }
@@ -127,7 +127,8 @@ pub(super) async fn pin(
         &subject.agent_id,
         new.said.slot.as_str(),
     );
-    let said = new.said.clone();
+    let said = new.said.normal(&api.flow.region);
+    let (slot, value) = (said.slot.clone(), said.value.clone());
     let (id, held) = keep(&api.flow, subject, identity, said, entry).await?;
     let sensitive = bearer.reads_sensitive();
     match held {
@@ -137,8 +138,8 @@ pub(super) async fn pin(
         }
         None => Ok(axum::Json(TakenBack {
             id,
-            slot: new.said.slot.as_str().to_owned(),
-            value: new.said.value,
+            slot: slot.as_str().to_owned(),
+            value,
             suppressed: true,
         })
         .into_response()),

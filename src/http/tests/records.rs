@@ -292,6 +292,40 @@ async fn memory_is_read_as_facts_and_as_text() {
 }
 
 #[tokio::test]
+async fn a_pin_has_the_form_that_extraction_gives_its_slot() {
+    let bench = Bench::new().await;
+    let token = bench.token(&[Scope::MemoriesWrite], &[]).await;
+    let path = "/v1/agents/front-desk/memories";
+    let pin = async |slot: &str, value: Value| {
+        let body = json!({"caller_identity": "+14155550123", "slot": slot, "value": value});
+        bench.post(path, &token, &body).await
+    };
+    for (slot, said, kept) in [
+        ("contact.phone", "415 555 2671", "+14155552671"),
+        ("contact.email", " Ana@Example.com", "ana@example.com"),
+    ] {
+        let answer = pin(slot, json!(said)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["value"]),
+            (201, &json!(kept))
+        );
+    }
+    let day = json!({"date": "2026-03-04", "time": "9:30"});
+    let answer = pin("appointment", day).await.json();
+    let whole = json!({"date": "2026-03-04", "time": "09:30", "title": null});
+    assert_eq!(answer["value"], whole);
+    for (slot, value) in [
+        ("contact.phone", "ask her"),
+        ("contact.email", "not an email"),
+    ] {
+        let answer = pin(slot, json!(value)).await;
+        assert_eq!(answer.status, 422);
+        let why = answer.json()["error"].to_string();
+        assert!(why.contains("must be") && !why.contains(value), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn the_feed_goes_on_where_its_reader_stopped() {
     let bench = Bench::new().await;
     bench.add_results(&["a", "b", "c", "d", "e"]).await;

@@ -57,6 +57,16 @@ static NUMBERED: LazyLock<Regex> = pattern!(
 );
 static ENDS: LazyLock<Regex> = pattern!(r"^\W*(?:number|no|num)?\W*$");
 
+/// A request to say something once more, which does not name it.
+static AGAIN: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:repeat|say|spell|read|give me|tell me) ",
+    r"(?:it|that|them|this|those|the (?:numbers?|digits|code|last \w+|first \w+))\b|",
+    r"(?:did|could|can)(?:n['’]?t| ?not) (?:quite )?(?:catch|get|hear|understand|make out) ",
+    r"(?:that|it|you|all)\b|once more|one more time|come again|pardon|",
+    r"(?:repeat|again)(?:,? please)?\W*$)"
+);
+static ELSEWHERE: LazyLock<Regex> = pattern!(r"\b(?:names?|e-?mails?)\b");
+
 /// Words that say that a number is of another kind.
 const OTHER_NUMBERS: [&str; 32] = [
     "phone",
@@ -115,6 +125,8 @@ pub(super) fn is_other_number(words: &[Word<'_>]) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected {
     wanted: Vec<Wanted>,
+    /// What was given last, and may be asked for once more.
+    settled: Vec<Kind>,
     turns: u8,
 }
 
@@ -148,6 +160,7 @@ impl Expected {
         let wanted = |kind| Wanted { kind, given: false };
         Self {
             wanted: kinds.into_iter().map(wanted).collect(),
+            settled: Vec::new(),
             turns: PATIENCE,
         }
     }
@@ -156,6 +169,10 @@ impl Expected {
     /// unless it only acknowledged.
     pub(super) fn asked(&mut self, said: &str) {
         let asked = Self::of(said);
+        if asked.wanted.is_empty() && asks_again(said) {
+            self.renew();
+            return;
+        }
         let question = said
             .split_inclusive(['?', '.', '!'])
             .rfind(|sentence| sentence.ends_with('?'));
@@ -171,17 +188,34 @@ impl Expected {
         }
     }
 
+    /// What was asked for last is expected once more, given or not.
+    fn renew(&mut self) {
+        let given = self.wanted.iter().map(|wanted| wanted.kind);
+        let mut kinds: Vec<Kind> = given.chain(self.settled.iter().copied()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let wanted = |kind| Wanted { kind, given: false };
+        self.wanted = kinds.into_iter().map(wanted).collect();
+        self.turns = PATIENCE;
+    }
+
     /// The caller has spoken (the text is redacted): an answer settles the question, except that a
     /// card and a social security number may go on. "My PIN is …" announces the next turn.
     pub(super) fn answered(&mut self, said: &str) {
         self.turns = self.turns.saturating_sub(1);
         if self.turns == 0 {
-            self.wanted.clear();
+            *self = Self::default();
         }
-        self.wanted.retain_mut(|wanted| {
+        for wanted in &mut self.wanted {
             wanted.given |= said.contains(wanted.kind.marker());
-            !wanted.given || goes_on(wanted.kind)
-        });
+        }
+        let given = self.wanted.iter().filter(|wanted| wanted.given);
+        let given: Vec<Kind> = given.map(|wanted| wanted.kind).collect();
+        if !given.is_empty() {
+            self.settled = given;
+        }
+        self.wanted
+            .retain(|wanted| !wanted.given || goes_on(wanted.kind));
         let hidden = hide(said);
         if let Some((kind, place)) = cues(&hidden).pop() {
             let (cue, rest) = (&hidden[place.clone()], &hidden[place.end..]);
@@ -195,6 +229,11 @@ impl Expected {
             }
         }
     }
+}
+
+/// "Could you repeat it?": what was asked for before is asked for again.
+fn asks_again(said: &str) -> bool {
+    AGAIN.is_match(said) && !ELSEWHERE.is_match(said) && !is_other_number(&spoken::words(said))
 }
 
 /// Whether a secret is so long that it may take several turns.

@@ -9,13 +9,10 @@ use crate::memory::spoken::{Run, Word, besides, runs, words};
 mod card;
 mod password;
 
-use card::is_card;
+pub(super) use password::is_made_up;
 
 /// Words between a cue and its number.
 const WINDOW: usize = 10;
-
-/// Digits of the longest card number.
-const LONGEST_CARD: usize = 19;
 
 /// Words that lead from a cue to its number without changing the subject.
 const GLUE: [&str; 46] = [
@@ -81,34 +78,6 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// Card numbers by issuer and check digit, wherever they stand. What follows in the same
-    /// breath is the expiry date and the security code.
-    fn cards(&self, found: &mut Vec<(Range<usize>, Kind)>) {
-        for run in self.runs.iter().filter(|run| run.digits.len() >= 14) {
-            if run.plus && run.digits.len() <= 15 {
-                continue;
-            }
-            let starts: Vec<usize> = offsets(run);
-            let mut from = 0;
-            while from + 1 < starts.len() {
-                let end = (from + 1..starts.len().min(from + LONGEST_CARD + 1))
-                    .rev()
-                    .find(|end| is_card(&run.digits[starts[from]..starts[*end]]));
-                let Some(end) = end else {
-                    from += 1;
-                    continue;
-                };
-                let rest = run.digits.len() - starts[end];
-                let last = if rest <= 8 { starts.len() - 1 } else { end };
-                found.push((
-                    run.parts[from].0.start..run.parts[last - 1].0.end,
-                    Kind::Card,
-                ));
-                from = last;
-            }
-        }
-    }
-
     /// `123-45-6789` is nothing else in the United States.
     fn hyphenated(&self, found: &mut Vec<(Range<usize>, Kind)>) {
         for run in &self.runs {
@@ -309,7 +278,7 @@ fn loose_lengths(kind: Kind) -> RangeInclusive<usize> {
 
 /// The end of the longest beginning of a run, in whole parts, that fits.
 fn leading(run: &Run, lengths: RangeInclusive<usize>) -> Option<usize> {
-    let starts = offsets(run);
+    let starts = offsets(&run.parts);
     (1..starts.len())
         .rev()
         .find(|parts| lengths.contains(&starts[*parts]))
@@ -317,10 +286,10 @@ fn leading(run: &Run, lengths: RangeInclusive<usize>) -> Option<usize> {
 }
 
 /// How many digits stand before each part, and before the end.
-fn offsets(run: &Run) -> Vec<usize> {
+fn offsets(parts: &[(Range<usize>, usize)]) -> Vec<usize> {
     let mut at = 0;
     let mut offsets = vec![0];
-    for (_, length) in &run.parts {
+    for (_, length) in parts {
         at += length;
         offsets.push(at);
     }

@@ -1,6 +1,6 @@
 //! Secrets in what tools were given and answered: by the text, and by the name of its field.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::cue::Expected;
 use super::repeat::Secrets;
@@ -47,19 +47,36 @@ fn field(value: &mut Value, name: &str, expected: &Expected, secrets: &mut Secre
                 field(item, name, expected, secrets);
             }
         }
-        Value::Object(fields) => {
-            // {"name": "pin", "value": "1234"}
-            let label = ["name", "key", "label", "field"]
-                .iter()
-                .find_map(|key| fields.get(*key)?.as_str().map(str::to_owned));
-            for (key, item) in fields.iter_mut() {
-                match &label {
-                    Some(label) if key == "value" => field(item, label, expected, secrets),
-                    _ => field(item, key, expected, secrets),
-                }
-            }
-        }
+        Value::Object(fields) => redact_fields(fields, expected, secrets),
         Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Redacts the fields of an object. A name can hold a secret too, and is then read as redacted, so that
+/// a second time finds nothing else.
+pub(super) fn redact_fields(
+    fields: &mut Map<String, Value>,
+    expected: &Expected,
+    secrets: &mut Secrets,
+) {
+    // {"name": "pin", "value": "1234"}
+    let label = ["name", "key", "label", "field"]
+        .iter()
+        .find_map(|key| fields.get(*key)?.as_str().map(str::to_owned));
+    let named = |name: &String| clean(name, &Expected::default(), &mut Secrets::default());
+    if fields.keys().any(|name| named(name) != *name) {
+        let as_they_were = std::mem::take(fields);
+        fields.extend(
+            as_they_were
+                .into_iter()
+                .map(|(name, item)| (named(&name), item)),
+        );
+    }
+    for (key, item) in fields.iter_mut() {
+        match &label {
+            Some(label) if key == "value" => field(item, label, expected, secrets),
+            _ => field(item, key, expected, secrets),
+        }
     }
 }
 
@@ -88,6 +105,7 @@ fn under(name: &str, text: &str, expected: &Expected, secrets: &mut Secrets) -> 
     let name = spell(name);
     let named = Expected::of(&name);
     if named.has(Kind::Password) && !super::hide(text).starts_with(super::HIDDEN) {
+        secrets.learn(text, Kind::Password);
         return Some(Kind::Password.marker().to_owned());
     }
     let said = words(&name);

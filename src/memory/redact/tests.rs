@@ -1,8 +1,11 @@
-use proptest::prelude::*;
-use serde_json::json;
+//! What must go from one text, and what must stay.
 
 use super::*;
 use crate::id::MessageId;
+
+mod fields;
+mod laws;
+mod turns;
 
 fn message(role: &str, content: &str) -> Message {
     Message {
@@ -67,6 +70,10 @@ fn card_numbers_by_issuer_and_check_digit() {
         "four one one one one one one one one one one one one one one one",
         "four triple one, quadruple one, double one double one, one one one one",
         "forty one eleven eleven eleven eleven eleven eleven eleven",
+        "4111 1111 uh 1111 uhm, 1111",
+        "4111 1111, okay, and then 1111. Sorry, 1111",
+        "４１１１ １１１１ １１１１ １１１１",
+        "4\u{200b}111\u{200b}1111\u{200b}1111\u{200b}1111",
         "four one one one 1111 1111 one one one one",
     ] {
         check(card, gone);
@@ -77,6 +84,12 @@ fn card_numbers_by_issuer_and_check_digit() {
         check(&format!("Yes,{card}!"), &format!("Yes,{gone}!"));
     }
     check("4111 1111 1111 1111 12 26 123", gone);
+    check("4000056655665556x", &format!("{gone}x"));
+    check("ref_4111111111111111_a", &format!("ref_{gone}_a"));
+    check(
+        "4111 1111 1111 1111 and then 3 of us",
+        &format!("{gone} and then 3 of us"),
+    );
     check(
         "zip 94107, 4111 1111 1111 1111",
         "zip 94107, [redacted card number]",
@@ -160,6 +173,23 @@ fn passwords() {
         "{\"password\":\"hunter2\"}",
         &format!("{{\"password\":\"{gone}\"}}"),
     );
+    check(
+        "My password is capital T, tiger43, that's my password",
+        &format!("My password is {gone}, that's my password"),
+    );
+    check(
+        "it's password: b, l, u, three, dash, seven, thanks",
+        &format!("it's password: {gone}, thanks"),
+    );
+    check(
+        "my password is bluebird, my name is Ann",
+        &format!("my password is {gone}, my name is Ann"),
+    );
+    check(
+        "gave a card and password hunterSUM.",
+        &format!("gave a card and password {gone}."),
+    );
+    stays("wants the password Changed today");
     stays("I forgot my password");
     stays("my password is not working");
     stays("The password is wrong. I tried three times.");
@@ -217,114 +247,6 @@ fn other_numbers_stay() {
 }
 
 #[test]
-fn an_answer_is_known_by_its_question() {
-    call(
-        &[
-            (
-                "a",
-                "Can I have the last four of your social and your name?",
-            ),
-            ("u", "John Smith, 6789"),
-            ("a", "Thanks. What's your phone number?"),
-            ("u", "415 555 0123"),
-            ("u", "or 5550"),
-        ],
-        &[
-            "Can I have the last four of your social and your name?",
-            "John Smith, [redacted social security number]",
-            "Thanks. What's your phone number?",
-            "415 555 0123",
-            "or 5550",
-        ],
-    );
-    call(
-        &[
-            ("a", "What is your password?"),
-            ("u", "Um, it's blue horse nine."),
-            ("a", "And your four digit PIN?"),
-            ("u", "one nine eight four"),
-            (
-                "a",
-                "I've texted you a six digit code. Could you read it to me?",
-            ),
-            ("u", "Sure, it's 4 8 2 9 1 3"),
-        ],
-        &[
-            "What is your password?",
-            "Um, it's [redacted password].",
-            "And your four digit PIN?",
-            "[redacted PIN]",
-            "I've texted you a six digit code. Could you read it to me?",
-            "Sure, it's [redacted one-time code]",
-        ],
-    );
-    call(
-        &[
-            ("a", "What is your password?"),
-            ("u", "I don't remember."),
-            ("a", "I sent you a code by text. What is your order number?"),
-            ("u", "482913"),
-        ],
-        &[
-            "What is your password?",
-            "I don't remember.",
-            "I sent you a code by text. What is your order number?",
-            "482913",
-        ],
-    );
-}
-
-#[test]
-fn an_answer_may_come_turns_later() {
-    call(
-        &[
-            ("a", "For security, what are the last four of your social?"),
-            ("u", "Let me find it, hold on."),
-            ("a", "Take your time."),
-            ("u", "Okay, I have it here. It's six seven eight nine."),
-            ("a", "Thank you. What is your address?"),
-            ("u", "843 Garden Drive, Albany 12208"),
-        ],
-        &[
-            "For security, what are the last four of your social?",
-            "Let me find it, hold on.",
-            "Take your time.",
-            "Okay, I have it here. It's [redacted social security number].",
-            "Thank you. What is your address?",
-            "843 Garden Drive, Albany 12208",
-        ],
-    );
-    call(
-        &[
-            ("a", "And the security code on the back?"),
-            ("u", "um, it's"),
-            ("u", "seven three seven"),
-        ],
-        &[
-            "And the security code on the back?",
-            "um, it's",
-            "[redacted security code]",
-        ],
-    );
-}
-
-#[test]
-fn naming_a_card_announces_no_number() {
-    call(
-        &[
-            ("u", "I want to change the address of my credit card"),
-            ("u", "843 Garden Drive"),
-            ("u", "call me on 650 253 0000"),
-        ],
-        &[
-            "I want to change the address of my credit card",
-            "843 Garden Drive",
-            "call me on 650 253 0000",
-        ],
-    );
-}
-
-#[test]
 fn secrets_are_announced_in_other_languages_too() {
     check(
         "mi contraseña es girasol",
@@ -338,196 +260,4 @@ fn secrets_are_announced_in_other_languages_too() {
         "meine Kreditkartennummer 4111 1111 1111 1112",
         "meine Kreditkartennummer [redacted card number]",
     );
-}
-
-#[test]
-fn a_card_is_dictated_in_groups() {
-    call(
-        &[
-            ("a", "Please read me the card number."),
-            ("u", "4111 1111"),
-            ("a", "Go on."),
-            ("u", "eleven eleven"),
-            ("u", "1111"),
-            ("a", "Thank you. When should we deliver?"),
-            ("u", "2026"),
-        ],
-        &[
-            "Please read me the card number.",
-            "[redacted card number]",
-            "Go on.",
-            "[redacted card number]",
-            "[redacted card number]",
-            "Thank you. When should we deliver?",
-            "2026",
-        ],
-    );
-    call(
-        &[
-            ("u", "my card number is"),
-            ("a", "Yes?"),
-            ("u", "4111 1111 1111 1112"),
-        ],
-        &["my card number is", "Yes?", "[redacted card number]"],
-    );
-}
-
-#[test]
-fn an_agents_words_are_redacted_too() {
-    call(
-        &[("a", "I have 4111 1111 1111 1111, and your PIN is 4821.")],
-        &["I have [redacted card number], and your PIN is [redacted PIN]."],
-    );
-}
-
-#[test]
-fn a_secret_is_known_again() {
-    call(
-        &[
-            ("u", "four eight two one, or 4821"),
-            ("a", "What is your PIN?"),
-            ("u", "4821"),
-            ("a", "So, 4 8 2 1? Your order is 48211."),
-        ],
-        &[
-            "[redacted PIN], or [redacted PIN]",
-            "What is your PIN?",
-            "[redacted PIN]",
-            "So, [redacted PIN]? Your order is 48211.",
-        ],
-    );
-}
-
-#[test]
-fn tools_are_redacted_by_field_and_by_text() {
-    let mut messages = vec![message("tool", "card number 4111111111111111")];
-    messages[0].tool_name = Some("verify_otp".to_owned());
-    messages[0].tool_args = Some(json!({
-        "code": "482913", "phone": "+14155550123", "order_id": 12_345_678, "Password": "hunter2",
-        "pin": 4821, "cardNumber": 4_111_111_111_111_111_u64, "cvv": "123", "last4_ssn": "6789",
-        "fields": [{"name": "pin", "value": "1234"}], "ok": true, "none": null, "note": "",
-    }));
-    messages[0].tool_result = Some(json!("{\"ssn\":\"123-45-6789\",\"total\":2500}"));
-    redact(&mut messages);
-    assert_eq!(messages[0].content, "card number [redacted card number]");
-    assert_eq!(
-        messages[0].tool_args,
-        Some(json!({
-            "code": "[redacted one-time code]", "phone": "+14155550123", "order_id": 12_345_678,
-            "Password": "[redacted password]", "pin": "[redacted PIN]",
-            "cardNumber": "[redacted card number]", "cvv": "[redacted security code]",
-            "last4_ssn": "[redacted social security number]",
-            "fields": [{"name": "pin", "value": "[redacted PIN]"}], "ok": true, "none": null,
-            "note": "",
-        }))
-    );
-    assert_eq!(
-        messages[0].tool_result,
-        Some(json!(
-            "{\"ssn\":\"[redacted social security number]\",\"total\":2500}"
-        ))
-    );
-    let once = messages.clone();
-    redact(&mut messages);
-    assert_eq!(messages, once);
-}
-
-#[test]
-fn a_long_transcript_takes_no_longer_a_word() {
-    // A quadratic step would take minutes here.
-    for piece in [
-        "1 ",
-        "my pin is ",
-        "4111 ",
-        "password is x ",
-        "one two ",
-        "card number card ",
-    ] {
-        let _ = redact_text(&piece.repeat(20_000));
-    }
-}
-
-fn piece() -> impl Strategy<Value = String> {
-    let words = prop::sample::select(vec![
-        "my",
-        "card number",
-        "is",
-        "pin",
-        "PIN",
-        "password",
-        "the",
-        "social",
-        "ssn",
-        "security code",
-        "4111 1111 1111 1111",
-        "123-45-6789",
-        "482913",
-        "1234",
-        "one two",
-        "double five",
-        "oh",
-        ",",
-        ". ",
-        "?",
-        "-",
-        "phone",
-        "415 555 0123",
-        "code you sent",
-        "otp",
-        "last four digits",
-        "and",
-        "[redacted PIN]",
-        "[redacted password]",
-        "[redacted card number]",
-        "[redacted",
-        "]",
-        "blue",
-        "A7K9",
-        "2019",
-        "\n",
-        "ü",
-        "verification code",
-    ]);
-    words.prop_map(str::to_owned)
-}
-
-proptest! {
-    #[test]
-    fn twice_is_once(
-        turns in prop::collection::vec((any::<bool>(), prop::collection::vec(piece(), 0..12)), 0..6),
-    ) {
-        let mut messages: Vec<Message> = turns
-            .iter()
-            .map(|(user, words)| message(if *user { "user" } else { "assistant" }, &words.join(" ")))
-            .collect();
-        redact(&mut messages);
-        let once = messages.clone();
-        redact(&mut messages);
-        prop_assert_eq!(messages, once);
-    }
-
-    #[test]
-    fn never_panics(text in "\\PC{0,120}") {
-        let _ = redact_text(&text);
-    }
-
-    #[test]
-    fn no_card_survives(
-        body in "4[0-9]{14}",
-        gap in prop::sample::select(vec!["", " ", "-", ", ", "."]),
-        lead in "[a-z ]{0,12}",
-    ) {
-        let check = (0..10).find(|digit| {
-            let number = format!("{body}{digit}");
-            number.bytes().rev().enumerate().map(|(at, byte)| {
-                let digit = u32::from(byte - b'0') * if at % 2 == 0 { 1 } else { 2 };
-                digit / 10 + digit % 10
-            }).sum::<u32>() % 10 == 0
-        }).unwrap();
-        let number = format!("{body}{check}");
-        let groups: Vec<&str> = (0..4).map(|at| &number[at * 4..at * 4 + 4]).collect();
-        let text = format!("{lead} {}.", groups.join(gap));
-        let digits = redact_text(&text).bytes().filter(u8::is_ascii_digit).count();
-        prop_assert_eq!(digits, 0);
-    }
 }

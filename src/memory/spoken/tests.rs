@@ -28,6 +28,9 @@ fn digits_are_read_as_they_are_said() {
     check("(415) 555 0123", &["4155550123"]);
     check("415 um 555 uh 0123", &["4155550123"]);
     check("five dash five", &["55"]);
+    check("４１５ ５５５", &["415555"]);
+    check("4\u{200b}1\u{200b}\u{2060}5", &["415"]);
+    check("٤١٥", &["415"]);
 }
 
 #[test]

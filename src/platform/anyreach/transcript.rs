@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::conversation::{Message, Role};
 use crate::id::ConversationId;
 use crate::platform::fields::Fields;
-use crate::platform::transcript::{Span, Transcript, parsed, role};
+use crate::platform::transcript::{Span, Transcript, parsed};
 
 /// Where the turns may stand, when they are not the value itself.
 const LISTS: [&str; 6] = [
@@ -83,7 +83,7 @@ fn tell(transcript: &mut Transcript<'_>, turn: Map<String, Value>) {
         return;
     }
     let speaker = speaker.unwrap_or(kind);
-    let speaker = role(&speaker).unwrap_or_else(|| Role::from(&*speaker));
+    let speaker = Role::of(&speaker);
     let words = words(any(&["content", "text", "message", "transcript"]));
     transcript.say(id.as_deref(), speaker, words, at);
 }

@@ -10,7 +10,7 @@ use crate::platform::Fetched;
 use crate::platform::fields::Fields;
 use crate::platform::line::{Direction, Line};
 use crate::platform::naming::Naming;
-use crate::platform::transcript::{Span, Transcript, of_lines, role};
+use crate::platform::transcript::{Span, Transcript, of_lines};
 use crate::time::Timestamp;
 
 /// Fields that hold the transcript once more, or the customer's own headers.
@@ -176,7 +176,7 @@ fn messages(id: &ConversationId, fields: &mut Fields) -> Vec<Message> {
         let role = match word.as_str() {
             "agent-action" => Role::System,
             // Whoever is new must not be taken for the caller.
-            word => role(word).unwrap_or_else(|| Role::from(word)),
+            word => Role::of(word),
         };
         let at = Span {
             from: entry.time("created_at"),

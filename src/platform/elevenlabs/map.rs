@@ -10,7 +10,7 @@ use crate::id::ConversationId;
 use crate::platform::fields::Fields;
 use crate::platform::line::{Direction, Line};
 use crate::platform::naming::Naming;
-use crate::platform::transcript::{Span, Transcript, parsed, role};
+use crate::platform::transcript::{Span, Transcript, parsed};
 use crate::platform::{Fetched, Listed};
 use crate::time::Timestamp;
 
@@ -208,7 +208,7 @@ fn messages(conversation: &ConversationId, turns: Vec<Value>, began: Timestamp) 
             to: turn.time("ended_at"),
         };
         let speaker = turn.text("role").unwrap_or_default();
-        let speaker = role(&speaker).unwrap_or_else(|| Role::from(&*speaker));
+        let speaker = Role::of(&speaker);
         let mut words = turn.prose("message");
         if words.is_empty() {
             words = turn.prose("content");

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use crate::config::SourceConfig;
 use crate::event::{CallEvent, EventKind, RoomRef};
 use crate::id::{AgentId, ConversationId, EventId};
+use crate::memory::redact::redact_text;
 use crate::platform::pick::{Raw, pick, printable};
 use crate::platform::{Classified, Delivery, Webhooks, body_id};
 use crate::room::{DisconnectReason, Movement, ParticipantKind, RoomFact};
@@ -138,7 +139,8 @@ fn room_of(room: Raw<'_>, egress: Raw<'_>) -> Option<RoomRef> {
     ]);
     let [egress_sid, egress_name] = egress.pick(["room_id", "room_name"]);
     let sid = sid.or(egress_sid).text().map(Cow::into_owned);
-    let name = name.or(egress_name).text().map(Cow::into_owned);
+    // The name of a call's room, as it is kept: told apart by what is left of it.
+    let name = name.or(egress_name).text().map(|name| redact_text(&name));
     if sid.is_none() && name.is_none() {
         return None;
     }

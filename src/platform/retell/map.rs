@@ -11,7 +11,7 @@ use crate::platform::Fetched;
 use crate::platform::fields::Fields;
 use crate::platform::line::{Direction, Line};
 use crate::platform::naming::Naming;
-use crate::platform::transcript::{Span, Transcript, of_lines, parsed, role};
+use crate::platform::transcript::{Span, Transcript, of_lines, parsed};
 use crate::time::Timestamp;
 
 /// Fields that hold the transcript once more, or a secret.
@@ -171,7 +171,7 @@ fn say(transcript: &mut Transcript<'_>, mut entry: Fields, started_at: Option<Ti
         }
         word => {
             // Whoever is new must not be taken for the caller.
-            let role = role(word).unwrap_or_else(|| Role::from(word));
+            let role = Role::of(word);
             transcript.say(None, role, entry.prose("content"), at);
         }
     }

@@ -8,6 +8,7 @@ use crate::conversation::{
 };
 use crate::end_reason::{EndReason, PlatformReason};
 use crate::id::{ConversationId, MessageId, of_content};
+use crate::memory::redact::redact_text;
 use crate::platform::fields::Fields;
 use crate::platform::naming::Naming;
 use crate::platform::{Fetched, Listed};
@@ -57,7 +58,9 @@ pub(in crate::platform) fn conversation(
 }
 
 fn fill(call: &mut Conversation, fields: &mut Fields) {
-    call.room_name = fields.text_or_null("room_name");
+    call.room_name = fields
+        .text_or_null("room_name")
+        .map(|name| redact_text(&name));
     call.room_sid = fields.text_or_null("room_sid");
     call.metadata = fields.object("metadata").unwrap_or_default();
     call.message_count = fields.integer("message_count").unwrap_or(0);
@@ -172,7 +175,7 @@ fn message(
     Ok(Message {
         id,
         // A message of nobody must not be taken for the caller's.
-        role: Role::from(fields.text("role").as_deref().unwrap_or("unknown")),
+        role: Role::of(fields.text("role").as_deref().unwrap_or("unknown")),
         content,
         tool_name: fields.text("tool_name"),
         tool_args: fields.value("tool_args").value().cloned(),

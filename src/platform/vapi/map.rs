@@ -12,7 +12,7 @@ use crate::platform::Fetched;
 use crate::platform::fields::Fields;
 use crate::platform::line::{Direction, Line};
 use crate::platform::naming::Naming;
-use crate::platform::transcript::{Span, Transcript, of_lines, parsed, role};
+use crate::platform::transcript::{Span, Transcript, of_lines, parsed};
 use crate::time::Timestamp;
 
 /// What is kept beyond the model.
@@ -237,7 +237,7 @@ fn say(transcript: &mut Transcript<'_>, mut entry: Fields) {
         }
         word => {
             // Whoever is new must not be taken for the caller.
-            let role = role(word).unwrap_or_else(|| Role::from(word));
+            let role = Role::of(word);
             let said = entry.text("message").or_else(|| entry.text("content"));
             transcript.say(None, role, said.unwrap_or_default(), at);
         }

@@ -1,6 +1,7 @@
 //! What else becomes of deliveries: held back, sent again, cancelled, erased, grown old.
 
 use crate::id::ConversationKey;
+use crate::store::memories::Subject;
 use crate::store::{Conn, Result, on};
 use crate::time::Timestamp;
 
@@ -115,17 +116,8 @@ pub async fn cancel(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<()>
 /// were sent. What was not sent yet is cancelled; that something was sent stays known. Says how many
 /// deliveries that are. Bodies are never stored: each attempt makes its own from the records.
 pub async fn erase(conn: &mut Conn<'_>, key: &ConversationKey, now: Timestamp) -> Result<u64> {
-    on!(conn, c => {
-        sqlx::query(
-            "UPDATE delivery_attempts SET response = '' WHERE delivery_id IN \
-             (SELECT id FROM deliveries WHERE owner = $1 AND conversation_id = $2)",
-        )
-        .bind(key.owner.as_str())
-        .bind(key.id.as_str())
-        .execute(c)
-        .await?;
-    });
-    Ok(on!(conn, c => {
+    // First the deliveries: an attempt that is being written down comes before, or is refused.
+    let erased = on!(conn, c => {
         sqlx::query(
             "UPDATE deliveries SET due_at = NULL, updated_at = $3, \
              status = CASE WHEN status IN ('pending', 'queued') THEN 'cancelled' ELSE status END \
@@ -137,7 +129,69 @@ pub async fn erase(conn: &mut Conn<'_>, key: &ConversationKey, now: Timestamp) -
         .execute(c)
         .await?
         .rows_affected()
-    }))
+    });
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE delivery_attempts SET response = '' WHERE response <> '' AND delivery_id IN \
+             (SELECT id FROM deliveries WHERE owner = $1 AND conversation_id = $2)",
+        )
+        .bind(key.owner.as_str())
+        .bind(key.id.as_str())
+        .execute(c)
+        .await?;
+    });
+    Ok(erased)
+}
+
+/// The same for the deliveries of events that were emptied, wherever they came from.
+pub async fn erase_of_events(
+    conn: &mut Conn<'_>,
+    event_ids: &[String],
+    now: Timestamp,
+) -> Result<()> {
+    on!(conn, c => {
+        let mut query = sqlx::QueryBuilder::new("UPDATE deliveries SET due_at = NULL, updated_at = ");
+        query.push_bind(now.as_millis()).push(
+            ", status = CASE WHEN status IN ('pending', 'queued') THEN 'cancelled' \
+             ELSE status END WHERE event_id IN (",
+        );
+        let mut ids = query.separated(", ");
+        for id in event_ids {
+            ids.push_bind(id.clone());
+        }
+        query.push(")");
+        query.build().execute(c).await?;
+    });
+    on!(conn, c => {
+        let mut query = sqlx::QueryBuilder::new(
+            "UPDATE delivery_attempts SET response = '' WHERE response <> '' AND delivery_id IN \
+             (SELECT id FROM deliveries WHERE event_id IN (",
+        );
+        let mut ids = query.separated(", ");
+        for id in event_ids {
+            ids.push_bind(id.clone());
+        }
+        query.push("))");
+        query.build().execute(c).await?;
+    });
+    Ok(())
+}
+
+/// Empties what endpoints answered to events of an agent's calls with a caller: with the calls they may
+/// have been sent what memory held.
+pub async fn empty_answers(conn: &mut Conn<'_>, subject: &Subject) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE delivery_attempts SET response = '' WHERE response <> '' AND delivery_id IN \
+             (SELECT d.id FROM conversations c JOIN deliveries d ON d.owner = c.owner \
+             AND d.conversation_id = c.id WHERE c.caller_key = $1 AND c.agent_id = $2)",
+        )
+        .bind(subject.caller.as_str())
+        .bind(&subject.agent_id)
+        .execute(c)
+        .await?;
+    });
+    Ok(())
 }
 
 /// Deletes deliveries, with their attempts, that nothing has happened to since `before`; at most

@@ -14,7 +14,7 @@ use crate::host::Dice;
 use crate::secret::{Key, SealKey, Secret};
 use crate::store::{Conn, Db, meta};
 
-mod ring;
+mod keychain;
 
 /// Where the database keeps the key of processes that were given none.
 const SHARED: &str = "secret_key";
@@ -35,7 +35,7 @@ pub(super) async fn open(config: &Config, db: &Db, dice: Dice) -> Result<SealKey
             match read_kept(&file)? {
                 Some(kept) => kept,
                 // A new key beside old records would forget whom they keep away.
-                None if previous.is_none() && ring::is_there(db).await? => {
+                None if previous.is_none() && keychain::is_there(db).await? => {
                     return Err(StartError::LostKey(file.display().to_string()));
                 }
                 None => make(&file, dice)?,
@@ -57,8 +57,8 @@ pub(super) async fn join(
         return Ok(());
     }
     let beside = kept_beside(config)?;
-    let ring = ring::join(db, seal, beside, dice.bytes()).await?;
-    seal.succeed(ring.ok_or(StartError::ForeignKey)?);
+    let keys = keychain::join(db, seal, beside, dice.bytes()).await?;
+    seal.succeed(keys.ok_or(StartError::ForeignKey)?);
     Ok(())
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn fits(config: &Config, db: &Db) -> Result<bool, StartError> {
         previous_of(config)?,
         kept_beside(config)?,
     ];
-    ring::opens(db, keys.into_iter().flatten().collect()).await
+    keychain::opens(db, keys.into_iter().flatten().collect()).await
 }
 
 fn given_to(config: &Config) -> Result<Option<Key>, StartError> {

@@ -462,6 +462,21 @@ fn the_example_is_whole_and_documents_every_key() {
 }
 
 #[test]
+fn a_telnyx_source_needs_a_public_key() {
+    let key = "3q2+7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let source = |secrets: &str| {
+        format!("[[sources]]\nname = \"lines\"\nplatform = \"telnyx\"\nwebhook.secrets = {secrets}")
+    };
+    refused(
+        &source("[\"whsec_none\"]"),
+        &[("sources.lines.webhook.secrets[0]", "Ed25519")],
+    );
+    let config = load(&source(&format!("[\"an old secret\", \"{key}\"]")), &[]).unwrap();
+    assert_eq!(config.sources.len(), 1);
+    assert!(config.warnings[0].contains("webhook.secrets[0]"));
+}
+
+#[test]
 fn the_readmes_sources_are_taken() {
     let readme = include_str!("../../README.md");
     let blocks: Vec<_> = readme

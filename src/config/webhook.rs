@@ -80,18 +80,22 @@ fn need_keys_that_verify(
     platform: PlatformName,
     secrets: &[Secret],
 ) {
+    const NO_PUBLIC_KEY: &str = "not an Ed25519 public key, which is 32 bytes in base64; copy it \
+         from the portal, Keys & Credentials, Public Key";
+    let has_one = secrets.iter().any(ed25519::is_public_key);
     for (at, secret) in secrets.iter().enumerate() {
-        let wrong = match platform {
-            PlatformName::Standard => SenderKey::read(secret).err().map(|why| why.to_string()),
-            PlatformName::Telnyx => (!ed25519::is_public_key(secret)).then(|| {
-                "not an Ed25519 public key, which is 32 bytes in base64; copy it from the portal, \
-                 Keys & Credentials, Public Key"
-                    .to_owned()
-            }),
-            _ => None,
-        };
-        if let Some(wrong) = wrong {
-            reader.problem(&format!("webhook.secrets[{at}]"), wrong);
+        let key = format!("webhook.secrets[{at}]");
+        match platform {
+            PlatformName::Standard => {
+                if let Err(why) = SenderKey::read(secret) {
+                    reader.problem(&key, why.to_string());
+                }
+            }
+            PlatformName::Telnyx if ed25519::is_public_key(secret) => {}
+            // Beside a good one, an old one may have another form.
+            PlatformName::Telnyx if has_one => reader.warning(&key, NO_PUBLIC_KEY),
+            PlatformName::Telnyx => reader.problem(&key, NO_PUBLIC_KEY),
+            _ => {}
         }
     }
 }

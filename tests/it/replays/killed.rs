@@ -7,13 +7,14 @@ use aftercall::store::Db;
 use aftercall::store::dead_letters;
 use serde_json::{Value, json};
 
-use crate::backends::START;
 use crate::dead_letters::bench::letter;
 use crate::support::{Platform, Server};
 
 /// Letters whose calls are gone: their messages have nothing to do, and succeed.
 async fn plant(server: &Server, count: usize) {
     let host = Host::new(Clock::System);
+    // Letters of long ago would go by age.
+    let now = host.now();
     let file = server.folder.path().join("data/aftercall.db");
     let db = Db::open(&format!("sqlite://{}", file.display()), &host)
         .await
@@ -21,7 +22,7 @@ async fn plant(server: &Server, count: usize) {
     db.write(move |mut conn| {
         Box::pin(async move {
             for n in 1..=count {
-                dead_letters::keep(&mut conn, &letter(n), START).await?;
+                dead_letters::keep(&mut conn, &letter(n), now).await?;
             }
             Ok(())
         })

@@ -10,14 +10,14 @@ use crate::secret::{Key, SealKey};
 use crate::store::{Db, meta};
 
 /// Where it is kept.
-const NAME: &str = "key_ring";
+const NAME: &str = "keychain";
 
 /// Whether the database has keys already.
 pub(super) async fn is_there(db: &Db) -> Result<bool, StartError> {
     Ok(read(db).await?.is_some())
 }
 
-/// Whether one of `keys`, or the one that the database keeps for its processes, opens the ring.
+/// Whether one of `keys`, or the one that the database keeps for its processes, opens the chain.
 pub(super) async fn opens(db: &Db, keys: Vec<Key>) -> Result<bool, StartError> {
     let Some(sealed) = read(db).await? else {
         return Ok(true);
@@ -35,7 +35,7 @@ async fn read(db: &Db) -> Result<Option<String>, StartError> {
 }
 
 /// Adds the present key and the ones known to come before it, and gives all of them; none when the
-/// ring opens under none of these. `nonce` must be fresh.
+/// chain opens under none of these. `nonce` must be fresh.
 pub(super) async fn join(
     db: &Db,
     seal: &SealKey,
@@ -57,16 +57,16 @@ pub(super) async fn join(
                     let sealed = seal.seal(&joined.text(), nonce);
                     meta::put(&mut conn, NAME, &sealed).await?;
                 }
-                Ok(Some(joined.ring))
+                Ok(Some(joined.keys))
             })
         })
         .await?;
     Ok(joined)
 }
 
-/// The ring with our keys in it.
+/// The chain with our keys in it.
 struct Joined {
-    ring: Vec<Key>,
+    keys: Vec<Key>,
     /// Whether it is to be written: it has grown, or is sealed under a key before ours.
     is_news: bool,
 }
@@ -74,7 +74,7 @@ struct Joined {
 impl Joined {
     /// `ours` has the present key first.
     fn of(kept: Option<&str>, ours: Vec<Key>) -> Option<Self> {
-        let (mut ring, by) = match kept {
+        let (mut keys, by) = match kept {
             None => (Vec::new(), None),
             Some(sealed) => {
                 let found = ours
@@ -83,19 +83,19 @@ impl Joined {
                 found?
             }
         };
-        let (before, present) = (ring.len(), ours.first().copied());
+        let (before, present) = (keys.len(), ours.first().copied());
         for key in ours {
-            if !ring.contains(&key) {
-                ring.push(key);
+            if !keys.contains(&key) {
+                keys.push(key);
             }
         }
-        let is_news = ring.len() > before || by != present;
-        Some(Self { ring, is_news })
+        let is_news = keys.len() > before || by != present;
+        Some(Self { keys, is_news })
     }
 
     /// A key a line, in base64.
     fn text(&self) -> Vec<u8> {
-        let keys: Vec<String> = self.ring.iter().map(|key| STANDARD.encode(key)).collect();
+        let keys: Vec<String> = self.keys.iter().map(|key| STANDARD.encode(key)).collect();
         keys.join("\n").into_bytes()
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! The transaction that adds a result to the feed makes a delivery for every endpoint that
 //! subscribed. `dispatch` puts deliveries into the queue when they are due, `send` makes one attempt,
-//! `verdict` says what an answer means, `endpoints` makes and changes who gets it, and `announce` publishes the feed to RabbitMQ.
+//! `verdict` says what an answer means, `endpoints` makes and changes who gets it, and `announce`
+//! publishes the feed to RabbitMQ.
 
 use serde_json::{Map, Value, json};
 

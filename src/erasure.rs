@@ -112,6 +112,9 @@ pub async fn go_on(flow: &Flow) -> Result<usize> {
         .read(move |mut conn| Box::pin(async move { erasures::due(&mut conn, now, BATCH).await }))
         .await?;
     let found = due.len();
+    if found > 0 {
+        results::catch_up(&flow.db).await?;
+    }
     for kept in due {
         complete(flow, kept).await?;
     }

@@ -110,6 +110,15 @@ pub enum Carried {
     Kept(String),
 }
 
+/// The longest caller that an event names, in bytes: letters are found by it, through an index.
+const LONGEST_CALLER: usize = 512;
+
+/// Who called, as an event may name them.
+pub fn caller_named(caller: &str) -> Option<String> {
+    let is_name = !caller.is_empty() && caller.len() <= LONGEST_CALLER;
+    is_name.then(|| caller.to_owned())
+}
+
 impl CallEvent {
     /// When it happened for all we know: `min(occurred_at, received_at)`, so that a clock that runs
     /// ahead can't hold a call back.

@@ -94,10 +94,19 @@ async fn shared(db: &Db, dice: Dice) -> Result<Key, StartError> {
     let fresh = STANDARD.encode(dice.bytes::<32>());
     let text = db
         .write(move |mut conn| {
-            Box::pin(async move { meta::put_once(&mut conn, SHARED, &fresh).await })
+            Box::pin(async move {
+                match meta::get(&mut conn, SHARED).await? {
+                    // Its processes were given one: theirs must not be succeeded by a key in the open.
+                    None if keychain::is_in(&mut conn).await? => Ok(None),
+                    _ => meta::put_once(&mut conn, SHARED, &fresh).await.map(Some),
+                }
+            })
         })
         .await?;
-    read_key(&text, "the key in the database")
+    read_key(
+        &text.ok_or(StartError::ForeignKey)?,
+        "the key in the database",
+    )
 }
 
 /// The same, if there is one.

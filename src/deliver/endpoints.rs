@@ -1,5 +1,5 @@
 //! An endpoint's life: judged, made, changed, given a new secret, enabled, disabled and removed. Each
-//! step is one transaction under the endpoint's lock, with its entry in the audit log.
+//! step is one transaction with its entry in the audit log; what changes one that is there holds its lock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use super::pattern::pattern;
 use super::slot::Slot;
 
 /// A number as people write it.
-static PHONE: LazyLock<Regex> = pattern!(r"^\+?[\s(]*(?:\d[\s().\-/]*){7,15}$");
+static PHONE: LazyLock<Regex> = pattern!(r"^\+?[\s(]*(?:[0-9][\s().\-/]*){7,15}$");
 static EMAIL: LazyLock<Regex> =
     pattern!(r"^[^\s@<>(),;:]+@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$");
 
@@ -143,6 +143,7 @@ mod tests {
         for (slot, said) in [
             ("contact.phone", json!("ask her")),
             ("contact.phone", json!("12345")),
+            ("contact.phone", json!("٥٥٥٢٦٧١")),
             ("contact.phone", json!("1234567890123456")),
             ("contact.phone", json!("+1 415 555 2671 or 2672")),
             ("contact.email", json!("not an email")),

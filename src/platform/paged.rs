@@ -35,7 +35,7 @@ pub(super) fn rows(
 
 impl ListPage {
     /// Reads a page's rows one by one: one that can't be read must not keep the others from us. Where
-    /// none can, the list has another form than ours, and that is an error.
+    /// none of several can, the list has another form than ours, and that is an error.
     pub(super) fn read(
         rows: Vec<Value>,
         next: Option<String>,
@@ -56,7 +56,7 @@ impl ListPage {
             }
         }
         match &page.left_out.why {
-            Some(why) if page.rows.is_empty() => Err(why.clone()),
+            Some(why) if page.rows.is_empty() && page.left_out.rows > 1 => Err(why.clone()),
             _ => Ok(page),
         }
     }
@@ -101,9 +101,11 @@ mod tests {
     #[test]
     fn a_list_of_another_form_is_an_error_and_an_empty_one_is_none() {
         assert!(matches!(
-            page(json!([{"other": 1}])),
+            page(json!([{"other": 1}, {"other": 2}])),
             Err(FetchError::Malformed(_))
         ));
         assert_eq!(page(json!([])).unwrap().left_out, LeftOut::default());
+        // One alone, as the last page may have it, says nothing of the list.
+        assert_eq!(page(json!([{"other": 1}])).unwrap().left_out.rows, 1);
     }
 }

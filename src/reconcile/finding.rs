@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::conversation::Conversation;
-use crate::event::{CallEvent, EventKind};
+use crate::event::{CallEvent, EventKind, caller_named};
 use crate::id::{ConversationId, EventId, Owner};
 use crate::platform::Listed;
 use crate::secret::sha256_hex;
@@ -127,7 +127,7 @@ pub(super) fn event(account: &str, owner: &Owner, row: &Listed, now: Timestamp) 
         conversation_id: Some(call.id.clone()),
         room: None,
         agent_id: Some(call.agent_id.clone()),
-        caller_identity: Some(call.caller_identity.clone()).filter(|caller| !caller.is_empty()),
+        caller_identity: caller_named(&call.caller_identity),
         hint: None,
         body: None,
     }

@@ -65,7 +65,10 @@ impl Said {
     #[must_use]
     pub fn normal(mut self, region: &str) -> Self {
         self.object_key = self.object_key.trim().to_owned();
-        self.value = form::normal(&self.slot, self.value, region);
+        // What is taken back is named as memory has it.
+        if !self.suppress {
+            self.value = form::normal(&self.slot, self.value, region);
+        }
         self
     }
 }

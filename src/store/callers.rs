@@ -66,9 +66,10 @@ pub async fn list(
     let rows: Vec<Row> = on!(conn, c => {
         let mut query = QueryBuilder::new(
             "SELECT callers.agent_id, callers.caller_key, callers.last_call_at, \
-             (SELECT MAX(caller_identity) FROM conversations named \
+             COALESCE((SELECT MAX(caller_identity) FROM conversations named \
              WHERE named.caller_key = callers.caller_key AND named.agent_id = callers.agent_id \
-             AND named.happened_at = callers.last_call_at) AS caller_identity, \
+             AND named.happened_at = callers.last_call_at), callers.caller_key) \
+             AS caller_identity, \
              (SELECT COUNT(*) FROM conversations held WHERE held.caller_key = callers.caller_key \
              AND held.agent_id = callers.agent_id) AS conversations, \
              (SELECT COUNT(*) FROM memories known WHERE known.caller_key = callers.caller_key \

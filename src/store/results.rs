@@ -282,22 +282,23 @@ async fn on_each(conn: &mut Conn<'_>, text: &'static str, ids: &[String]) -> Res
 
 /// Deletes results from before `before`; at most `limit`.
 pub async fn prune(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result<u64> {
-    const OLD: &str = "SELECT id FROM results WHERE created_at < $1 ORDER BY created_at LIMIT $2";
-    on!(conn, c => {
-        sqlx::query(sqlx::AssertSqlSafe(format!(
-            "DELETE FROM result_citations WHERE result_id IN ({OLD})"
-        )))
+    let gone: Vec<String> = on!(conn, c => {
+        sqlx::query_scalar(
+            "DELETE FROM results WHERE id IN (SELECT id FROM results WHERE created_at < $1 \
+             ORDER BY created_at LIMIT $2) RETURNING id",
+        )
         .bind(before.as_millis())
         .bind(limit)
-        .execute(c)
-        .await?;
-    });
-    Ok(on!(conn, c => {
-        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM results WHERE id IN ({OLD})")))
-        .bind(before.as_millis())
-        .bind(limit)
-        .execute(c)
+        .fetch_all(c)
         .await?
-        .rows_affected()
-    }))
+    });
+    if !gone.is_empty() {
+        on_each(
+            conn,
+            "DELETE FROM result_citations WHERE result_id IN (",
+            &gone,
+        )
+        .await?;
+    }
+    Ok(gone.len() as u64)
 }

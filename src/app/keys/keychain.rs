@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{StartError, kept_in, key_of};
 use crate::secret::{Key, SealKey};
-use crate::store::{Db, meta};
+use crate::store::{Conn, Db, meta};
 
 /// Where it is kept.
 const NAME: &str = "keychain";
@@ -32,6 +32,11 @@ pub(super) async fn opens(db: &Db, keys: Vec<Key>) -> Result<bool, StartError> {
 async fn read(db: &Db) -> Result<Option<String>, StartError> {
     let read = db.read(|mut conn| Box::pin(async move { meta::get(&mut conn, NAME).await }));
     Ok(read.await?)
+}
+
+/// The same as [`is_there`], within a transaction.
+pub(super) async fn is_in(conn: &mut Conn<'_>) -> crate::store::Result<bool> {
+    Ok(meta::get(conn, NAME).await?.is_some())
 }
 
 /// Adds the present key and the ones known to come before it, and gives all of them; none when the

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::map;
 use crate::config::SourceConfig;
-use crate::event::{CallEvent, EventKind};
+use crate::event::{CallEvent, EventKind, caller_named};
 use crate::id::{AgentId, ConversationId, EventId};
 use crate::platform::fields::object_of;
 use crate::platform::naming::Naming;
@@ -98,11 +98,7 @@ impl Sender {
             ),
             room: None,
             agent_id: call.agent_id.text().and_then(|id| AgentId::new(&id).ok()),
-            caller_identity: call
-                .caller
-                .text()
-                .filter(|caller| !caller.is_empty())
-                .map(Cow::into_owned),
+            caller_identity: call.caller.text().and_then(|caller| caller_named(&caller)),
             hint: None,
             body: None,
         })))

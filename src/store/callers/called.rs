@@ -91,6 +91,8 @@ async fn look_again(conn: &mut Conn<'_>, called: &Called) -> Result<()> {
         return Ok(());
     };
     for text in [
+        // Held first: what comes after sees what whoever held the row before has done.
+        "UPDATE callers SET last_call_at = last_call_at WHERE caller_key = $1 AND agent_id = $2",
         "DELETE FROM callers WHERE caller_key = $1 AND agent_id = $2 AND NOT EXISTS \
          (SELECT 1 FROM conversations held WHERE held.caller_key = $1 AND held.agent_id = $2)",
         "UPDATE callers SET last_call_at = (SELECT MAX(happened_at) FROM conversations held \

@@ -414,7 +414,7 @@ async fn what_a_person_says_of_a_caller_is_kept_and_can_go() {
     let asked = bench
         .get(&format!("/console/callers/forget?{ABOUT}"), &cookie)
         .await;
-    assert!(asked.text.contains("1 call stay"), "{}", asked.text);
+    assert!(asked.text.contains("1 call will stay"), "{}", asked.text);
     assert!(said("forget", "").await.text.contains("Receipt"));
     let asked = bench
         .get(&format!("/console/callers/erase?{ABOUT}"), &cookie)

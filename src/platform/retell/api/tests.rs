@@ -77,8 +77,8 @@ async fn what_is_no_page_is_said_to_be_none() {
     for answer in [
         json!([]),
         json!({}),
-        json!({"items": [1]}),
-        json!({"items": [{}]}),
+        json!({"items": [1, 2]}),
+        json!({"items": [{}, {}]}),
     ] {
         let server = MockServer::start().await;
         Mock::given(method("POST"))

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,16 +34,20 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 /// What ElevenLabs sends when a call begins.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "documents what `read` reads")]
 struct CallStart {
     /// The caller's number.
+    #[schema(required = false)]
     caller_id: String,
     /// The agent that is called.
+    #[schema(required = false)]
     agent_id: String,
     /// The number that was called.
+    #[schema(required = false)]
     called_number: String,
     /// The carrier's id of the call.
+    #[schema(required = false)]
     call_sid: String,
 }
 
@@ -137,12 +142,30 @@ async fn known(api: &Arc<Api>, request: Request) -> Result<DynamicVariables, Api
     })
 }
 
-/// What the platform sent, as far as it can be read.
-async fn read(body: Body) -> CallStart {
+/// Who called whom, as far as it can be read: a field of another kind makes no stranger of a caller.
+#[derive(Default)]
+struct Start {
+    caller_id: String,
+    agent_id: String,
+}
+
+async fn read(body: Body) -> Start {
     let Ok(bytes) = to_bytes(body, MAX_BODY).await else {
-        return CallStart::default();
+        return Start::default();
     };
-    serde_json::from_slice(&bytes).unwrap_or_default()
+    let read: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+        metrics::counter!("aftercall_initiations_missed_total").increment(1);
+        Map::new()
+    });
+    let text = |name: &str| match read.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    Start {
+        caller_id: text("caller_id"),
+        agent_id: text("agent_id"),
+    }
 }
 
 fn name(facts: &[Fact]) -> String {

@@ -1,13 +1,17 @@
 //! A body of the customer's own making: a MiniJinja template over the event and its conversation.
 //!
 //! Templates come from whoever may write endpoints. They see the event's data and nothing else, load
-//! nothing, and end: every step and every byte that they make costs fuel. Where the body is JSON,
+//! nothing, and end: every step and every byte that they make costs fuel, and what costs none is refused
+//! before ([`scan`]). Where the body is JSON,
 //! `{{ value }}` writes the value as JSON, so that nothing a caller says can break out of it.
 
 use minijinja::{AutoEscape, Environment, ErrorKind};
 use serde_json::Value;
 
+use self::scan::Refused;
 use crate::endpoint::Template;
+
+mod scan;
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 64 << 10;
@@ -17,6 +21,9 @@ const MAX_BODY: usize = 1 << 20;
 
 /// Steps and bytes that a rendering may cost.
 const FUEL: u64 = 2_000_000;
+
+/// What a rendering may need of stack, in bytes; only what it uses is ever taken from the machine.
+const STACK: usize = 256 << 20;
 
 /// The template can't be used. Says where it is wrong, and nothing of what callers said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +36,30 @@ pub fn render(template: &Template, context: &Value) -> Result<Option<String>, Ba
     if template.body.len() > MAX_TEMPLATE {
         return Err(BadTemplate(format!("is over {} KiB", MAX_TEMPLATE >> 10)));
     }
-    if let Some(line) = adds(&template.body) {
-        return Err(BadTemplate(format!(
-            "adds with + at line {line}; write texts one after the other, or join them with ~"
-        )));
+    if let Err(Refused { line, why }) = scan::refuse(&template.body) {
+        return Err(BadTemplate(format!("at line {line}: {why}")));
     }
+    // What is written deep is read, compiled and run deep: none of our threads has so much stack.
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, || within_bounds(template, context))
+            .map_err(|_| BadTemplate("can't be rendered now: no thread can be started".to_owned()))?
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn within_bounds(template: &Template, context: &Value) -> Result<Option<String>, BadTemplate> {
     let is_json = is_json(&template.content_type);
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
-    environment.remove_filter("chain");
+    for filter in ["chain", "zip"] {
+        environment.remove_filter(filter);
+    }
+    for function in ["namespace", "dict", "debug"] {
+        environment.remove_global(function);
+    }
     environment.set_auto_escape_callback(move |_| {
         if is_json {
             AutoEscape::Json
@@ -65,37 +87,6 @@ pub fn render(template: &Template, context: &Value) -> Result<Option<String>, Ba
         )));
     }
     Ok(Some(body))
-}
-
-/// The line of the first `+` in a tag. Lists are added lazily, at no cost until somebody counts what
-/// sixty doublings have made: the one thing that fuel does not bound, with the filter `chain`.
-fn adds(body: &str) -> Option<usize> {
-    let mut rest = body;
-    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        let inside = &rest[start + 2..];
-        let mut quote = None;
-        let mut escaped = false;
-        let mut end = inside.len();
-        for (at, c) in inside.char_indices() {
-            match quote {
-                Some(_) if escaped => escaped = false,
-                Some(_) if c == '\\' => escaped = true,
-                Some(open) if c == open => quote = None,
-                None if c == '"' || c == '\'' => quote = Some(c),
-                None if c == '+' => {
-                    let before = body.len() - inside.len() + at;
-                    return Some(body[..before].matches('\n').count() + 1);
-                }
-                None if inside[at..].starts_with("%}") || inside[at..].starts_with("}}") => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-        }
-        rest = &inside[end..];
-    }
-    None
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -94,9 +94,13 @@ impl LetterFilter {
     pub(in crate::http) fn required(object: &mut Object) -> Self {
         let read = match object.optional("filter") {
             None => Err("is required".to_owned()),
-            Some(given @ Value::Object(_)) => {
-                serde_json::from_value(given).map_err(|error| error.to_string())
-            }
+            Some(Value::Object(given)) => match given.iter().find(|(_, value)| value.is_null()) {
+                // A script whose value came out empty must not mean every letter.
+                Some((name, _)) => Err(format!("{name} must not be null; leave it out for all")),
+                None => {
+                    serde_json::from_value(Value::Object(given)).map_err(|error| error.to_string())
+                }
+            },
             Some(_) => Err("must be an object such as {\"code\":\"not_over\"}".to_owned()),
         };
         let filter: Self = read.unwrap_or_else(|why| {

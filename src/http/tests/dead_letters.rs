@@ -223,6 +223,8 @@ async fn many_letters_need_a_filter_that_is_understood() {
         (json!({"filter": []}), "filter"),
         (json!({"filter": "all"}), "filter"),
         (json!({"filter": null}), "filter"),
+        (json!({"filter": {"ids": null}}), "filter"),
+        (json!({"filter": {"code": null}}), "filter"),
         (json!({"filter": {"stage": "x"}}), "filter"),
         (json!({"filter": {"ids": ["dl_\0"]}}), "filter"),
         (json!({"filter": {"state": "resolved"}}), "filter"),

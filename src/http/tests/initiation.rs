@@ -68,6 +68,10 @@ async fn who_called_before_is_known() {
     let body = r#"{"caller_id":"+14155550123","agent_id":"front-desk",
         "called_number":"+14155550100","call_sid":"CA1"}"#;
     let known = bench.begin(&token, body).await.json();
+    // What nobody reads makes no stranger of her.
+    let odd = r#"{"caller_id":"+14155550123","agent_id":"front-desk","agent_id":"front-desk",
+        "called_number":null,"call_sid":12345}"#;
+    assert_eq!(bench.begin(&token, odd).await.json(), known);
     let expected = json!({
         "caller_memory": "1. The caller's name is Ann.", "caller_name": "Ann",
         "caller_known": "true",

@@ -152,6 +152,8 @@ async fn what_is_wrong_with_a_replay_is_named() {
         (json!({"filter": []}), "filter"),
         (json!({"filter": "all"}), "filter"),
         (json!({"filter": null}), "filter"),
+        (json!({"filter": {"ids": null}}), "filter"),
+        (json!({"filter": {"code": null}}), "filter"),
         (json!({"filter": {"state": "resolved"}}), "filter"),
         (json!({"filter": {}, "rate": 0}), "rate"),
         (json!({"filter": {}, "rate": 1e9}), "rate"),

@@ -51,13 +51,19 @@ fn a_template_is_bounded() {
         r#"{{ "x" * 1000000000 }}"#,
         "{{ [1] * 1000000000 }}",
         r#"{% set s = "xxxxxxxxxxxxxxxx" %}{% for i in range(60) %}{% set ns = s ~ s %}{% endfor %}{{ (s * 100000) * 100000 }}"#,
-        r#"{% set ns = namespace(s="xxxxxxxx") %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}"#,
-        r#"{% set ns = namespace(s="xxxxxxxx") %}{% for i in range(60) %}{% set ns.s = ns.s|replace("x", "xxxx") %}{% endfor %}{{ ns.s }}"#,
-        r#"{% set ns = namespace(s="\"\"\"\"") %}{% for i in range(60) %}{% set ns.s = ns.s|tojson|string %}{% endfor %}{{ ns.s }}"#,
-        r#"{% set ns = namespace(s="xxxxxxxx") %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s, ns.s]|join(ns.s) %}{% endfor %}{{ ns.s }}"#,
-        "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s|length }}",
         "{% set a = [1]|chain([2]) %}{{ a|length }}",
         r#"{{ "a\"+" }}{{ 1 + 1 }}"#,
+        "{% set a = [1] %}{% set b = [a, a] %}{{ b }}",
+        "{% set a = 1, 2 %}{% set b = a, a %}{{ b }}",
+        "{% set a = (1, 2) %}{{ (a, a) }}",
+        r#"{% set a = {"x": list} %}{{ {"y": [a.x, a.x]} }}"#,
+        r#"{% for a in [{"x": list}] %}{{ {"y": [a.x, a.x]} }}{% endfor %}"#,
+        "{% for a in list recursive %}{{ loop([[a, a]]) }}{% endfor %}",
+        "{% macro m(a) %}{{ m([a, a]) }}{% endmacro %}{{ m(1) }}",
+        "{% with a = [1] %}{% with b = [a, a] %}{{ b }}{% endwith %}{% endwith %}",
+        "{% set a = [1] %}{{ a * 9 }}",
+        "{{ list|zip(list) }}",
+        "{{ namespace(a=1) }}{{ dict(a=1) }}",
         r#"{{ "%1000000000d"|format(1) }}"#,
         "{{ 10 ** 10000000 }}",
         r#"{{ "x"|indent(100000000) }}{{ ("x\n" * 100000)|indent(100000) }}"#,
@@ -68,6 +74,17 @@ fn a_template_is_bounded() {
             "{bomb}: {} bytes",
             why.unwrap().unwrap_or_default().len()
         );
+    }
+    for step in [
+        "s ~ s",
+        r#"s|replace("x", "xxxx")"#,
+        "s|tojson|string|tojson|string",
+        r#"s|split("")|join(s)"#,
+    ] {
+        let step = format!("{{% set s = {step} %}}").repeat(60);
+        let bomb = format!(r#"{{% set s = "xxxx\"\"" %}}{step}{{{{ s }}}}"#);
+        let why = rendered(&bomb).unwrap_err().to_string();
+        assert!(why.contains("too many steps"), "{step}: {why}");
     }
     assert!(rendered(&"x".repeat(MAX_TEMPLATE + 1)).is_err());
     for unknown in [
@@ -137,6 +154,78 @@ fn zendesk_gets_a_comment_on_the_ticket_that_the_call_names() {
     let mut without = call();
     without["conversation"]["metadata"] = json!({});
     assert_eq!(render(&preset.template(), &without), Ok(None));
+}
+
+#[test]
+fn what_is_deep_ends_in_an_answer() {
+    let deep = |open: &str, within: &str, close: &str| {
+        let count = (MAX_TEMPLATE - 100) / (open.len() + close.len()).max(1);
+        format!("{}{within}{}", open.repeat(count), close.repeat(count))
+    };
+    for body in [
+        format!("{{{{ {} }}}}", deep("not ", "1", "")),
+        format!("{{{{ {} }}}}", deep("-", "1", "")),
+        format!("{{{{ 1{} }}}}", deep("|abs", "", "")),
+    ] {
+        assert!(
+            rendered(&body)
+                .unwrap_err()
+                .to_string()
+                .contains("tag over")
+        );
+    }
+    for (open, within, close) in [
+        ("not ", "1", ""),
+        ("-", "1", ""),
+        ("a(", "1", ")"),
+        ("1 if 1 else ", "1", ""),
+        ("", "1", "|abs"),
+        ("", "n", ".a"),
+        ("", "n", "[0]"),
+        ("1~", "1", ""),
+        ("1 or ", "1", ""),
+    ] {
+        let count = 3_900 / (open.len() + close.len());
+        let body = format!(
+            "{{{{ {}{within}{} }}}}",
+            open.repeat(count),
+            close.repeat(count)
+        );
+        drop(rendered(&body));
+    }
+    for (open, close) in [
+        ("{% if 1 %}", "{% endif %}"),
+        ("{% if 0 %}{% elif 0 %}", "{% endif %}"),
+        ("{% for a in [1] %}", "{% endfor %}"),
+        ("{% with a = 1 %}", "{% endwith %}"),
+    ] {
+        drop(rendered(&deep(open, "", close)));
+    }
+    drop(rendered(&format!(
+        "{{% if 0 %}}{}{{% endif %}}",
+        deep("{% elif 0 %}", "", "")
+    )));
+}
+
+#[test]
+fn lists_and_maps_of_the_event_are_written_as_they_are_wanted() {
+    for (body, made) in [
+        (
+            r#"{{ {"n": n, "all": [n, list[0], (n, n)]} }}"#,
+            r#"{"all":[3,"a",[3,3]],"n":3}"#,
+        ),
+        (
+            r#"[{% for one in list %}{{ {"is": one, "first": loop.first} }}{% if not loop.last %},{% endif %}{% endfor %}]"#,
+            r#"[{"first":true,"is":"a"},{"first":false,"is":"b"}]"#,
+        ),
+        (
+            r#"{% set who = none or "nobody" %}{"who": {{ who }}, "n": {{ n * 60 }}, "in": {{ {"is": who} }}}"#,
+            r#"{"who": "nobody", "n": 180, "in": {"is":"nobody"}}"#,
+        ),
+        (r#"{{ {"a": "A", "b": "B"}[list[1]] }}"#, r#""B""#),
+    ] {
+        assert_eq!(rendered(body).unwrap().as_deref(), Some(made), "{body}");
+    }
 }
 
 #[test]

@@ -146,8 +146,8 @@ async fn change(
     let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
     let entry = bearer.did(&api, "endpoint.change", &id, "");
     let wanted = move |endpoint| changes.applied(endpoint, headers.clone());
-    let changed = life::change(&api.flow, &bearer.0, &current, wanted, entry).await?;
-    shown(&api, changed.map_err(refused)?)
+    let kept = life::change(&api.flow, &bearer.0, &current, wanted, entry).await?;
+    shown(&api, kept.map_err(refused)?)
 }
 
 /// Remove an endpoint

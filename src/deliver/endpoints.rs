@@ -114,6 +114,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         enabled: wanted.enabled,
         disabled: (!wanted.enabled).then(|| (now, "by_hand".to_owned())),
         failing_since: None,
+        failures: 0,
         slow: false,
         ready_at: Timestamp::from_millis(0),
         created_at: now,
@@ -204,6 +205,7 @@ pub async fn enable(flow: &Flow, id: &str, entry: Entry) -> Result<Option<Endpoi
         endpoint.enabled = true;
         endpoint.disabled = None;
         endpoint.failing_since = None;
+        endpoint.failures = 0;
         endpoint.ready_at = Timestamp::from_millis(0);
     });
     let enabled = enabled.await?;

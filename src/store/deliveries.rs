@@ -17,12 +17,14 @@ use crate::time::Timestamp;
 mod attempts;
 mod fate;
 pub mod list;
+mod outcome;
 
 pub use attempts::{Attempt, add_attempt, attempts_of};
 pub use fate::{
     cancel, cancel_of_endpoint, empty_answers, erase, erase_of_events, postpone, prune,
     release_stuck, retry, retry_failed,
 };
+pub use outcome::{give_up, keep_letter, tell_timeline};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod api;
 pub(crate) mod bench;
 mod clients;
 mod commands;
+mod crashed;
 mod crowd;
 mod distributed;
 mod erased;

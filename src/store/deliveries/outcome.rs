@@ -3,7 +3,7 @@
 
 use super::{After, Attempt, Delivery, add_attempt, attempts_of, get, settle};
 use crate::event::{Message, Stage};
-use crate::id::of_content;
+use crate::id::letter;
 use crate::store::dead_letters::{self, Letter};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -58,8 +58,8 @@ pub async fn keep_letter(
     let attempts = made.into_values().flatten();
     let attempts = attempts.filter(|attempt| !attempt.code.is_empty());
     let message = Message::resend(&delivery.id);
-    let letter = Letter {
-        id: of_content("dl_", &[&message.id]),
+    let kept = Letter {
+        id: letter(&message.id),
         stage: Stage::Deliver.as_str().to_owned(),
         source: None,
         platform: None,
@@ -79,7 +79,7 @@ pub async fn keep_letter(
         body: message.encode(),
         message_id: message.id,
     };
-    dead_letters::keep(conn, &letter, now).await
+    dead_letters::keep(conn, &kept, now).await
 }
 
 /// Ends a delivery with an attempt of which the stage has never said what became of it: its worker

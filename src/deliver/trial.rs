@@ -34,12 +34,12 @@ pub(super) async fn try_template(
     let made_up = Facts::sample(result(&sample(now), COMPLETED, &[], now), now);
     let renderer = flow.outbound.renderer();
     let over = async |context| renderer.render(&flow.host, template.clone(), context).await;
-    let rendered = match over(stored.context()).await {
+    let tried = match over(stored.context()).await {
         // What was wrong with the real one is of more use than what is with the other.
         Err(bad) => over(made_up.context()).await.map_err(|_| bad),
         made => made,
     };
-    Ok(rendered.map(drop).map_err(Unrendered::into_bad))
+    Ok(tried.map(drop).map_err(Unrendered::into_bad))
 }
 
 /// How a test of an endpoint went.

@@ -227,7 +227,9 @@ fn card(crms: &Crms, now: Timestamp) -> CrmsCard {
     let trouble = trouble
         .into_iter()
         .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| format!("{} {}", number(count), if count == 1 { one } else { many }));
+        .map(|(count, one, many)| {
+            format!("{} {}", number(count), if count == 1 { one } else { many })
+        });
     CrmsCard {
         waiting: counted(backlog.waiting, "delivery waits", "deliveries wait"),
         oldest: backlog.oldest_at.map(|at| Moment::of(at, now)),

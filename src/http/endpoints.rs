@@ -76,9 +76,12 @@ async fn list(
 /// Make an endpoint
 ///
 /// The answer is the only one that ever shows its secret. A URL that leads to a private or local
-/// address is refused; one whose name can't be looked up now is taken, and the answer says so. Whoever
-/// makes or changes one must be allowed to read what it is sent: `conversations:read`, for facts and
-/// what is sent of them `memories:read` too, and for `full`, a template and `memory.changed` also
+/// address is refused; one whose name can't be looked up now is taken, and the answer says so. A
+/// template is tried first, over the newest conversation that has messages and over a made-up one: it
+/// must make a body of one of them.
+///
+/// Whoever makes or changes one must be allowed to read what it is sent: `conversations:read`, for what
+/// is told of memory `memories:read` too, and for `full`, a template and `memory.changed` also
 /// `conversations:read_sensitive`.
 #[utoipa::path(
     post, path = "/v1/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint,
@@ -146,8 +149,8 @@ async fn change(
     let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
     let entry = bearer.did(&api, "endpoint.change", &id, "");
     let wanted = move |endpoint| changes.applied(endpoint, headers.clone());
-    let changed = life::change(&api.flow, &bearer.0, &current, wanted, entry).await?;
-    shown(&api, changed.map_err(refused)?)
+    let kept = life::change(&api.flow, &bearer.0, &current, wanted, entry).await?;
+    shown(&api, kept.map_err(refused)?)
 }
 
 /// Remove an endpoint
@@ -242,7 +245,7 @@ async fn rotate_secret(
 /// Send a test event
 ///
 /// Now, once, and whether the endpoint is enabled or not. With a template, it is rendered over the
-/// newest conversation.
+/// newest conversation that has messages.
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/test", operation_id = "test_endpoint", tag = "endpoints",
     params(("id" = String, Path, description = "The endpoint's id.")),

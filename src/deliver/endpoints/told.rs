@@ -27,7 +27,8 @@ pub(super) fn difference(before: &Endpoint, now: &Endpoint) -> String {
             ("description", before.description != now.description),
         ]
         .into_iter()
-        .filter_map(|(name, differs)| differs.then(|| name.to_owned())),
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name.to_owned()),
     );
     told.join("; ")
 }

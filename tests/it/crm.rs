@@ -472,18 +472,18 @@ async fn the_store_keeps_searches_and_counts() {
         let backlog = bench
             .read(|conn| Box::pin(async move { deliveries::backlog(conn).await }))
             .await;
-        let all = deliveries::Backlog {
+        let whole = deliveries::Backlog {
             waiting: 16,
             oldest_at: Some(START),
             held: 0,
         };
-        assert_eq!(backlog, all);
+        assert_eq!(backlog, whole);
         // What waits for an endpoint that is off waits for a person; that one is seen, too.
         let its = one.clone();
         bench
             .write(move |conn| {
                 Box::pin(async move {
-                    let off = Endpoint {
+                    let off = endpoints::Endpoint {
                         enabled: false,
                         disabled: Some((START, "gone".to_owned())),
                         failing_since: Some(START),

@@ -29,10 +29,9 @@ pub(super) fn begin(sources: &Sources) {
             continue;
         }
         for answer in ANSWERS {
-            metrics::counter!(
-                "aftercall_webhooks_total", "source" => name.clone(), "answer" => answer,
-            )
-            .increment(0);
+            let label = name.clone();
+            metrics::counter!("aftercall_webhooks_total", "source" => label, "answer" => answer)
+                .increment(0);
         }
     }
 }

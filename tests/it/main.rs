@@ -27,6 +27,7 @@ mod isolation;
 mod layers;
 mod list;
 mod memory;
+mod metrics;
 mod official;
 mod outbox;
 mod overview;

@@ -12,7 +12,8 @@ use crate::event::Message;
 use crate::id::of_content;
 use crate::store::dead_letters;
 use crate::store::deliveries::{self, After, Attempt, Delivery};
-use crate::store::endpoints::{self, Endpoint};
+use crate::store::endpoints::{self, Endpoint, Off};
+use crate::store::passages;
 use crate::store::results::{self, ResultEvent};
 use crate::store::{Conn, Result, audit, conversations};
 use crate::time::Timestamp;
@@ -101,8 +102,10 @@ impl Settlement {
         if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
             return Ok(None);
         }
-        let record = conversations::get(conn, key).await?;
-        Ok(record.and_then(|record| record.conversation.ended_at))
+        match conversations::get(conn, key).await? {
+            Some(record) => passages::over_at(conn, &record).await,
+            None => Ok(None),
+        }
     }
 
     fn number(&self) -> u32 {
@@ -164,9 +167,9 @@ impl Settlement {
         };
         let failed_for = failing_since.map_or(Duration::ZERO, |since| self.now.since(since));
         let disabled = if self.meaning.gone {
-            Some("gone")
+            Some(Off::Gone.as_str())
         } else if failed_for >= GIVE_UP {
-            Some("failing")
+            Some(Off::Failing.as_str())
         } else {
             None
         };

@@ -36,7 +36,7 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
     let previous_secret_key = sealing_key(reader, "secret_key_previous");
     let database = database(reader, &data_dir);
     let queue = queue(reader, database.as_ref());
-    let admin_token = admin_token(reader, database.as_ref());
+    let admin_token = admin_token(reader);
     Some(Config {
         data_dir,
         server,
@@ -244,26 +244,20 @@ const fn days(days: u64) -> Duration {
     Duration::from_hours(24 * days)
 }
 
-/// Characters of the first admin token at the least: whoever guesses it may do everything.
+/// Characters of the first admin token at the least, without a warning: whoever guesses it may do everything.
 const SHORTEST_TOKEN: usize = 8;
 
-/// The first admin token. A short one goes on working where an embedded database is there already.
-fn admin_token(reader: &mut Reader<'_, '_, '_>, database: Option<&Database>) -> Option<Secret> {
+/// The first admin token.
+fn admin_token(reader: &mut Reader<'_, '_, '_>) -> Option<Secret> {
     let token = reader.secret("admin_token")?;
-    if token.expose().chars().count() >= SHORTEST_TOKEN {
-        return Some(token);
-    }
-    let message = format!(
-        "can be guessed: expected at least {SHORTEST_TOKEN} characters; `openssl rand -hex 24` makes \
-         a good one"
-    );
-    let file = database.and_then(|database| database.url.expose().strip_prefix("sqlite://"));
-    if file.is_some_and(|file| Path::new(file).exists()) {
+    if token.expose().chars().count() < SHORTEST_TOKEN {
+        let message = format!(
+            "can be guessed: expected at least {SHORTEST_TOKEN} characters; `openssl rand -hex 24` \
+             makes a good one"
+        );
         reader.warning("admin_token", &message);
-        return Some(token);
     }
-    reader.problem("admin_token", message);
-    None
+    Some(token)
 }
 
 /// A key of 32 bytes in base64, kept as text until it is used.

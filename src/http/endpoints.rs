@@ -80,9 +80,8 @@ async fn list(
 /// template is tried first, over the newest conversation that has messages and over a made-up one: it
 /// must make a body of one of them.
 ///
-/// Whoever makes or changes one must be allowed to read what it is sent: `conversations:read`, for what
-/// is told of memory `memories:read` too, and for `full`, a template and `memory.changed` also
-/// `conversations:read_sensitive`.
+/// Whoever has one sent everything (`full`, or a template) must be allowed to read that:
+/// `conversations:read_sensitive` and `memories:read`.
 #[utoipa::path(
     post, path = "/v1/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint,
     security(("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"])),

@@ -2,7 +2,7 @@
 //! nor what another gave for another place.
 
 use super::Unfit;
-use crate::endpoint::{MEMORY_CHANGED, MEMORY_ERASED, Payload, Subscription};
+use crate::endpoint::Payload;
 use crate::outbound::guard::place;
 use crate::secret::SealKey;
 use crate::store::endpoints::{Endpoint, is_of};
@@ -19,11 +19,9 @@ pub(super) fn insist(
         return Err(Unfit::Agents);
     }
     if before.is_none_or(|before| !sends_the_same(before, endpoint)) {
-        let lacking = shows(endpoint)
-            .into_iter()
-            .find(|scope| !who.allows(*scope));
+        let lacking = shows(endpoint).iter().find(|scope| !who.allows(**scope));
         if let Some(scope) = lacking {
-            return Err(Unfit::Unseen(scope));
+            return Err(Unfit::Unseen(*scope));
         }
     }
     let moved = before.is_some_and(|before| place(&before.url) != place(&endpoint.url));
@@ -34,22 +32,14 @@ pub(super) fn insist(
     Ok(())
 }
 
-/// What its receiver gets to see. Facts about a caller have quotes beside them.
-fn shows(endpoint: &Endpoint) -> Vec<Scope> {
-    let whole = endpoint.payload == Payload::Full || endpoint.template.is_some();
-    let of_all = Subscription {
-        agents: Vec::new(),
-        ..endpoint.subscription.clone()
-    };
-    let facts = whole || of_all.wants(MEMORY_CHANGED, "");
-    let mut scopes = vec![Scope::ConversationsRead];
-    if facts {
-        scopes.push(Scope::ConversationsReadSensitive);
+/// What shows as much as its receiver gets to see. A thin event has ids and how the call ended; a whole
+/// one, and what a template makes, may have everything that was said and is remembered.
+fn shows(endpoint: &Endpoint) -> &'static [Scope] {
+    if endpoint.payload == Payload::Full || endpoint.template.is_some() {
+        &[Scope::ConversationsReadSensitive, Scope::MemoriesRead]
+    } else {
+        &[]
     }
-    if facts || of_all.wants(MEMORY_ERASED, "") {
-        scopes.push(Scope::MemoriesRead);
-    }
-    scopes
 }
 
 fn sends_the_same(before: &Endpoint, endpoint: &Endpoint) -> bool {

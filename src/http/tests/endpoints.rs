@@ -64,25 +64,12 @@ async fn nobody_has_sent_what_they_may_not_read() {
     let thin = json!(["conversation.completed", "consent.changed"]);
     let template = json!({"body": "{}"});
     let writes = "endpoints:write";
-    let reads = "conversations:read";
-    let sensitive = "conversations:read_sensitive";
-    let facts = "memories:read";
+    let seen = vec!["conversations:read_sensitive", "memories:read"];
     for (body, needed) in [
-        (json!({"events": thin}), vec![reads]),
-        (json!({"events": ["memory.erased"]}), vec![reads, facts]),
-        (
-            json!({"events": ["memory.changed"]}),
-            vec![reads, sensitive, facts],
-        ),
-        (json!({"events": ["*"]}), vec![reads, sensitive, facts]),
-        (
-            json!({"events": thin, "payload": "full"}),
-            vec![reads, sensitive, facts],
-        ),
-        (
-            json!({"events": thin, "template": template}),
-            vec![reads, sensitive, facts],
-        ),
+        (json!({"events": thin}), Vec::new()),
+        (json!({"events": ["*"]}), Vec::new()),
+        (json!({"events": thin, "payload": "full"}), seen.clone()),
+        (json!({"events": thin, "template": template}), seen),
     ] {
         let admin = bench.token(&[Scope::Admin], &[]).await;
         let mut whole = body.clone();
@@ -121,11 +108,7 @@ async fn nobody_has_sent_what_they_may_not_read() {
     let token = bench
         .token(&[Scope::EndpointsWrite, Scope::ConversationsRead], &[])
         .await;
-    for change in [
-        json!({"payload": "full"}),
-        json!({"template": template}),
-        json!({"events": ["*"]}),
-    ] {
+    for change in [json!({"payload": "full"}), json!({"template": template})] {
         let answer = tell(&bench, "PATCH", &path, &token, change).await;
         assert_eq!(answer.code(), "forbidden");
     }

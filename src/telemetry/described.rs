@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 16] = [
+const COUNTERS: [(&str, &str); 17] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -50,6 +50,10 @@ const COUNTERS: [(&str, &str); 16] = [
     (
         "aftercall_llm_tokens_total",
         "Tokens that the language model read and wrote, by kind.",
+    ),
+    (
+        "aftercall_log_lines_lost_total",
+        "Lines of the log that were lost, for nobody took them in time.",
     ),
     (
         "aftercall_reconciled_calls_total",

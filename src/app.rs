@@ -378,6 +378,7 @@ impl Running {
             receiver: Receiver::new(Arc::clone(flow)),
             ready: app.readiness(roles),
             metrics: telemetry::metrics(),
+            guesses: http::guesses::Guesses::default(),
         };
         let served = Roles {
             receiver: roles.contains(&Role::Receiver),

@@ -85,6 +85,19 @@ impl Globals {
             ..Overrides::default()
         }
     }
+
+    /// A file that a flag names must be there: to name another is wrong usage, not a wrong setting.
+    fn judge(&self) -> Result<(), WrongUsage> {
+        let Some(path) = &self.config else {
+            return Ok(());
+        };
+        let why = match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => "is a folder; name the file in it".to_owned(),
+            Ok(_) => return Ok(()),
+            Err(error) => format!("can't be read: {error}"),
+        };
+        Err(WrongUsage(format!("--config: {} {why}", path.display())))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,34 +174,43 @@ impl Cli {
 
     /// Does what was asked for.
     pub async fn run(self) -> ExitCode {
-        let globals = self.globals;
-        let done = match self.command {
-            Command::Demo(args) => demo::run(&globals, &args).await,
-            Command::Serve(args) => serve::run(&globals, args).await,
-            Command::Simulate(args) => simulate::run(&globals, &args).await,
-            Command::Migrate(args) => migrate::run(&globals, &args).await,
-            Command::Check(args) => check::run(&globals, &args).await,
-            Command::Verify(args) => verify::run(&globals, &args),
-            Command::Extract(args) => extract::run(&globals, &args).await,
-            Command::Conversations(command) => conversations::run(&globals, command).await,
-            Command::Dead(command) => dead::run(&globals, command).await,
-            Command::Replays(command) => replays::run(&globals, command).await,
-            Command::Reconcile(args) => reconcile::reconcile(&globals, args).await,
-            Command::Coverage(args) => reconcile::coverage(&globals, args).await,
-            Command::Quarantine(command) => quarantine::run(&globals, command).await,
-            Command::Endpoints(command) => endpoints::run(&globals, command).await,
-            Command::Deliveries(command) => deliveries::run(&globals, command).await,
-            Command::Export(args) => export::run(&globals, &args).await,
-            Command::Memories(command) => memories::run(&globals, command).await,
-            Command::Callers(command) => callers::run(&globals, command).await,
-            Command::Tokens(command) => tokens::run(&globals, command).await,
-            Command::Completion(args) => shell::completion(&args),
-            Command::Man(args) => shell::man(&args),
+        let judged = self.globals.judge();
+        let done = match judged {
+            Ok(()) => self.command.run(&self.globals).await,
+            Err(wrong) => Err(wrong.into()),
         };
         done.unwrap_or_else(|error| {
             output::complain(&error);
             code(&error)
         })
+    }
+}
+
+impl Command {
+    async fn run(self, globals: &Globals) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Demo(args) => demo::run(globals, &args).await,
+            Self::Serve(args) => serve::run(globals, args).await,
+            Self::Simulate(args) => simulate::run(globals, &args).await,
+            Self::Migrate(args) => migrate::run(globals, &args).await,
+            Self::Check(args) => check::run(globals, &args).await,
+            Self::Verify(args) => verify::run(globals, &args),
+            Self::Extract(args) => extract::run(globals, &args).await,
+            Self::Conversations(command) => conversations::run(globals, command).await,
+            Self::Dead(command) => dead::run(globals, command).await,
+            Self::Replays(command) => replays::run(globals, command).await,
+            Self::Reconcile(args) => reconcile::reconcile(globals, args).await,
+            Self::Coverage(args) => reconcile::coverage(globals, args).await,
+            Self::Quarantine(command) => quarantine::run(globals, command).await,
+            Self::Endpoints(command) => endpoints::run(globals, command).await,
+            Self::Deliveries(command) => deliveries::run(globals, command).await,
+            Self::Export(args) => export::run(globals, &args).await,
+            Self::Memories(command) => memories::run(globals, command).await,
+            Self::Callers(command) => callers::run(globals, command).await,
+            Self::Tokens(command) => tokens::run(globals, command).await,
+            Self::Completion(args) => shell::completion(&args),
+            Self::Man(args) => shell::man(&args),
+        }
     }
 }
 
@@ -199,6 +221,7 @@ fn code(error: &anyhow::Error) -> ExitCode {
         Some(client::Error::Answered { status, .. }) if status.as_u16() == 422 => {
             ExitCode::from(USAGE)
         }
+        Some(client::Error::NotAnId(_)) => ExitCode::from(USAGE),
         _ if error.is::<WrongUsage>() => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,
     }

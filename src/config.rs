@@ -23,7 +23,7 @@ mod tests;
 pub use load::{ConfigError, Overrides, Problem};
 pub use platforms::{KnownApi, PlatformName, SignedBy};
 pub use ranges::AddressRange;
-pub use units::duration;
+pub use units::{duration, listen};
 
 /// All settings, read and checked.
 #[derive(Clone, Debug)]

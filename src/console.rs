@@ -70,9 +70,11 @@ pub fn routes(flow: Arc<Flow>) -> Router {
 /// Keeps U+0000 out, which no record holds and PostgreSQL calls an error, and says what browsers
 /// may do with a page.
 async fn guard(uri: Uri, request: axum::extract::Request, next: Next) -> Response {
-    let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
-    let mut response = if asked.contains("%00") {
+    let mut response = if uri.path().contains("%00") {
         Failure::NotFound("page").into_response()
+    } else if uri.query().unwrap_or_default().contains("%00") {
+        let why = "The address holds U+0000, which nothing here has: take it out.";
+        Failure::Invalid(why.to_owned()).into_response()
     } else {
         next.run(request).await
     };

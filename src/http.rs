@@ -31,6 +31,7 @@ mod endpoints;
 mod erasures;
 mod error;
 mod events;
+pub mod guesses;
 pub mod health;
 mod initiation;
 mod listen;
@@ -59,6 +60,8 @@ pub struct Api {
     pub ready: health::Probe,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// The wrong tokens of late.
+    pub guesses: guesses::Guesses,
 }
 
 impl fmt::Debug for Api {
@@ -104,6 +107,7 @@ fn dress(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
         .fallback(request::no_route)
         .method_not_allowed_fallback(request::no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&api), guesses::slow_down))
         .layer(from_fn(request::limit_time))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn_with_state(api.flow.host.clone(), request::observe))

@@ -91,6 +91,15 @@ macro_rules! ids {
                 Ok(Self(canonical(id)))
             }
 
+            /// Takes an id that a platform gives. `.` and `..` are none: clients fold them away before
+            /// they ask, so that nobody could ever ask for what has such an id.
+            pub fn given(id: &str) -> Result<Self, NotAnId> {
+                match id {
+                    "." | ".." => Err(NotAnId),
+                    id => Self::new(id),
+                }
+            }
+
             /// The id as it is stored and printed.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -211,6 +220,16 @@ mod tests {
         ] {
             assert_eq!(canonical(other), other);
         }
+    }
+
+    #[test]
+    fn what_no_path_can_end_in_is_no_id_that_a_platform_gives() {
+        for id in ["", ".", ".."] {
+            assert_eq!(ConversationId::given(id), Err(NotAnId), "{id}");
+        }
+        assert!(ConversationId::given("...").is_ok());
+        // Stored ones stay readable.
+        assert!(ConversationId::new("..").is_ok());
     }
 
     #[test]

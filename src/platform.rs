@@ -56,6 +56,11 @@ pub trait Webhooks: Send + Sync {
         Err(Untold("the platform's events carry no conversation"))
     }
 
+    /// Whether what proves this delivery covers its body: a secret that is sent as it is does not.
+    fn signs_body(&self, _headers: &HeaderMap) -> bool {
+        true
+    }
+
     /// Whether it may send its events by `GET`, in the query.
     fn takes_get(&self) -> bool {
         false

@@ -102,6 +102,9 @@ pub(super) enum Error {
         /// What the server's log calls it.
         request_id: String,
     },
+    /// What was given as an id can stand in no route.
+    #[error("{0:?} is no id: an empty one, `.` and `..` would name another route")]
+    NotAnId(String),
     /// Something answered that is no aftercall.
     #[error("{0} is no aftercall server: its answer can't be read")]
     Stranger(String),
@@ -200,6 +203,9 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Value, Error> {
+        if let Some(part) = path.iter().find(|part| matches!(**part, "" | "." | "..")) {
+            return Err(Error::NotAnId((*part).to_owned()));
+        }
         let mut url = self.url.clone();
         let stranger = || Error::Stranger(self.url.to_string());
         url.path_segments_mut()
@@ -378,6 +384,18 @@ mod tests {
             .get(&["v1", "agents", "a/b c", "memories"], &query)
             .await;
         assert_eq!(answer.unwrap(), json!({"memories": []}));
+    }
+
+    #[tokio::test]
+    async fn what_would_walk_to_another_route_is_no_id() {
+        // Nobody listens there: what is asked all the same fails otherwise.
+        let asked = client("http://127.0.0.1:1");
+        for id in ["", ".", ".."] {
+            let error = asked.get(&["v1", "dead-letters", id], &[]).await;
+            assert!(matches!(error, Err(Error::NotAnId(_))), "{id}: {error:?}");
+        }
+        let error = asked.get(&["v1", "dead-letters", "..."], &[]).await;
+        assert!(matches!(error, Err(Error::Unreachable { .. })), "{error:?}");
     }
 
     #[tokio::test]

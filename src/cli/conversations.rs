@@ -38,7 +38,7 @@ pub(super) struct List {
     /// Of this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
-    /// Of this caller, as the platform names them; empty: anonymous calls
+    /// Of this caller, however their number is spelled; empty: anonymous calls
     #[arg(long, value_name = "IDENTITY")]
     caller_identity: Option<String>,
     /// Ended for this reason
@@ -174,7 +174,20 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&[
+    let mut table = table();
+    for call in found["conversations"].as_array().into_iter().flatten() {
+        table.add_row(row(call));
+    }
+    output::rows(&table, "No conversations.")?;
+    if found["has_more"] == true {
+        output::note("There are more; raise --limit to see them.");
+    }
+    Ok(())
+}
+
+/// A table of calls, still without a row.
+pub(super) fn table() -> comfy_table::Table {
+    output::table(&[
         "id",
         "created",
         "agent",
@@ -182,23 +195,20 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
         "status",
         "end reason",
         "length",
-    ]);
-    for call in found["conversations"].as_array().into_iter().flatten() {
-        table.add_row([
-            field(call, "id"),
-            field(call, "created_at"),
-            field(call, "agent_id"),
-            field(call, "caller_identity"),
-            field(call, "status"),
-            reason(call),
-            length(call),
-        ]);
-    }
-    output::rows(&table, "No conversations.")?;
-    if found["has_more"] == true {
-        output::note("There are more; raise --limit to see them.");
-    }
-    Ok(())
+    ])
+}
+
+/// A call as a row of [`table`].
+pub(super) fn row(call: &Value) -> [String; 7] {
+    [
+        field(call, "id"),
+        field(call, "created_at"),
+        field(call, "agent_id"),
+        field(call, "caller_identity"),
+        field(call, "status"),
+        reason(call),
+        length(call),
+    ]
 }
 
 /// The reason, and whose word it is when it is not the platform's.

@@ -225,7 +225,11 @@ fn wanted(args: Add) -> anyhow::Result<Value> {
                 .map(|preset| preset.url.to_owned())
                 .filter(|url| !url.is_empty())
         })
-        .ok_or_else(|| WrongUsage("say where the endpoint is: its URL".to_owned()))?;
+        .ok_or_else(|| {
+            let text = "say where the endpoint is, without a flag: aftercall endpoints add \
+                        https://crm.example.com/hooks (--url is the aftercall that is asked)";
+            WrongUsage(text.to_owned())
+        })?;
     let events = match (args.events, &args.preset) {
         (events, _) if !events.is_empty() => events,
         (_, Some(_)) => vec!["conversation.completed".to_owned()],

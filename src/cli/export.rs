@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
 use super::moment::moment;
-use super::{Globals, output};
+use super::output::Format;
+use super::{Globals, conversations, output};
 use crate::time::Timestamp;
 
 /// `aftercall export`
@@ -29,9 +30,9 @@ pub(super) struct Args {
     /// Only of this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
-    /// A line of JSON a call, or CSV with a header
-    #[arg(long, value_enum, default_value = "ndjson")]
-    format: Lines,
+    /// A line of JSON a call, or CSV with a header [default: ndjson, or a table with --output table]
+    #[arg(long, value_enum)]
+    format: Option<Lines>,
     /// Messages and memories, too, in the shape of a full event's data
     #[arg(long, conflicts_with = "format")]
     full: bool,
@@ -82,7 +83,10 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     );
     filter.extend(args.agent_id.clone().map(|id| ("agent_id", id)));
     let mut out = io::stdout().lock();
-    let mut header = (args.format == Lines::Csv).then(|| COLUMNS.join(","));
+    let chosen = args.format.is_some() || args.full;
+    let mut table =
+        (!chosen && args.remote.output.asked() == Some(Format::Table)).then(conversations::table);
+    let mut header = (args.format == Some(Lines::Csv)).then(|| COLUMNS.join(","));
     let (mut cursor, mut count) = (None::<String>, 0_usize);
     loop {
         let mut query = filter.clone();
@@ -95,10 +99,14 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
             return Ok(ExitCode::SUCCESS);
         }
         for call in page["conversations"].as_array().into_iter().flatten() {
+            if let Some(table) = &mut table {
+                table.add_row(conversations::row(call));
+                continue;
+            }
             let line = match args.format {
-                Lines::Csv => csv(call),
-                Lines::Ndjson if args.full => whole(&client, call).await?.to_string(),
-                Lines::Ndjson => call.to_string(),
+                Some(Lines::Csv) => csv(call),
+                _ if args.full => whole(&client, call).await?.to_string(),
+                _ => call.to_string(),
             };
             if !write(&mut out, &line)? {
                 return Ok(ExitCode::SUCCESS);
@@ -114,7 +122,10 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
             let _ = write!(io::stderr(), "\r  {count} calls");
         }
     }
-    if io::stderr().is_terminal() {
+    if let Some(table) = table {
+        drop(out);
+        output::rows(&table, "No conversations.")?;
+    } else if io::stderr().is_terminal() {
         output::note(&format!("\r  {count} calls"));
     }
     Ok(ExitCode::SUCCESS)

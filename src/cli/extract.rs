@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{Globals, output};
+use super::{Globals, WrongUsage, output};
 use crate::config::{Config, ExtractorChoice, Memory};
 use crate::extract::lines::{self, LinesError, Options, Readers, Trouble};
 use crate::extract::llm::{BadLlm, Llm};
@@ -36,6 +36,13 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         region: config.memory.region,
     };
     let input: Box<dyn BufRead> = match &args.input {
+        Some(path) if path.is_dir() => {
+            let text = format!(
+                "{} is a folder; --input takes a file of JSON lines",
+                shown(path)
+            );
+            return Err(WrongUsage(text).into());
+        }
         Some(path) => Box::new(BufReader::new(
             File::open(path).with_context(|| shown(path))?,
         )),

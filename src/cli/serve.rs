@@ -7,7 +7,7 @@ use clap::ValueEnum as _;
 
 use super::{Globals, output};
 use crate::app::{App, Door, Role, Running};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, listen};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
 use crate::telemetry;
@@ -25,6 +25,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "HOST:PORT",
+        value_parser = listen,
         help = "The address to serve HTTP on [env: AFTERCALL_SERVER__LISTEN] [default: 127.0.0.1:8080]"
     )]
     listen: Option<String>,

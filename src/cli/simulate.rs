@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::{Globals, output};
-use crate::config::duration;
+use crate::config::{duration, listen};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
 use crate::simulate::crm::Mood;
@@ -35,10 +35,10 @@ mod fill;
                                                 a million in the database, in minutes")]
 pub(super) struct Args {
     /// Where the simulated platform's API listens
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090", value_parser = listen)]
     listen: String,
     /// The aftercall that gets the webhooks
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = target)]
     target: String,
     /// Play so many generated calls instead of the scripted ones
     #[arg(long, value_name = "N")]
@@ -224,6 +224,16 @@ fn told(tally: &Tally) -> String {
     lines.join("\n")
 }
 
+/// The address of an aftercall.
+fn target(text: &str) -> Result<String, &'static str> {
+    let url: Option<reqwest::Url> = text.parse().ok();
+    let is_web = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match url.filter(is_web) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("expected the address of an aftercall, as http://127.0.0.1:8080"),
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -251,6 +261,14 @@ mod tests {
         assert_eq!(rate("0.5"), Ok(0.5));
         for text in ["0", "-1", "inf", "NaN", ""] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_an_address_of_the_web() {
+        assert!(target("http://127.0.0.1:8080").is_ok());
+        for text in ["zzz", "127.0.0.1:8080", "localhost:8080", "ftp://a", ""] {
+            assert!(target(text).is_err(), "{text}");
         }
     }
 

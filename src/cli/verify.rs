@@ -11,7 +11,7 @@ use super::output::{self, Choice, Format};
 use super::{Globals, WrongUsage};
 use crate::config::Config;
 use crate::host::Clock;
-use crate::platform::{self, Delivery, Source, Webhooks};
+use crate::platform::{self, Delivery, Source};
 use crate::signature::explain::Check;
 use crate::time::Timestamp;
 
@@ -21,7 +21,8 @@ use crate::time::Timestamp;
   aftercall verify --source acme-voice --headers headers.txt --body body.json --explain
 
 The headers' file has a line `Name: value` for each, as `curl -i` and proxies save them, or is one
-JSON object. The body's file must hold the very bytes that were sent: an editor that adds a newline
+JSON object. Where the signature covers the URL, put the request's first line before them, or say
+--url. The body's file must hold the very bytes that were sent: an editor that adds a newline
 breaks the signature.")]
 pub(super) struct Args {
     /// The source that it was sent to
@@ -33,8 +34,9 @@ pub(super) struct Args {
     /// The file with its body
     #[arg(long, value_name = "FILE")]
     body: PathBuf,
-    /// The URL that it was sent to, where the signature covers it [default: as the headers say]
-    #[arg(long, value_name = "URL")]
+    /// The URL that it was sent to, where the signature covers it [default: webhook.url of the
+    /// source, else as the headers say]
+    #[arg(long, value_name = "URL", value_parser = posted_to)]
     url: Option<Uri>,
     /// When it arrived, as 2026-02-01T09:30:00Z [default: now]
     #[arg(long, value_name = "TIME")]
@@ -47,7 +49,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&globals.overrides())?;
+    let mut config = Config::load(&globals.overrides())?;
+    if let Some(url) = &args.url {
+        for source in &mut config.sources {
+            source.webhook.url = Some(without_query(url));
+        }
+    }
     let sources = platform::build(&config.sources, &config.memory, &platform::http_client()?)?;
     let source = find(&sources, &args.source)?;
     let Some(webhooks) = &source.webhooks else {
@@ -56,47 +63,127 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCode> {
     };
     let head = read(&args.headers).and_then(|bytes| Head::read(&bytes))?;
     let body = read(&args.body)?;
-    let target = args.url.as_ref().unwrap_or(&head.target);
+    let usual = Uri::try_from(format!("/webhooks/{}", source.name))?;
+    let target = args.url.as_ref().or(head.target.as_ref());
     let delivery = Delivery {
         method: &head.method,
-        target,
+        target: target.unwrap_or(&usual),
         headers: &head.headers,
         body: &body,
     };
+    let configured = config.sources.iter().find(|one| one.name == source.name);
+    let assumed = configured
+        .filter(|one| one.platform.signs_url() && target.is_none())
+        .and_then(|one| delivery.url(one.webhook.url.as_deref()))
+        .map(|url| assumption(&url));
     let now = args.at.unwrap_or_else(|| Clock::System.now());
     let refusal = webhooks.verify(delivery, now).err();
-    let checks = if args.explain {
-        webhooks.explain(delivery, now)
-    } else {
-        Vec::new()
+    let judged = Judged {
+        source: &source.name,
+        platform: webhooks.platform(),
+        refusal: refusal.map(|refusal| refusal.to_string()),
+        signs_body: webhooks.signs_body(&head.headers),
+        checks: args.explain.then(|| {
+            let explained = webhooks.explain(delivery, now);
+            assumed.clone().into_iter().chain(explained).collect()
+        }),
+        assumed,
     };
-    let refusal = refusal.map(|refusal| refusal.to_string());
     match args.output.format() {
-        Format::Json => output::json(&answer(
-            source,
-            webhooks.as_ref(),
-            refusal.as_deref(),
-            &checks,
-        ))?,
-        Format::Table => {
-            output::say(&match &refusal {
-                None => format!(
-                    "authentic: {} signed exactly these bytes",
-                    webhooks.platform()
-                ),
-                Some(refusal) => format!("refused: {refusal}"),
-            })?;
-            if args.explain {
-                output::rows(&table(&checks), "There is nothing to explain.")?;
-            } else if refusal.is_some() {
-                output::note("--explain tells of every part whether it stands");
-            }
-        }
+        Format::Json => output::json(&judged.answer())?,
+        Format::Table => judged.tell()?,
     }
-    Ok(match refusal {
+    Ok(match judged.refusal {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
     })
+}
+
+/// What came of a delivery.
+struct Judged<'a> {
+    source: &'a str,
+    platform: &'static str,
+    /// Why it is not authentic; none when it is.
+    refusal: Option<String>,
+    /// Whether what proves it covers its body.
+    signs_body: bool,
+    /// Which URL was judged where nobody said to which it was posted.
+    assumed: Option<Check>,
+    /// Every part, where that is asked for.
+    checks: Option<Vec<Check>>,
+}
+
+impl Judged<'_> {
+    fn tell(&self) -> anyhow::Result<()> {
+        let platform = self.platform;
+        output::say(&match &self.refusal {
+            None if self.signs_body => {
+                format!("authentic: {platform} signed exactly these bytes")
+            }
+            None => format!("authentic: it carries the secret of {platform}, which signs no body"),
+            Some(refusal) => format!("refused: {refusal}"),
+        })?;
+        if let Some(checks) = &self.checks {
+            output::rows(&table(checks), "There is nothing to explain.")?;
+        } else if self.refusal.is_some() {
+            if let Some(assumed) = &self.assumed {
+                output::note(&format!("the URL is {}", assumed.detail));
+            }
+            output::note("--explain tells of every part whether it stands");
+        }
+        Ok(())
+    }
+
+    fn answer(&self) -> Value {
+        let checks: Vec<_> = self
+            .checks
+            .iter()
+            .flatten()
+            .map(|check| {
+                json!({
+                    "part": check.part,
+                    "ok": check.ok,
+                    "detail": check.detail,
+                    "mend": check.mend,
+                })
+            })
+            .collect();
+        json!({
+            "source": self.source,
+            "platform": self.platform,
+            "authentic": self.refusal.is_none(),
+            "reason": self.refusal,
+            "checks": checks,
+        })
+    }
+}
+
+/// A URL as platforms are given it.
+fn posted_to(text: &str) -> Result<Uri, &'static str> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_web = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("https" | "http"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    uri.filter(is_web)
+        .ok_or("expected the whole URL, as https://calls.example.com/webhooks/acme-voice")
+}
+
+fn without_query(url: &Uri) -> String {
+    let whole = url.to_string();
+    whole.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// Says which URL is judged where nobody said to which the delivery was posted.
+fn assumption(url: &str) -> Check {
+    Check {
+        part: "url",
+        ok: true,
+        detail: format!(
+            "taken to be {url}, for the headers' file has no request line; say --url if it was another"
+        ),
+        mend: None,
+    }
 }
 
 fn find<'a>(sources: &'a [Source], name: &str) -> Result<&'a Source, WrongUsage> {
@@ -120,7 +207,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// What stands before a delivery's body.
 struct Head {
     method: Method,
-    target: Uri,
+    /// None where the file does not say it.
+    target: Option<Uri>,
     headers: HeaderMap,
 }
 
@@ -132,7 +220,7 @@ impl Head {
         let text = std::str::from_utf8(bytes).context("the headers' file is not text")?;
         let mut head = Self {
             method: Method::POST,
-            target: Uri::default(),
+            target: None,
             headers: HeaderMap::new(),
         };
         match serde_json::from_str(text) {
@@ -189,7 +277,7 @@ impl Head {
         let value = value.trim();
         match name {
             ":method" => self.method = value.parse().context("its method can't be read")?,
-            ":path" => self.target = value.parse().context("its target can't be read")?,
+            ":path" => self.target = Some(value.parse().context("its target can't be read")?),
             name if name.starts_with(':') => {}
             name => {
                 let name: HeaderName = name
@@ -203,32 +291,6 @@ impl Head {
         }
         Ok(())
     }
-}
-
-fn answer(
-    source: &Source,
-    webhooks: &dyn Webhooks,
-    refusal: Option<&str>,
-    checks: &[Check],
-) -> Value {
-    let checks: Vec<_> = checks
-        .iter()
-        .map(|check| {
-            json!({
-                "part": check.part,
-                "ok": check.ok,
-                "detail": check.detail,
-                "mend": check.mend,
-            })
-        })
-        .collect();
-    json!({
-        "source": source.name,
-        "platform": webhooks.platform(),
-        "authentic": refusal.is_none(),
-        "reason": refusal,
-        "checks": checks,
-    })
 }
 
 fn table(checks: &[Check]) -> comfy_table::Table {
@@ -257,12 +319,22 @@ mod tests {
         for bytes in [lines.as_slice(), json.as_slice(), pairs.as_slice()] {
             let head = Head::read(bytes).unwrap();
             assert_eq!(head.method, Method::POST);
-            assert_eq!(head.target, "/webhooks/acme?a=1");
+            assert_eq!(head.target.unwrap(), "/webhooks/acme?a=1");
             assert_eq!(head.headers.len(), 2);
             assert_eq!(head.headers["x-sig"], "t=1,v0=ab");
             assert_eq!(head.headers["host"], "x:80");
         }
         assert_eq!(Head::read(b":method: GET").unwrap().method, Method::GET);
         assert!(Head::read(b"\xff").is_err());
+        assert_eq!(Head::read(b"host: x\n").unwrap().target, None);
+    }
+
+    #[test]
+    fn a_url_without_a_host_is_none() {
+        let whole = posted_to("https://a.example/webhooks/acme?a=1").unwrap();
+        assert_eq!(without_query(&whole), "https://a.example/webhooks/acme");
+        for text in ["nonsense", "/webhooks/acme", "a.example/x", "ftp://a/x", ""] {
+            assert!(posted_to(text).is_err(), "{text}");
+        }
     }
 }

@@ -79,9 +79,12 @@ const OTHER_VARIABLES: &[&str] = &[
     "AFTERCALL_URL",
 ];
 
+/// What every variable of ours begins with.
+pub(super) const PREFIX: &str = "AFTERCALL_";
+
 /// The variable of a key: `AFTERCALL_SERVER__LISTEN` for `server.listen`.
 pub(super) fn variable(key: &str) -> String {
-    format!("AFTERCALL_{}", key.to_uppercase().replace('.', "__"))
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
 /// Every variable that means something.
@@ -93,6 +96,24 @@ pub(super) fn variables() -> Vec<String> {
         .chain(SHORT.iter().map(|(name, _)| (*name).to_owned()))
         .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
         .collect()
+}
+
+/// The known keys in the table of this name.
+pub(super) fn below<'a>(table: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let is_below = |key: &str| {
+        key.strip_prefix(table)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    known.iter().copied().filter(|key| is_below(key)).collect()
+}
+
+/// The names of tables: what stands before a dot in a known key, and `sources`, whose entries are some.
+pub(super) fn tables<'a>(known: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    known.iter().flat_map(|key| {
+        let entries = (*key == "sources").then_some(*key);
+        let before = key.match_indices('.').map(|(at, _)| &key[..at]);
+        before.chain(entries)
+    })
 }
 
 /// The known key that was most likely meant. A key in the wrong table counts as one slip.
@@ -126,6 +147,19 @@ mod tests {
         check("webhook.secret", SOURCE, "webhook.secrets");
         check("secrets", SOURCE, "webhook.secrets");
         check("api.tokens", SOURCE, "api.token");
+    }
+
+    #[test]
+    fn tables_are_what_keys_stand_in() {
+        let tables: Vec<_> = tables(SETTINGS).collect();
+        assert!(tables.contains(&"server") && tables.contains(&"memory.llm"));
+        assert_eq!(nearest("servr", tables.iter().copied()), "server");
+        assert_eq!(nearest("source", tables.iter().copied()), "sources");
+        assert_eq!(
+            below("server", SETTINGS),
+            ["server.listen", "server.shutdown_grace"]
+        );
+        assert!(below("serve", SETTINGS).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -72,12 +73,12 @@ impl fmt::Display for ConfigError {
 impl Config {
     /// Reads the settings of this process.
     pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
-        Self::load_with(overrides, &process_environment())
+        Self::load_with(overrides, &process_environment()?)
     }
 
     /// Where embedded data lies, though other settings may be wrong.
     pub fn data_dir(overrides: &Overrides) -> Result<PathBuf, ConfigError> {
-        let env = process_environment();
+        let env = process_environment()?;
         let table = layer(overrides, &env, read_file(overrides, &env)?)?;
         Ok(settings::data_dir(&table))
     }
@@ -111,11 +112,33 @@ impl Config {
     }
 }
 
-/// The environment; what is not Unicode in it can't be a setting of ours.
-fn process_environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+fn process_environment() -> Result<BTreeMap<String, String>, ConfigError> {
+    readable(std::env::vars_os())
+}
+
+/// The environment as text. Of ours, what is no text is wrong; another's is passed over.
+fn readable(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut env = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, value) in variables {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                env.insert(name, value);
+            }
+            (Ok(name), Err(_)) if name.starts_with(keys::PREFIX) => problems.push(Problem {
+                key: name,
+                message: "expected UTF-8".to_owned(),
+            }),
+            _ => {}
+        }
+    }
+    if problems.is_empty() {
+        Ok(env)
+    } else {
+        Err(ConfigError { problems })
+    }
 }
 
 /// The text of the file that is named, or of `./aftercall.toml` if it is there.
@@ -193,11 +216,35 @@ fn layer(
 fn unknown_variables(env: &BTreeMap<String, String>, named: &BTreeSet<String>) -> Vec<String> {
     let known = keys::variables();
     env.keys()
-        .filter(|name| name.starts_with("AFTERCALL_"))
+        .filter(|name| name.starts_with(keys::PREFIX))
         .filter(|name| !known.contains(name) && !named.contains(*name))
         .map(|name| {
+            if name.starts_with(&keys::variable("sources")) {
+                return format!(
+                    "unknown variable {name}; sources are set in the file alone, as [[sources]]"
+                );
+            }
             let nearest = keys::nearest(name, known.iter().map(String::as_str));
             format!("unknown variable {name}; did you mean {nearest}?")
         })
         .collect()
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_no_text_is_told_of_where_it_is_ours() {
+        let of = |name: &str, value: &[u8]| (name.into(), OsString::from_vec(value.to_vec()));
+        let others = [of("LS_COLORS", b"\xff"), of("AFTERCALL_DATA", b"data")];
+        let env = readable(others.into_iter()).unwrap();
+        assert_eq!(env.len(), 1);
+        let ours = [of("AFTERCALL_DATA", b"\xff"), of("HOME", b"/")];
+        let problems = readable(ours.into_iter()).unwrap_err().problems;
+        assert_eq!(problems[0].key, "AFTERCALL_DATA");
+    }
 }

@@ -112,6 +112,11 @@ impl PlatformName {
         }
     }
 
+    /// Whether its signature covers the URL that it posts to.
+    pub fn signs_url(self) -> bool {
+        matches!(self, Self::Twilio | Self::Plivo)
+    }
+
     /// How old a signature may be.
     pub(super) fn tolerance(self) -> Duration {
         Duration::from_mins(match self {

@@ -17,6 +17,11 @@ impl AddressRange {
         let differing = u128::from(wide(address)) ^ u128::from(self.start);
         differing.leading_zeros() >= self.bits.into()
     }
+
+    /// Whether every address of one family, or of both, lies in it.
+    pub fn is_everything(&self) -> bool {
+        self.bits == 0 || (self.bits == 96 && self.start.to_ipv4_mapped().is_some())
+    }
 }
 
 impl FromStr for AddressRange {
@@ -74,6 +79,20 @@ mod tests {
         check("fd00::/8", "fdff::1", "fe00::1");
         check("::1", "::1", "::2");
         check("0.0.0.0/0", "8.8.8.8", "::1");
+    }
+
+    #[test]
+    fn everything_is_told_from_much() {
+        for (range, is_everything) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("0.0.0.0/1", false),
+            ("fd00::/8", false),
+            ("127.0.0.1", false),
+        ] {
+            let range: AddressRange = range.parse().unwrap();
+            assert_eq!(range.is_everything(), is_everything, "{range:?}");
+        }
     }
 
     #[test]

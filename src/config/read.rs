@@ -53,16 +53,28 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
         self.notes.warnings.push(warning);
     }
 
-    /// Every key that is set must be one of `known`.
+    /// Every key that is set must be one of `known`, and every table one that has some of them.
     pub(super) fn only(&mut self, known: &[&str]) {
         let mut set = Vec::new();
         leaves(self.table, "", known, &mut set);
-        for key in set {
+        for Leaf { key, is_table } in set {
             if known.contains(&key.as_str()) {
                 continue;
             }
-            let nearest = keys::nearest(&key, known.iter().copied());
-            self.problem(&key, format!("unknown key; did you mean {nearest}?"));
+            let below = keys::below(&key, known);
+            let message = match (is_table, below.as_slice()) {
+                (true, [_, ..]) => continue,
+                (false, [_, ..]) => format!("expected a table with {}", below.join(", ")),
+                (true, []) => {
+                    let nearest = keys::nearest(&key, keys::tables(known));
+                    format!("unknown table; did you mean {nearest}?")
+                }
+                (false, []) => {
+                    let nearest = keys::nearest(&key, known.iter().copied());
+                    format!("unknown key; did you mean {nearest}?")
+                }
+            };
+            self.problem(&key, message);
         }
     }
 
@@ -94,6 +106,16 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
             self.problem(key, "expected text");
         }
         text
+    }
+
+    /// A path: text alone, for a number in its place is a slip.
+    pub(super) fn path(&mut self, key: &str) {
+        let set = self.value(key).map(|value| &value.kind);
+        match set {
+            None => {}
+            Some(ValueKind::String(path)) if !path.is_empty() => {}
+            Some(_) => self.problem(key, "expected a path in quotes, as \"/var/lib/aftercall\""),
+        }
     }
 
     /// A value of the kind that `parse` reads.
@@ -218,17 +240,28 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The dotted keys that hold values. What is known as one key is not looked into.
-fn leaves(table: &Table, path: &str, known: &[&str], into: &mut Vec<String>) {
+/// A dotted key that holds a value, or a table without any.
+struct Leaf {
+    key: String,
+    is_table: bool,
+}
+
+/// What is set, dotted. What is known as one key is not looked into.
+fn leaves(table: &Table, path: &str, known: &[&str], into: &mut Vec<Leaf>) {
     let mut names: Vec<_> = table.keys().collect();
     names.sort();
     for name in names {
         let key = format!("{path}{name}");
-        match &table[name].kind {
-            ValueKind::Table(inner) if !known.contains(&key.as_str()) => {
-                leaves(inner, &format!("{key}."), known, into);
-            }
-            _ => into.push(key),
+        let inner = match &table[name].kind {
+            ValueKind::Table(inner) if !known.contains(&key.as_str()) => Some(inner),
+            _ => None,
+        };
+        match inner {
+            Some(inner) if !inner.is_empty() => leaves(inner, &format!("{key}."), known, into),
+            _ => into.push(Leaf {
+                key,
+                is_table: inner.is_some(),
+            }),
         }
     }
 }

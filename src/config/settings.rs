@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::config::ValueKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::read::{Notes, Reader, Table};
 use super::{
-    Config, Database, Endpoints, ExtractorChoice, Finalize, Llm, Memory, Queue, Results, Retention,
-    Server, sources, units,
+    AddressRange, Config, Database, Endpoints, ExtractorChoice, Finalize, Llm, Memory, Queue,
+    Results, Retention, Server, sources, units,
 };
 use crate::endpoint::Payload;
 use crate::secret::Secret;
@@ -19,7 +20,7 @@ use crate::time::Timestamp;
 pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
     let sources = sources::read(table, notes);
     let reader = &mut Reader::new(table, String::new(), notes);
-    reader.text("data_dir");
+    reader.path("data_dir");
     let data_dir = data_dir(table);
     let server = Server {
         listen: reader
@@ -31,11 +32,11 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
     let memory = memory(reader);
     let retention = retention(reader);
     let (endpoints, results) = (endpoints(reader), results(reader));
-    let admin_token = reader.secret("admin_token");
     let secret_key = sealing_key(reader, "secret_key");
     let previous_secret_key = sealing_key(reader, "secret_key_previous");
     let database = database(reader, &data_dir);
     let queue = queue(reader, database.as_ref());
+    let admin_token = admin_token(reader, database.as_ref());
     Some(Config {
         data_dir,
         server,
@@ -56,9 +57,10 @@ pub(super) fn read(table: &Table, notes: &mut Notes<'_>) -> Option<Config> {
 
 /// Where embedded data lies.
 pub(super) fn data_dir(table: &Table) -> PathBuf {
-    let set = table.get("data_dir").cloned();
-    let text = set.and_then(|value| value.into_string().ok());
-    text.unwrap_or_else(|| "./aftercall-data".to_owned()).into()
+    match table.get("data_dir").map(|value| &value.kind) {
+        Some(ValueKind::String(path)) if !path.is_empty() => path.into(),
+        _ => "./aftercall-data".into(),
+    }
 }
 
 fn span(reader: &mut Reader<'_, '_, '_>, key: &str, default: Duration) -> Duration {
@@ -92,8 +94,10 @@ fn is_postgres(url: &Secret) -> bool {
 }
 
 fn queue(reader: &mut Reader<'_, '_, '_>, database: Option<&Database>) -> Option<Queue> {
+    // Every webhook is answered within four seconds.
+    let confirmed = units::within(Duration::from_millis(1), Duration::from_secs(4));
     let confirm_timeout = reader
-        .parsed("queue.confirm_timeout", units::positive_duration)
+        .parsed("queue.confirm_timeout", confirmed)
         .unwrap_or(Duration::from_secs(1));
     let url = if reader.has("queue.url") {
         reader.secret("queue.url")?
@@ -214,11 +218,17 @@ fn retention(reader: &mut Reader<'_, '_, '_>) -> Retention {
 }
 
 fn endpoints(reader: &mut Reader<'_, '_, '_>) -> Endpoints {
-    Endpoints {
-        allow_private: reader
-            .parsed_list("endpoints.allow_private", str::parse)
-            .unwrap_or_default(),
+    let allow_private: Vec<AddressRange> = reader
+        .parsed_list("endpoints.allow_private", str::parse)
+        .unwrap_or_default();
+    if allow_private.iter().any(AddressRange::is_everything) {
+        reader.warning(
+            "endpoints.allow_private",
+            "lets endpoints lead to every address, the metadata service of a cloud among them; name \
+             the CRM's own range",
+        );
     }
+    Endpoints { allow_private }
 }
 
 fn results(reader: &mut Reader<'_, '_, '_>) -> Results {
@@ -232,6 +242,28 @@ fn results(reader: &mut Reader<'_, '_, '_>) -> Results {
 
 const fn days(days: u64) -> Duration {
     Duration::from_hours(24 * days)
+}
+
+/// Characters of the first admin token at the least: whoever guesses it may do everything.
+const SHORTEST_TOKEN: usize = 8;
+
+/// The first admin token. A short one goes on working where an embedded database is there already.
+fn admin_token(reader: &mut Reader<'_, '_, '_>, database: Option<&Database>) -> Option<Secret> {
+    let token = reader.secret("admin_token")?;
+    if token.expose().chars().count() >= SHORTEST_TOKEN {
+        return Some(token);
+    }
+    let message = format!(
+        "can be guessed: expected at least {SHORTEST_TOKEN} characters; `openssl rand -hex 24` makes \
+         a good one"
+    );
+    let file = database.and_then(|database| database.url.expose().strip_prefix("sqlite://"));
+    if file.is_some_and(|file| Path::new(file).exists()) {
+        reader.warning("admin_token", &message);
+        return Some(token);
+    }
+    reader.problem("admin_token", message);
+    None
 }
 
 /// A key of 32 bytes in base64, kept as text until it is used.

@@ -1,6 +1,7 @@
 //! `[[sources]]`: the accounts that send us events, or are asked for conversations.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ::config::ValueKind;
 
@@ -94,11 +95,14 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// A platform's list is not read more often than that.
+const MOST_OFTEN: Duration = Duration::from_millis(100);
+
 fn reconcile(reader: &mut Reader<'_, '_, '_>, platform: PlatformName) -> Reconcile {
     let usual = platform.reconcile();
     Reconcile {
         every: reader
-            .parsed("reconcile.every", units::positive_duration)
+            .parsed("reconcile.every", units::at_least(MOST_OFTEN))
             .unwrap_or(usual.every),
         look_back: reader
             .parsed("reconcile.look_back", units::positive_duration)

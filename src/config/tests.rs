@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod slips;
+
 /// The settings of a file with this text, under these variables.
 #[track_caller]
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -144,6 +146,13 @@ fn an_unknown_variable_is_a_warning() {
         config.warnings,
         ["unknown variable AFTERCALL_SERVER__LISTN; did you mean AFTERCALL_SERVER__LISTEN?"]
     );
+    let warnings = load("", &[("AFTERCALL_SOURCES__0__NAME", "x")])
+        .unwrap()
+        .warnings;
+    assert!(
+        warnings[0].contains("in the file alone, as [[sources]]"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -234,19 +243,6 @@ fn a_source_is_reconciled_as_it_says() {
         &text,
         &[("sources.acme-voice.reconcile.every", "more than 0")],
     );
-}
-
-#[test]
-fn what_a_platform_has_no_use_for_is_refused() {
-    for (key, value, message) in [
-        ("webhook.url", "https://a.b/c", "only twilio and plivo"),
-        ("webhook.scheme", "hmac", "only vapi"),
-        ("webhook.prefix", "sha256=", "only vapi"),
-        ("webhook.key", "APIxxx", "only livekit"),
-    ] {
-        let text = format!("{SPEECHIFY}{key} = \"{value}\"\n");
-        refused(&text, &[(&format!("sources.acme-voice.{key}"), message)]);
-    }
 }
 
 #[test]

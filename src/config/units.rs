@@ -28,6 +28,21 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A span of time that is not shorter than `least`.
+pub(super) fn at_least(least: Duration) -> impl Fn(&str) -> Result<Duration, String> {
+    within(least, Duration::MAX)
+}
+
+/// A span of time from `least` to `most`.
+pub(super) fn within(least: Duration, most: Duration) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| match duration(text)? {
+        Duration::ZERO => Err("must be more than 0".to_owned()),
+        span if span < least => Err(format!("must be at least {least:?}")),
+        span if span > most => Err(format!("must be at most {most:?}")),
+        span => Ok(span),
+    }
+}
+
 /// A number of bytes such as `1MiB`, `512KiB` or `1048576`, and more than nothing.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     const UNITS: [(&str, usize); 6] = [
@@ -52,8 +67,19 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("{text:?} is no size; expected one such as \"1MiB\" or \"512KiB\""))
 }
 
+/// The largest body that can be allowed: each is held in memory whole.
+const MAX_BODY: usize = 256 << 20;
+
+/// The size of a body, which fits into memory.
+pub(super) fn body(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        bytes if bytes > MAX_BODY => Err(format!("must be at most {}MiB", MAX_BODY >> 20)),
+        bytes => Ok(bytes),
+    }
+}
+
 /// An address to listen on: `127.0.0.1:8080`, `[::]:8080` or `localhost:8080`.
-pub(super) fn listen(text: &str) -> Result<String, String> {
+pub fn listen(text: &str) -> Result<String, String> {
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     match port.map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(text.to_owned()),
@@ -136,6 +162,22 @@ mod tests {
     }
 
     #[test]
+    fn spans_of_time_have_bounds() {
+        let span = within(Duration::from_millis(100), Duration::from_secs(4));
+        assert_eq!(span("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(span("4s"), Ok(Duration::from_secs(4)));
+        for (text, why) in [
+            ("0", "more than 0"),
+            ("1ms", "at least 100ms"),
+            ("10s", "at most 4s"),
+            ("soon", "expected a span of time"),
+        ] {
+            assert!(span(text).unwrap_err().contains(why), "{text}");
+        }
+        assert!(at_least(Duration::from_secs(1))("999ms").is_err());
+    }
+
+    #[test]
     fn sizes() {
         for (text, bytes) in [
             ("1MiB", 1_048_576),
@@ -149,6 +191,8 @@ mod tests {
         for text in ["", "0", "-1", "1.5MiB", "MiB", "1XiB", "99999999999GiB"] {
             assert!(size(text).is_err(), "{text}");
         }
+        assert_eq!(body("256MiB"), Ok(MAX_BODY));
+        assert!(body("257MiB").unwrap_err().contains("at most 256MiB"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `webhook.*` of a source: its secrets, and how a delivery is judged.
 
+use std::time::Duration;
+
 use ::config::ValueKind;
 
 use super::platforms::{PlatformName, SignedBy};
@@ -19,8 +21,11 @@ const FORM: [&str; 6] = [
     "webhook.prefix",
 ];
 
-/// Platforms that sign the URL that they post to.
-const SIGNS_URL: [PlatformName; 2] = [PlatformName::Twilio, PlatformName::Plivo];
+/// Signatures carry their time in whole seconds.
+const SHORTEST_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// What no call's event is smaller than, in bytes.
+const SMALLEST_EVENT: usize = 64;
 
 pub(super) fn read(reader: &mut Reader<'_, '_, '_>, platform: PlatformName) -> WebhookConfig {
     let secrets = reader.secrets("webhook.secrets");
@@ -37,21 +42,26 @@ pub(super) fn read(reader: &mut Reader<'_, '_, '_>, platform: PlatformName) -> W
         }
         SignedBy::Polled => {}
     }
-    if !SIGNS_URL.contains(&platform) && reader.has("webhook.url") {
+    if !platform.signs_url() && reader.has("webhook.url") {
         reader.problem(
             "webhook.url",
             "only twilio and plivo sign the URL; leave it out",
         );
     }
+    let max_body = reader
+        .parsed("webhook.max_body", units::body)
+        .unwrap_or(platform.max_body());
+    if max_body < SMALLEST_EVENT {
+        let small = format!("no event of a call fits into {max_body} bytes: all will be refused");
+        reader.warning("webhook.max_body", &small);
+    }
     WebhookConfig {
         secrets,
         keys,
         tolerance: reader
-            .parsed("webhook.tolerance", units::positive_duration)
+            .parsed("webhook.tolerance", units::at_least(SHORTEST_TOLERANCE))
             .unwrap_or(platform.tolerance()),
-        max_body: reader
-            .parsed("webhook.max_body", units::size)
-            .unwrap_or(platform.max_body()),
+        max_body,
         url: reader.parsed("webhook.url", units::public_url),
         form: form(reader, platform),
     }

@@ -58,7 +58,11 @@ fn about(path: &str, agent_id: &str, caller_identity: &str) -> String {
 fn subject(session: &Session, agent_id: &str, caller_identity: &str) -> Result<Subject, Failure> {
     session.enter(Section::Callers)?;
     let agent_id = crate::id::canonical(agent_id.trim());
-    if agent_id.is_empty() || !session.token.sees(&agent_id) {
+    if agent_id.is_empty() {
+        let why = "Say which agent's memory is meant: agent_id is empty.";
+        return Err(Failure::Invalid(why.to_owned()));
+    }
+    if !session.token.sees(&agent_id) {
         return Err(Failure::NotFound("agent"));
     }
     let caller = CallerKey::of("", caller_identity).ok_or_else(|| {

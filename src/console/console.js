@@ -27,6 +27,14 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// A page that renews itself would take away the button that is being pressed, and the place of who goes by
+// keyboard (htmx gives that back to what has an id): the next time will do.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  const here = document.activeElement;
+  if (target.querySelector(":active") || (target.contains(here) && !here.id)) event.detail.shouldSwap = false;
+});
+
 // "/" goes to the search.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select");

@@ -9,6 +9,8 @@ use crate::conversation::{Conversation, Message, Presence, Role, Status};
 use crate::end_reason::{EndReason, EndReasonSource};
 use crate::endpoint::Payload;
 use crate::id::{AgentId, ConversationId, MessageId, Owner};
+use crate::memory::fold::Fact;
+use crate::memory::slot::Slot;
 use crate::page::PageRequest;
 use crate::remember::memory_object;
 use crate::store::conversations::{self, Own, Record};
@@ -61,7 +63,7 @@ impl Facts {
         })
     }
 
-    /// An event of the [`sample`], whose caller and agent say a sentence each.
+    /// An event of the [`sample`], whose caller and agent say a sentence each, and of whom a fact is held.
     pub fn sample(event: ResultEvent, now: Timestamp) -> Self {
         let said = |id: &str, role: Role, content: &str| {
             let id = MessageId::new(id).ok()?;
@@ -84,7 +86,7 @@ impl Facts {
         let call = Call {
             record: sample(now),
             messages: talk.into_iter().flatten().collect(),
-            memories: Vec::new(),
+            memories: vec![remembered(now)],
         };
         Self {
             event,
@@ -186,6 +188,31 @@ fn conversation(record: &Record) -> Value {
     };
     fields.insert("updated_at".to_owned(), json!(record.updated_at));
     Value::Object(fields)
+}
+
+/// What a made-up call leaves in memory.
+fn remembered(now: Timestamp) -> Stored {
+    let fact = Fact {
+        id: "memory_sample".to_owned(),
+        slot: Slot::Fact,
+        object_key: String::new(),
+        value: Value::from("a call back tomorrow"),
+        fact: "The caller wants to be called back tomorrow.".to_owned(),
+        confidence: 1.0,
+        valid_from: now,
+        valid_to: None,
+        due_at: None,
+        source_conversation_id: ConversationId::new("conv_sample").ok(),
+        evidence: Vec::new(),
+        extractor: "sample".to_owned(),
+    };
+    Stored {
+        agent_id: "agent_sample".to_owned(),
+        caller_identity: "sip_+15550100".to_owned(),
+        fact,
+        created_at: now,
+        recorded_at: now,
+    }
 }
 
 /// A made-up call, to try templates on where none is stored yet.

@@ -1,8 +1,9 @@
 //! Deliveries that are due, put into the queue: for each endpoint as many at once as it may have.
 //!
-//! No endpoint waits for another. Each has places of its own, and one that fails or is slow has only
-//! a few, so that the workers' places are never all taken by endpoints that keep them long; and all
-//! are seen to at once, so that nobody's turn comes later for the number of others.
+//! No endpoint waits for another. Each has places of its own, one that fails has half as many after
+//! each failure in a row, and those that are slow share some, so that the workers' places are never
+//! all taken by endpoints that keep them long; and all are seen to at once, so that nobody's turn comes
+//! later for the number of others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::event::Message;
 use crate::flow::Flow;
-use crate::store::endpoints::{self, Endpoint};
+use crate::store::endpoints;
 use crate::store::{Conn, Result, deliveries, outbox};
 use crate::time::Timestamp;
 
@@ -22,11 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// of PostgreSQL.
 const AT_ONCE: usize = 16;
 
-/// Deliveries at once to an endpoint that fails.
-const PLACES_FAILING: u32 = 1;
-
-/// Deliveries at once to an endpoint that is slow.
-const PLACES_SLOW: u32 = 2;
+/// Deliveries at once to all endpoints that are slow: half of the places that one worker has.
+const PLACES_SLOW: u32 = 64;
 
 /// How long a delivery may be in the queue before its message counts as lost.
 const STUCK: Duration = Duration::from_hours(1);
@@ -89,7 +87,12 @@ async fn queue_due(conn: &mut Conn<'_>, endpoint_id: &str, now: Timestamp) -> Re
         return Ok(0);
     }
     let busy = deliveries::in_flight(conn, endpoint_id).await?;
-    let free = places(&endpoint).saturating_sub(busy);
+    let slow = if endpoint.slow {
+        Some(endpoints::slow(conn).await?)
+    } else {
+        None
+    };
+    let free = places(endpoint.concurrency, endpoint.failures, slow).saturating_sub(busy);
     let limit = endpoint.rate.map_or(free, |rate| free.min(burst(rate)));
     let due = deliveries::due(conn, endpoint_id, now, limit).await?;
     for delivery in &due {
@@ -105,15 +108,13 @@ async fn queue_due(conn: &mut Conn<'_>, endpoint_id: &str, now: Timestamp) -> Re
     Ok(due.len())
 }
 
-/// How many deliveries an endpoint may have at once.
-fn places(endpoint: &Endpoint) -> u32 {
-    if endpoint.failing_since.is_some() {
-        PLACES_FAILING
-    } else if endpoint.slow {
-        PLACES_SLOW.min(endpoint.concurrency)
-    } else {
-        endpoint.concurrency
-    }
+/// How many deliveries an endpoint may have at once, after so many failures in a row; `slow` is how many
+/// are slow where it is one of them. What fails now and then soon has all of them again, and what is dead
+/// has one, by which is seen that it is back.
+fn places(concurrency: u32, failures: u32, slow: Option<u32>) -> u32 {
+    let share = slow.map_or(concurrency, |count| PLACES_SLOW / count.max(1));
+    let left = concurrency.checked_shr(failures).unwrap_or(0);
+    left.min(share).max(1)
 }
 
 /// What an endpoint with a rate is sent between two looks.
@@ -138,4 +139,27 @@ async fn release_stuck(flow: &Flow) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_in_a_row_take_places_and_slow_ones_share_theirs() {
+        let check = |concurrency, failures, slow, wanted| {
+            assert_eq!(places(concurrency, failures, slow), wanted);
+        };
+        check(10, 0, None, 10);
+        check(10, 1, None, 5);
+        check(10, 2, None, 2);
+        check(10, 3, None, 1);
+        check(10, 16, None, 1);
+        check(10, 40, None, 1);
+        check(10, 0, Some(1), 10);
+        check(10, 0, Some(16), 4);
+        check(10, 2, Some(16), 2);
+        check(10, 0, Some(500), 1);
+        check(1, 0, Some(1), 1);
+    }
 }

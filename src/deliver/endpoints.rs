@@ -114,6 +114,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         enabled: wanted.enabled,
         disabled: (!wanted.enabled).then(|| (now, "by_hand".to_owned())),
         failing_since: None,
+        failures: 0,
         slow: false,
         ready_at: Timestamp::from_millis(0),
         created_at: now,
@@ -146,11 +147,12 @@ pub async fn find(flow: &Flow, bound: &[String], id: &str) -> Result<Option<Endp
     Ok(found.filter(|endpoint| endpoints::is_of(endpoint, bound)))
 }
 
-/// Changes an endpoint as it is then; none when it is gone.
+/// Changes an endpoint as it is then; none when it is gone. The log is told which of its settings are
+/// others now.
 pub async fn rewrite(
     flow: &Flow,
     id: &str,
-    entry: Entry,
+    mut entry: Entry,
     change: impl FnOnce(&mut Endpoint, Timestamp) + Send + 'static,
 ) -> Result<Option<Endpoint>> {
     let (id, now) = (id.to_owned(), flow.host.now());
@@ -161,7 +163,12 @@ pub async fn rewrite(
                 let Some(mut endpoint) = endpoints::get(&mut conn, &id).await? else {
                     return Ok(None);
                 };
+                let before = endpoint.clone();
                 change(&mut endpoint, now);
+                let settings = changed(&before, &endpoint);
+                if !settings.is_empty() {
+                    entry.detail = settings;
+                }
                 endpoint.updated_at = now;
                 endpoints::save(&mut conn, &endpoint).await?;
                 audit::add(&mut conn, &entry).await?;
@@ -171,12 +178,34 @@ pub async fn rewrite(
         .await
 }
 
+/// The names of the settings that differ, as the API has them.
+fn changed(before: &Endpoint, now: &Endpoint) -> String {
+    let (was, is) = (&before.subscription, &now.subscription);
+    let names: Vec<&str> = [
+        ("url", before.url != now.url),
+        ("events", was.events != is.events),
+        ("agents", was.agents != is.agents),
+        ("payload", before.payload != now.payload),
+        ("template", before.template != now.template),
+        // Sealed anew, the same ones read otherwise: who writes headers changes them.
+        ("headers", before.headers != now.headers),
+        ("description", before.description != now.description),
+        ("rate_per_second", before.rate != now.rate),
+        ("max_concurrency", before.concurrency != now.concurrency),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect();
+    names.join(", ")
+}
+
 /// Sends to an endpoint again, beginning with what waited for it.
 pub async fn enable(flow: &Flow, id: &str, entry: Entry) -> Result<Option<Endpoint>> {
     let enabled = rewrite(flow, id, entry, |endpoint, _| {
         endpoint.enabled = true;
         endpoint.disabled = None;
         endpoint.failing_since = None;
+        endpoint.failures = 0;
         endpoint.ready_at = Timestamp::from_millis(0);
     });
     let enabled = enabled.await?;

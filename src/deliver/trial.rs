@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::body::Facts;
+use super::body::{Facts, sample};
 use super::send::{Unsealable, send_facts};
 use super::{COMPLETED, result};
 use crate::endpoint::{ENDPOINT_TEST, Template};
@@ -11,24 +11,35 @@ use crate::id::fresh;
 use crate::outbound::template::{self, BadTemplate};
 use crate::page::PageRequest;
 use crate::store::Result;
+use crate::store::conversations::Record;
 use crate::store::conversations::list::{self, Filter};
 use crate::store::endpoints::Endpoint;
 use crate::store::results::ResultEvent;
 
 use super::verdict::{Ended, judge};
 
-/// Renders a template over the newest conversation of these agents (of all, when there are none), or
-/// over a made-up one where none is stored yet.
+/// Conversations that one with messages is looked for among.
+const LOOKED_THROUGH: usize = 100;
+
+/// Renders a template over the newest conversation of these agents (of all, when there are none) that has
+/// messages, or else over a made-up one, in which nothing is missing: a right template may name what the
+/// newest call happens to lack.
 pub(super) async fn try_template(
     flow: &Flow,
     template: Template,
     agents: Vec<String>,
 ) -> Result<std::result::Result<(), BadTemplate>> {
-    let facts = newest(flow, agents, None).await?;
-    let context = facts.context();
+    let now = flow.host.now();
+    let stored = newest(flow, agents, None).await?;
+    let made_up = Facts::sample(result(&sample(now), COMPLETED, &[], now), now);
     let rendered = flow
         .host
-        .compute(move || template::render(&template, &context))
+        .compute(move || {
+            template::render(&template, &stored.context()).or_else(|bad| {
+                // What was wrong with the real one is of more use than what is with the other.
+                template::render(&template, &made_up.context()).map_err(|_| bad)
+            })
+        })
         .await;
     Ok(rendered.map(drop))
 }
@@ -51,7 +62,7 @@ pub struct Tested {
 }
 
 /// Sends a test event to an endpoint, now and once, enabled or not. With a template, the event has
-/// the newest conversation beside it. None when its secret can't be opened.
+/// the newest conversation with messages beside it. None when its secret can't be opened.
 pub async fn test(flow: &Flow, endpoint: &Endpoint) -> Result<Option<Tested>> {
     let began = flow.host.now();
     let event = ResultEvent {
@@ -91,7 +102,8 @@ pub async fn test(flow: &Flow, endpoint: &Endpoint) -> Result<Option<Tested>> {
     }))
 }
 
-/// The newest conversation with an event, its own completion unless another is given.
+/// The newest conversation that has messages, or the newest where none has, with an event: its own
+/// completion unless another is given.
 async fn newest(flow: &Flow, agents: Vec<String>, event: Option<ResultEvent>) -> Result<Facts> {
     let now = flow.host.now();
     let filter = Filter {
@@ -99,16 +111,17 @@ async fn newest(flow: &Flow, agents: Vec<String>, event: Option<ResultEvent>) ->
         ..Filter::default()
     };
     let first = PageRequest {
-        size: 1,
+        size: LOOKED_THROUGH,
         after: None,
     };
     flow.db
         .read(move |mut conn| {
             Box::pin(async move {
-                let newest = list::list(&mut conn, &filter, &first).await?.rows.pop();
-                let Some(record) = newest else {
-                    let event = event
-                        .unwrap_or_else(|| result(&super::body::sample(now), COMPLETED, &[], now));
+                let mut found = list::list(&mut conn, &filter, &first).await?.rows;
+                let talked = |record: &Record| record.conversation.message_count > 0;
+                found.truncate(found.iter().position(talked).map_or(1, |at| at + 1));
+                let Some(record) = found.pop() else {
+                    let event = event.unwrap_or_else(|| result(&sample(now), COMPLETED, &[], now));
                     return Ok(Facts::sample(event, now));
                 };
                 let mut event = event.unwrap_or_else(|| result(&record, COMPLETED, &[], now));

@@ -83,7 +83,7 @@ pub(super) async fn record(
 }
 
 fn as_id(name: &str) -> Option<ConversationId> {
-    ConversationId::new(name).ok()
+    ConversationId::given(name).ok()
 }
 
 /// The message that settles a conversation once more, because of a fact that came late.

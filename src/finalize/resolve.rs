@@ -75,14 +75,14 @@ pub(super) async fn known_as(
         return Err(Verdict::Park { why });
     };
     let Some(api) = &source.api else {
-        let id = room::room_id(event).and_then(|id| ConversationId::new(&id).ok());
+        let id = room::room_id(event).and_then(|id| ConversationId::given(&id).ok());
         return id.map(Some).ok_or_else(|| {
             let why = Failure::poison("no_conversation", "the room has no usable id");
             Verdict::Park { why }
         });
     };
     if api.is_conversation_id(&held_in.name)
-        && let Ok(id) = ConversationId::new(&held_in.name)
+        && let Ok(id) = ConversationId::given(&held_in.name)
     {
         return Ok(Some(id));
     }

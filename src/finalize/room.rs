@@ -175,7 +175,7 @@ pub(super) async fn conversation_of(
         return Err(Verdict::Park { why });
     };
     let story = story_of(flow, source, event, "").await?;
-    let made = ConversationId::new(&id)
+    let made = ConversationId::given(&id)
         .ok()
         .and_then(|id| made_of(source, event, room, id, &story, None));
     made.ok_or_else(|| {
@@ -202,7 +202,7 @@ pub(super) fn made_of(
     ]
     .into_iter()
     .flatten()
-    .find_map(|name| AgentId::new(name).ok())?;
+    .find_map(|name| AgentId::given(name).ok())?;
     let ended_at = story
         .left_at
         .or(closed_at)

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Api;
@@ -39,6 +40,29 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 trait Original {
     /// The failure in its words.
     fn word(error: ApiError) -> Response;
+}
+
+/// Where the originals are that say what failed as a `detail` (`platforms.md` §2.5, §3 and §3b).
+/// Speechify says it as we do.
+const WITH_DETAIL: [&str; 3] = ["/core", "/api/v1", "/v1/convai"];
+
+/// A failure that no handler answers: of a path, a method or a client that an original has nothing for.
+/// Its servers say the status's own phrase; on all other paths it is said as we do.
+pub(super) fn plainly(path: &str, error: ApiError) -> Response {
+    let is_below = |root: &&str| {
+        let rest = path.strip_prefix(*root);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if !WITH_DETAIL.iter().any(is_below) {
+        return error.into_response();
+    }
+    let detail = error.status().canonical_reason().unwrap_or_default();
+    (
+        error.status(),
+        error.headers(),
+        axum::Json(json!({"detail": detail})),
+    )
+        .into_response()
 }
 
 /// A failed request, as an original's client learns of it.

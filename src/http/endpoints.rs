@@ -72,7 +72,9 @@ async fn list(
 /// Make an endpoint
 ///
 /// The answer is the only one that ever shows its secret. A URL that leads to a private or local
-/// address is refused; one whose name can't be looked up now is taken, and the answer says so.
+/// address is refused; one whose name can't be looked up now is taken, and the answer says so. A
+/// template is tried first, over the newest conversation that has messages and over a made-up one: it
+/// must make a body of one of them.
 #[utoipa::path(
     post, path = "/v1/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint,
     security(("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"])),
@@ -130,11 +132,10 @@ async fn change(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     let current = the_endpoint(&api, &bearer, &id).await?;
-    let names = changes.names();
     let headers = changes.headers.as_ref();
     let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
     check(&api, &bearer, &changes.applied(current, headers.clone())).await?;
-    let entry = bearer.did(&api, "endpoint.change", &id, &names);
+    let entry = bearer.did(&api, "endpoint.change", &id, "");
     let rewritten = life::rewrite(&api.flow, &id, entry, move |endpoint, _| {
         *endpoint = changes.applied(endpoint.clone(), headers);
     });
@@ -233,7 +234,7 @@ async fn rotate_secret(
 /// Send a test event
 ///
 /// Now, once, and whether the endpoint is enabled or not. With a template, it is rendered over the
-/// newest conversation.
+/// newest conversation that has messages.
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/test", operation_id = "test_endpoint", tag = "endpoints",
     params(("id" = String, Path, description = "The endpoint's id.")),

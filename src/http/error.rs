@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -54,7 +55,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// 404 for a thing (`conversation`) that is not there, or that the token may not see.
+    /// 405 for a route that does not know the method.
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -63,6 +64,7 @@ impl ApiError {
         )
     }
 
+    /// 404 for a thing (`conversation`) that is not there, or that the token may not see.
     pub(crate) fn not_found(what: &str) -> Self {
         let message = format!("no such {what}");
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -84,6 +86,19 @@ impl ApiError {
             "too_large",
             "the body is larger than this route takes",
         )
+    }
+
+    /// 429: too many wrong tokens came from this address.
+    pub(crate) fn too_many_guesses(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1);
+        Self {
+            retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                "too many wrong tokens came from this address; one that works is taken all the same",
+            )
+        }
     }
 
     /// 503: the same request may work in a moment.

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use super::guesses::Peer;
 use crate::host::Host;
 
 /// How long a request's head may take, and a connection be idle: longer than the minute after which
@@ -33,19 +34,21 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     // Answers are small and written at once: waiting to fill a packet only delays them.
     let mut listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     loop {
-        let (stream, _) = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = stop.cancelled() => return,
             taken = listener.accept() => taken,
         };
-        host.spawn(answer(stream, router.clone(), stop.clone()));
+        let peer = Peer(address.ip());
+        host.spawn(answer(stream, peer, router.clone(), stop.clone()));
     }
 }
 
 /// Answers the requests of one connection. How a client ends it is the client's affair.
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn answer(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     let busy = Arc::new(AtomicBool::new(false));
     let answering = Arc::clone(&busy);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let mut router = router.clone();
         let answering = Arc::clone(&answering);
         async move {

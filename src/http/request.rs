@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
+use super::dropin;
 use super::error::ApiError;
 use crate::host::Host;
 use crate::id::fresh;
@@ -90,13 +91,14 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// 404 for paths that are no route.
-pub(crate) async fn no_route(_: Uri) -> ApiError {
-    ApiError::not_found("route; /openapi.json lists them")
+pub(crate) async fn no_route(uri: Uri) -> Response {
+    let error = ApiError::not_found("route; /openapi.json lists them");
+    dropin::plainly(uri.path(), error)
 }
 
 /// 405 for routes that do not know the method; `Allow` says which they know.
-pub(crate) async fn no_method() -> ApiError {
-    ApiError::method_not_allowed()
+pub(crate) async fn no_method(uri: Uri) -> Response {
+    dropin::plainly(uri.path(), ApiError::method_not_allowed())
 }
 
 /// The client's own id, when it is one that can stand in a log.

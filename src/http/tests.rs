@@ -111,6 +111,7 @@ impl Bench {
                 Box::pin(async move { health::Readiness::of_database(&db).await })
             }),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
+            guesses: guesses::Guesses::default(),
         };
         let roles = Roles {
             receiver: true,
@@ -352,6 +353,45 @@ async fn failures_are_told_in_the_envelope() {
     }
     let answer = bench.ask("PUT", "/healthz", "").await;
     assert_eq!(answer.headers["allow"], "GET,HEAD");
+    let odd = bench.ask("BREW", "/v1/conversations", "").await;
+    assert_eq!(
+        (odd.status.as_u16(), &*odd.code()),
+        (405, "method_not_allowed")
+    );
+}
+
+#[tokio::test]
+async fn a_path_or_method_that_an_original_lacks_is_answered_as_it_would() {
+    let bench = Bench::new().await;
+    let token = bench.token(&[Scope::ConversationsRead], &[]).await;
+    for path in [
+        "/v1/agents/conversations",
+        "/core/conversations",
+        "/api/v1/conversations",
+        "/v1/convai/conversations",
+    ] {
+        for (method, path, status, phrase) in [
+            ("DELETE", path.to_owned(), 405, "Method Not Allowed"),
+            ("BREW", format!("{path}/conv_1"), 405, "Method Not Allowed"),
+            ("GET", format!("{path}/conv_1/"), 404, "Not Found"),
+        ] {
+            let answer = bench.ask(method, &path, &token).await;
+            assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+            if path.starts_with("/v1/agents") {
+                assert!(!answer.code().is_empty(), "{}", answer.text);
+            } else {
+                assert_eq!(answer.json(), json!({"detail": phrase}), "{method} {path}");
+            }
+            assert_eq!(
+                answer.headers.contains_key("allow"),
+                status == 405,
+                "{path}"
+            );
+        }
+    }
+    // A path that only begins alike is ours.
+    let ours = bench.get("/corex", &token).await;
+    assert_eq!(ours.code(), "not_found");
 }
 
 #[tokio::test]

@@ -61,6 +61,20 @@ impl CallerKey {
         Some(Self(e164(identity).unwrap_or(identity).to_owned()))
     }
 
+    /// The key that calls of an identity are looked for by, whichever platform named it; none of an
+    /// identity that some platform takes for nobody: its calls are found by how it is spelled.
+    pub fn sought(identity: &str) -> Option<Self> {
+        Self::of("anyreach", identity)
+    }
+
+    /// How else this caller may be named: three spellings, and what a fourth begins with. None of a key
+    /// that is no phone number, which has one spelling alone.
+    pub fn spellings(&self) -> Option<([String; 3], String)> {
+        let number = e164(&self.0)?;
+        let spelled = ["", "sip_", "tel:"].map(|before| format!("{before}{number}"));
+        Some((spelled, format!("sip:{number}@")))
+    }
+
     /// The key as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

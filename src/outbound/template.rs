@@ -111,6 +111,10 @@ fn told(error: &minijinja::Error) -> BadTemplate {
     let detail = error.detail().filter(|_| of_its_text);
     let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
     BadTemplate(match error.kind() {
+        ErrorKind::UndefinedError => format!(
+            "fails{place}: it asks for something of what is not there; guard what a call may lack, as \
+             {{% if messages %}}"
+        ),
         ErrorKind::OutOfFuel => format!("takes too many steps, or makes too much{place}"),
         kind => format!("fails{place}: {kind}{detail}"),
     })

@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822;
 use serde_json::{Map, Value};
 
 use super::json;
-use super::pick::{storable, unix, whole};
+use super::pick::{cut, possible, storable, unix, whole};
 use crate::conversation::Presence;
 use crate::time::Timestamp;
 
@@ -84,19 +84,29 @@ impl Fields {
         self.take(key, integer)
     }
 
-    /// A number times `factor`, rounded to a whole one: minutes as milliseconds, or dollars as cents.
-    pub(super) fn scaled(&mut self, key: &str, factor: f64) -> Option<i64> {
+    /// How many there are of something: a whole number that is not negative.
+    pub(super) fn count(&mut self, key: &str) -> Option<i64> {
+        self.take(key, |value| integer(value).filter(|count| *count >= 0))
+    }
+
+    /// How long something lasted, in milliseconds, told in units of so many. Nothing lasts less than no
+    /// time, and no call a year.
+    pub(super) fn lasted(&mut self, key: &str, unit_ms: f64) -> Option<i64> {
         self.take(key, |value| {
-            let number: f64 = text(value)?.trim().parse().ok()?;
-            let scaled = (number * factor).round();
-            #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
-            scaled.is_finite().then_some(scaled as i64)
+            scaled(value, unit_ms).filter(|ms| (0..=LONGEST_MS).contains(ms))
+        })
+    }
+
+    /// The same in whole seconds; a fraction is cut.
+    pub(super) fn seconds(&mut self, key: &str) -> Option<i64> {
+        self.take(key, |value| {
+            integer(value).filter(|secs| (0..=LONGEST_MS / 1_000).contains(secs))
         })
     }
 
     /// An amount of dollars, as cents.
     pub(super) fn cents(&mut self, key: &str) -> Option<i64> {
-        self.scaled(key, 100.0)
+        self.take(key, |value| scaled(value, 100.0))
     }
 
     /// A moment: RFC 3339, without an offset in UTC, RFC 2822, or Unix seconds or milliseconds.
@@ -170,15 +180,27 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// No call lasts longer, in milliseconds: a year.
+const LONGEST_MS: i64 = 366 * 86_400_000;
+
 fn integer(value: &Value) -> Option<i64> {
     whole(&text(value)?)
+}
+
+/// A number times `factor`, rounded to a whole one.
+fn scaled(value: &Value, factor: f64) -> Option<i64> {
+    let number: f64 = text(value)?.trim().parse().ok()?;
+    cut((number * factor).round())
 }
 
 fn time(value: &Value) -> Option<Timestamp> {
     if let Some(number) = integer(value) {
         return unix(number);
     }
-    let text = value.as_str()?.trim();
+    written(value.as_str()?.trim()).and_then(possible)
+}
+
+fn written(text: &str) -> Option<Timestamp> {
     if let Ok(at) = rfc2822::parse(text) {
         return Some(Timestamp::from_jiff(at.timestamp()));
     }

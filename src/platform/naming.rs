@@ -29,7 +29,7 @@ impl Naming {
     /// A call with nothing in it but who and when. Its agent is the source until
     /// [`Naming::agent_id`] says better.
     pub(super) fn blank(&self, id: ConversationId, created_at: Timestamp) -> Option<Conversation> {
-        let source = AgentId::new(&self.source).ok()?;
+        let source = AgentId::given(&self.source).ok()?;
         Some(Conversation {
             platform: self.platform.to_owned(),
             source: self.source.clone(),
@@ -52,6 +52,6 @@ impl Naming {
         ]
         .into_iter()
         .flatten()
-        .find_map(|id| AgentId::new(id.trim()).ok())
+        .find_map(|id| AgentId::given(id.trim()).ok())
     }
 }

@@ -42,10 +42,10 @@ impl Notice<'_> {
             occurred_at: self.occurred_at,
             received_at,
             conversation_id: Some(
-                ConversationId::new(self.call).map_err(|_| "the call's id is unusable")?,
+                ConversationId::given(self.call).map_err(|_| "the call's id is unusable")?,
             ),
             room: None,
-            agent_id: self.agent.and_then(|id| AgentId::new(id).ok()),
+            agent_id: self.agent.and_then(|id| AgentId::given(id).ok()),
             caller_identity: None,
             hint: self.hint,
             body: None,

@@ -73,7 +73,7 @@ impl<'a> Raw<'a> {
     pub(super) fn time(self) -> Option<Timestamp> {
         match self.integer() {
             Some(number) => unix(number),
-            None => self.text()?.trim().parse().ok(),
+            None => self.text()?.trim().parse().ok().and_then(possible),
         }
     }
 }
@@ -154,21 +154,33 @@ pub(super) fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
 /// A whole number; a fraction is cut.
 pub(super) fn whole(text: &str) -> Option<i64> {
     let text = text.trim();
-    text.parse().ok().or_else(|| {
-        let number: f64 = text.parse().ok()?;
-        #[expect(clippy::cast_possible_truncation, reason = "the fraction is to be cut")]
-        number.is_finite().then_some(number as i64)
-    })
+    text.parse().ok().or_else(|| cut(text.parse().ok()?))
+}
+
+/// The whole part of a number that is one of ours; of one past every bound nothing is known.
+pub(super) fn cut(number: f64) -> Option<i64> {
+    /// The first power of two that is too large.
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(clippy::cast_possible_truncation, reason = "the fraction is to be cut")]
+    (number.abs() < BOUND).then_some(number as i64)
 }
 
 /// A moment in Unix seconds or milliseconds, told apart by size: as seconds, the smallest number read
 /// as milliseconds would lie in the year 5138.
 pub(super) fn unix(number: i64) -> Option<Timestamp> {
-    match number {
-        0 => None,
-        _ if number.unsigned_abs() < 100_000_000_000 => Some(Timestamp::from_secs(number)),
-        _ => Some(Timestamp::from_millis(number)),
-    }
+    possible(if number.unsigned_abs() < 100_000_000_000 {
+        Timestamp::from_secs(number)
+    } else {
+        Timestamp::from_millis(number)
+    })
+}
+
+/// A moment at which a call may have been: zero times of programming languages and times centuries ahead
+/// say nothing.
+pub(super) fn possible(at: Timestamp) -> Option<Timestamp> {
+    /// 2200-01-01T00:00:00Z
+    const END: Timestamp = Timestamp::from_secs(7_258_118_400);
+    (Timestamp::from_secs(0) < at && at < END).then_some(at)
 }
 
 /// A name out of a body, made fit for logs and answers: the letters, digits and signs of event
@@ -207,6 +219,9 @@ mod tests {
             (r#"{"n":"5"}"#, Some(5)),
             (r#"{"n":5.9}"#, Some(5)),
             (r#"{"n":1e3}"#, Some(1000)),
+            (r#"{"n":1e30}"#, None),
+            (r#"{"n":-1e300}"#, None),
+            (r#"{"n":"NaN"}"#, None),
             (r#"{"n":""}"#, None),
             (r#"{"n":null}"#, None),
             (r#"{"n":[5]}"#, None),
@@ -214,6 +229,24 @@ mod tests {
         ] {
             let [n] = pick(json, ["n"]).unwrap();
             assert_eq!(n.integer(), number, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_time_at_which_nobody_called_is_none() {
+        for (json, is_one) in [
+            (r#"{"t":"2026-02-01T09:30:00Z"}"#, true),
+            (r#"{"t":1769938200}"#, true),
+            (r#"{"t":1769938200000}"#, true),
+            (r#"{"t":0}"#, false),
+            (r#"{"t":-5}"#, false),
+            (r#"{"t":9223372036854775807}"#, false),
+            (r#"{"t":"0001-01-01T00:00:00Z"}"#, false),
+            (r#"{"t":"1970-01-01T00:00:00Z"}"#, false),
+            (r#"{"t":"9999-12-31T00:00:00Z"}"#, false),
+        ] {
+            let [t] = pick(json, ["t"]).unwrap();
+            assert_eq!(t.time().is_some(), is_one, "{json}");
         }
     }
 

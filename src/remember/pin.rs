@@ -11,7 +11,8 @@ use crate::memory::redact::redact_text;
 use crate::memory::slot::{Cardinality, Slot};
 use crate::store::memories::{self, Stored, Subject};
 use crate::store::pins::{self, Pin};
-use crate::store::{self, audit};
+use crate::store::{self, Conn, audit};
+use crate::time::Timestamp;
 
 /// Characters of a pinned value at the most.
 const MAX_VALUE: usize = 500;
@@ -71,6 +72,26 @@ impl Said {
         }
         self
     }
+
+    /// The same as an observation without messages, made now.
+    fn observation(self, now: Timestamp) -> Observation {
+        Observation {
+            op: if self.suppress {
+                Op::Retract
+            } else {
+                Op::Assert
+            },
+            slot: self.slot,
+            object_key: self.object_key,
+            value: self.value,
+            message_ids: Vec::new(),
+            quote: String::new(),
+            confidence: 1.0,
+            said_at: now,
+            seq: 0,
+            due_at: None,
+        }
+    }
 }
 
 /// Whether the texts of a value can be kept, or why not.
@@ -111,22 +132,7 @@ pub async fn pin(
     let pin = Pin {
         id: fresh("pin_", now, flow.host.dice.bytes()),
         actor: entry.actor.clone(),
-        observation: Observation {
-            op: if said.suppress {
-                Op::Retract
-            } else {
-                Op::Assert
-            },
-            slot: said.slot,
-            object_key: said.object_key,
-            value: said.value,
-            message_ids: Vec::new(),
-            quote: String::new(),
-            confidence: 1.0,
-            said_at: now,
-            seq: 0,
-            due_at: None,
-        },
+        observation: said.observation(now),
         subject,
         caller_identity,
     };
@@ -136,18 +142,8 @@ pub async fn pin(
         .write(move |mut conn| {
             Box::pin(async move {
                 memories::hold_caller(&mut conn, &pin.subject.caller).await?;
-                let said = &pin.observation;
-                let before = pins::seen(&mut conn, &pin.subject).await?;
-                let last = before.iter().rev().find(|seen| {
-                    let one = &seen.observation;
-                    (&one.slot, &one.object_key) == (&said.slot, &said.object_key)
-                });
-                let again = last.filter(|seen| {
-                    let one = &seen.observation;
-                    (&one.value, one.op) == (&said.value, said.op)
-                });
-                let id = if let Some(seen) = again {
-                    seen.origin.id().to_owned()
+                let id = if let Some(id) = said_already(&mut conn, &pin).await? {
+                    id
                 } else {
                     pins::add(&mut conn, &pin).await?;
                     audit::add(&mut conn, &entry).await?;
@@ -161,19 +157,40 @@ pub async fn pin(
                     refolding.run(&mut conn).await?;
                     pin.id.clone()
                 };
-                let mut held = memories::facts(&mut conn, &pin.subject).await?;
-                held.retain(|stored| {
-                    let fact = &stored.fact;
-                    fact.is_current()
-                        && fact.slot == said.slot
-                        && said.op == Op::Assert
-                        && (fact.value == said.value || fact.extractor == pins::EXTRACTOR)
-                });
-                held.sort_by_key(|stored| stored.fact.value != said.value);
-                Ok((id, held.into_iter().next()))
+                Ok((id, held(&mut conn, &pin).await?))
             })
         })
         .await?;
     flow.queue.wake();
     Ok(pinned)
+}
+
+/// The id of the last pin of the same place, where it says just this.
+async fn said_already(conn: &mut Conn<'_>, pin: &Pin) -> store::Result<Option<String>> {
+    let said = &pin.observation;
+    let before = pins::seen(conn, &pin.subject).await?;
+    let last = before.iter().rev().find(|seen| {
+        let one = &seen.observation;
+        (&one.slot, &one.object_key) == (&said.slot, &said.object_key)
+    });
+    let same = last.filter(|seen| {
+        let one = &seen.observation;
+        (&one.value, one.op) == (&said.value, said.op)
+    });
+    Ok(same.map(|seen| seen.origin.id().to_owned()))
+}
+
+/// The fact that memory holds now of what was pinned, the pinned value before any other.
+async fn held(conn: &mut Conn<'_>, pin: &Pin) -> store::Result<Option<Stored>> {
+    let said = &pin.observation;
+    let mut held = memories::facts(conn, &pin.subject).await?;
+    held.retain(|stored| {
+        let fact = &stored.fact;
+        fact.is_current()
+            && fact.slot == said.slot
+            && said.op == Op::Assert
+            && (fact.value == said.value || fact.extractor == pins::EXTRACTOR)
+    });
+    held.sort_by_key(|stored| stored.fact.value != said.value);
+    Ok(held.into_iter().next())
 }

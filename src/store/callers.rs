@@ -120,6 +120,35 @@ fn begins<DB: Beginnings>(query: &mut QueryBuilder<DB>, prefix: &str) {
     DB::push_begins(query, "caller_key", prefix);
 }
 
+/// What is kept of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Kept {
+    /// Agents that they called.
+    pub agents: i64,
+    /// Calls.
+    pub calls: i64,
+    /// Facts that hold now.
+    pub facts: i64,
+}
+
+/// What is kept of a caller, with one agent or with all, however many those are.
+pub async fn kept(conn: &mut Conn<'_>, caller: &CallerKey, agent_id: Option<&str>) -> Result<Kept> {
+    Ok(on!(conn, c => {
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM callers \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)) AS agents, \
+             (SELECT COUNT(*) FROM conversations \
+             WHERE caller_key = $1 AND ($2 = '' OR agent_id = $2)) AS calls, \
+             (SELECT COUNT(*) FROM memories WHERE caller_key = $1 \
+             AND ($2 = '' OR agent_id = $2) AND valid_to IS NULL) AS facts",
+        )
+        .bind(caller.as_str())
+        .bind(agent_id.unwrap_or_default())
+        .fetch_one(c)
+        .await?
+    }))
+}
+
 /// Every way in which calls, facts and pins name a caller.
 pub async fn identities(
     conn: &mut Conn<'_>,

@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub disabled: Option<(Timestamp, String)>,
     /// Since when nothing has succeeded.
     pub failing_since: Option<Timestamp>,
+    /// Attempts that have failed since one succeeded, as far as they are counted.
+    pub failures: u32,
     /// Whether its last answer took long.
     pub slow: bool,
     /// It is sent nothing before: its rate, or its `Retry-After`.
@@ -51,7 +53,7 @@ pub struct Endpoint {
 
 const COLUMNS: &str = "id, url, description, events, agents, payload, template, headers, secret, \
      previous_secret, previous_until, rate, concurrency, enabled, disabled_at, disabled_reason, \
-     failing_since, slow, ready_at, created_at, updated_at";
+     failing_since, failures, slow, ready_at, created_at, updated_at";
 
 #[derive(FromRow)]
 struct Row {
@@ -72,6 +74,7 @@ struct Row {
     disabled_at: Option<i64>,
     disabled_reason: Option<String>,
     failing_since: Option<i64>,
+    failures: i64,
     slow: bool,
     ready_at: i64,
     created_at: i64,
@@ -103,6 +106,7 @@ impl TryFrom<Row> for Endpoint {
             enabled: row.enabled,
             disabled: row.disabled_at.map(at).zip(row.disabled_reason),
             failing_since: row.failing_since.map(at),
+            failures: number(row.failures)?,
             slow: row.slow,
             ready_at: at(row.ready_at),
             created_at: at(row.created_at),
@@ -125,9 +129,10 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
         sqlx::query(
             "INSERT INTO endpoints (id, url, description, events, agents, payload, template, \
              headers, secret, previous_secret, previous_until, rate, concurrency, enabled, \
-             disabled_at, disabled_reason, failing_since, slow, ready_at, created_at, updated_at) \
+             disabled_at, disabled_reason, failing_since, failures, slow, ready_at, created_at, \
+             updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20, $21) \
+             $18, $19, $20, $21, $22) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, \
              description = excluded.description, events = excluded.events, \
              agents = excluded.agents, payload = excluded.payload, template = excluded.template, \
@@ -136,8 +141,8 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
              previous_until = excluded.previous_until, rate = excluded.rate, \
              concurrency = excluded.concurrency, enabled = excluded.enabled, \
              disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason, \
-             failing_since = excluded.failing_since, slow = excluded.slow, \
-             ready_at = excluded.ready_at, updated_at = excluded.updated_at",
+             failing_since = excluded.failing_since, failures = excluded.failures, \
+             slow = excluded.slow, ready_at = excluded.ready_at, updated_at = excluded.updated_at",
         )
         .bind(&endpoint.id)
         .bind(&endpoint.url)
@@ -156,6 +161,7 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
         .bind(disabled_at.map(Timestamp::as_millis))
         .bind(disabled_reason)
         .bind(endpoint.failing_since.map(Timestamp::as_millis))
+        .bind(i64::from(endpoint.failures))
         .bind(endpoint.slow)
         .bind(endpoint.ready_at.as_millis())
         .bind(endpoint.created_at.as_millis())
@@ -224,6 +230,16 @@ pub async fn enabled(conn: &mut Conn<'_>) -> Result<Vec<Endpoint>> {
         .await?
     });
     rows.into_iter().map(Endpoint::try_from).collect()
+}
+
+/// How many of those that are sent something are slow.
+pub async fn slow(conn: &mut Conn<'_>) -> Result<u32> {
+    let count: i64 = on!(conn, c => {
+        sqlx::query_scalar("SELECT COUNT(*) FROM endpoints WHERE enabled AND slow")
+            .fetch_one(c)
+            .await?
+    });
+    u32::try_from(count).map_err(|_| Error::Corrupt("endpoint"))
 }
 
 /// Holds an endpoint's deliveries back until `at`.

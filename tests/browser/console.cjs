@@ -48,6 +48,17 @@ const isolated = async (session) => {
   return session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
 };
 
+// Presses what leads elsewhere, and comes back once the page there is whole, its scripts included.
+const follow = async (page, link, landed) => {
+  await page.click(link);
+  await page.waitForSelector(landed);
+  await page.waitForLoadState();
+};
+
+// For the report of a failure: what was tried, and on which page.
+let where = "log-in";
+let page;
+
 const main = async () => {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -55,8 +66,7 @@ const main = async () => {
       "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light" });
-  const page = await context.newPage();
-  let where = "log-in";
+  page = await context.newPage();
   watch(page, () => where);
 
   await page.goto(`${BASE}/console`);
@@ -64,17 +74,17 @@ const main = async () => {
   await page.fill("#token", TOKEN);
   await page.keyboard.press("Enter");
   await page.waitForSelector("h1:text('Overview')");
+  await page.waitForLoadState();
   await check(page, "02-overview");
 
   where = "conversations";
-  await page.click("nav a:text('Conversations')");
+  await follow(page, "nav a:text('Conversations')", "h1:text('Conversations')");
   await page.keyboard.press("/");
   await page.keyboard.type(CALLER);
   await page.waitForURL(/q=/);
   await page.waitForFunction(() => document.querySelectorAll("#results tbody tr").length === 1);
   await check(page, "03-conversations");
-  await page.click("#results a.row");
-  await page.waitForSelector(".chain");
+  await follow(page, "#results a.row", ".chain");
 
   where = "conversation";
   const chain = await page.locator(".chain strong").allTextContents();
@@ -94,15 +104,13 @@ const main = async () => {
   await check(page, "04-conversation");
 
   where = "caller";
-  await page.click("text=What is remembered of this caller");
-  await page.waitForSelector("h2:text('What holds now')");
+  await follow(page, "text=What is remembered of this caller", "h2:text('What holds now')");
   await page.click("details.fact summary");
   await page.waitForSelector("details.fact[open] blockquote p");
   await check(page, "05-memory");
-  await page.click("details.fact[open] blockquote a");
-  await page.waitForSelector(".turns li:target mark");
+  await follow(page, "details.fact[open] blockquote a", ".turns li:target mark");
   assert.ok(page.url().includes(CALL));
-  await page.click("nav a:text('Callers')");
+  await follow(page, "nav a:text('Callers')", "h1:text('Callers')");
   await page.waitForSelector("#results tbody tr");
   await check(page, "06-callers");
 
@@ -117,11 +125,10 @@ const main = async () => {
   await page.click("[aria-label='Refuse: Calls']");
   await page.waitForSelector("[aria-label='Grant: Calls']");
   await check(page, "14-changed");
-  await page.click("text=Erase the caller");
-  await page.waitForSelector("h2:text('What will happen')");
+  await follow(page, "text=Erase the caller", "h2:text('What will happen')");
   await check(page, "15-erase");
-  await page.click("text=Leave it");
-  await page.click("text=Forget what is remembered");
+  await follow(page, "text=Leave it", "h2:text('What holds now')");
+  await follow(page, "text=Forget what is remembered", "h1:text('Forget what')");
   await check(page, "16-forget");
   await page.click("button:text('Forget for good')");
   await page.waitForSelector("h2:has-text('Receipt')");
@@ -147,26 +154,27 @@ const main = async () => {
 
   where = "dead letters";
   await page.goto(`${BASE}/console`);
-  await page.click("nav a:text('Dead letters')");
+  await follow(page, "nav a:text('Dead letters')", "h1:text('Dead letters')");
   assert.match(await page.textContent("main h2"), /\d+ letters, 2 causes/);
   await check(page, "07-dead-letters");
-  await page.click("a.cause >> nth=0");
-  await page.click("table.rows a.row >> nth=0");
-  await page.waitForSelector("h2:text('Attempts')");
+  await follow(page, "a.cause >> nth=0", "text=What a replay would do");
+  await follow(page, "table.rows a.row >> nth=0", "h2:text('Attempts')");
   await check(page, "08-dead-letter");
   await page.goBack();
-  await page.click("text=What a replay would do");
-  await page.waitForSelector("h2:text('Let it run')");
+  await follow(page, "text=What a replay would do", "h2:text('Let it run')");
   await check(page, "09-preview");
 
   where = "replay";
-  await page.fill("[name=rate]", "1");
+  // So slow that it is not over before a busy machine has looked at it.
+  await page.fill("[name=rate]", "0.2");
   await page.fill("[name=canary]", "2");
-  await page.click("button:text('Replay')");
-  await page.waitForSelector("progress");
-  await page.waitForFunction(() => Number(document.querySelector("progress").value) >= 2);
+  await follow(page, "button:text('Replay')", "progress");
+  // The page is renewed under who stands on the button, and leaves them there.
+  await page.focus("#cancel");
+  await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 2);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "cancel");
   await check(page, "10-replay");
-  await page.click("button:text('Cancel')");
+  await page.click("#cancel");
   await page.waitForSelector("#status:text('cancelled')");
   await check(page, "11-cancelled");
   const replay = page.url().split("/").pop();
@@ -178,20 +186,19 @@ const main = async () => {
   await check(page, "12-audit");
 
   where = "endpoints";
-  await page.click("nav a:text('Endpoints')");
-  await page.click("main a:text('Add an endpoint')");
+  await follow(page, "nav a:text('Endpoints')", "h1:text('Endpoints')");
+  await follow(page, "main a:text('Add an endpoint')", "h1:text('Add an endpoint')");
   await page.fill("[name=url]", HOOK);
   await page.fill("[name=description]", "The front desk's CRM");
   await page.fill("[name=headers]", "Authorization: Bearer of-the-crm");
   await check(page, "13-new-endpoint");
-  await page.click("button:text('Add it')");
+  await follow(page, "button:text('Add it')", "#secret");
   assert.match(await page.textContent("#secret"), /^whsec_/);
   await check(page, "14-secret");
-  await page.click("a:text('To the endpoint')");
-  await page.waitForSelector("h2:text('Change it')");
+  await follow(page, "a:text('To the endpoint')", "h2:text('Change it')");
   const endpoint = page.url().split("/").pop();
   await page.selectOption("form[action$=send-missed] select", "1h");
-  await page.click("button:text('Send what was missed')");
+  await follow(page, "button:text('Send what was missed')", ".notice:has-text('deliver')");
   assert.match(await page.textContent(".notice"), /^[1-9]\d* deliver/);
   await check(page, "15-endpoint");
   await page.click("button:text('Send a test event')");
@@ -232,7 +239,8 @@ const main = async () => {
   assert.deepEqual(complaints, [], "no error on the browser's console");
 };
 
-main().then(() => process.exit(0), (error) => {
-  console.error(error);
+main().then(() => process.exit(0), async (error) => {
+  const shown = await page?.screenshot({ path: `${OUT}/failed.png`, fullPage: true }).catch(() => null);
+  console.error(`${where}, at ${page?.url()}${shown ? ", as in failed.png" : ""}:`, error);
   process.exit(1);
 });

@@ -25,6 +25,16 @@ fn wrong_usage_is_exit_code_2() {
     for args in [
         &["nonsense"][..],
         &["serve", "--role", "king"],
+        &["serve", "--listen", "nonsense"],
+        &["simulate", "--listen", "x"],
+        &["simulate", "--target", "zzz"],
+        &["serve", "--config", "/nonexistent.toml"],
+        &["check", "--config", "."],
+        &["extract", "--input", "."],
+        &["endpoints", "add", "--url", "http://127.0.0.1:1"],
+        &["conversations", "show", ".."],
+        &["dead", "show", "."],
+        &["tokens", "revoke", "", "--yes"],
         &["memories", "show", "--agent-id", "a"],
         &["conversations", "list", "--output", "xml"],
         &[
@@ -94,6 +104,63 @@ fn an_unknown_source_is_wrong_usage() {
     let output = aftercall(folder.path(), &args);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(said(&output).1.contains("no source is configured"));
+}
+
+#[test]
+fn a_carriers_delivery_is_judged_though_nobody_says_where_it_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = "CallSid=CA1&CallStatus=completed";
+    let settings = "[[sources]]\nname = \"tw\"\nplatform = \"twilio\"\n\
+                    webhook.secrets = [\"planted\"]\n";
+    std::fs::write(folder.path().join("aftercall.toml"), settings).unwrap();
+    std::fs::write(folder.path().join("body"), body).unwrap();
+    let judge = |signed_url: &str, more: &[&str]| {
+        let secret = aftercall::secret::Secret::new("planted").unwrap();
+        let signature =
+            aftercall::signature::url_hmac::twilio::sign(&secret, signed_url, body.as_bytes());
+        let headers = format!(
+            "Host: calls.example.com\nX-Forwarded-Proto: https\nX-Twilio-Signature: {signature}\n"
+        );
+        std::fs::write(folder.path().join("headers"), headers).unwrap();
+        let mut args = vec!["verify", "--source", "tw", "--headers", "headers"];
+        args.extend(["--body", "body", "--explain", "--output", "json"]);
+        args.extend(more);
+        let output = aftercall(folder.path(), &args);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (
+            output.status.code(),
+            answer["checks"][0].clone(),
+            said(&output).1,
+        )
+    };
+    let usual = "https://calls.example.com/webhooks/tw";
+    let (code, first, _) = judge(usual, &[]);
+    assert_eq!((code, &first["part"]), (Some(0), &serde_json::json!("url")));
+    let assumed = format!("taken to be {usual}, for");
+    assert!(
+        first["detail"].as_str().unwrap().contains(&assumed),
+        "{first}"
+    );
+
+    let other = "https://calls.example.com/hook?a=1";
+    let (code, first, _) = judge(other, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        first["detail"].as_str().unwrap().contains("say --url"),
+        "{first}"
+    );
+    // What is said goes before what the headers say.
+    let (code, first, _) = judge(other, &["--url", other]);
+    assert_eq!(
+        (code, &first["part"]),
+        (Some(0), &serde_json::json!("header"))
+    );
+    let (code, _, told) = judge(other, &["--url", "nonsense"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        told.contains("expected the whole URL, as https://"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -74,6 +74,10 @@ async fn every_filter_narrows_the_list() {
                 ..Filter::default()
             },
             Filter {
+                caller_identity: some("sip:+14155550123@sbc.example"),
+                ..Filter::default()
+            },
+            Filter {
                 fingerprint: Some(fingerprint),
                 ..Filter::default()
             },
@@ -99,6 +103,44 @@ async fn every_filter_narrows_the_list() {
             ..Filter::default()
         };
         assert!(bench.listed(resolved).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn letters_of_a_caller_are_found_however_their_number_is_spelled() {
+    const SPELLED: [&str; 7] = [
+        "sip_+14155550123",
+        "sip:+14155550123@sbc.example",
+        "tel:+14155550123",
+        "+14155550123",
+        "SIP:+14155550123@sbc.example",
+        "+141555501234",
+        "14155550123",
+    ];
+    for bench in Bench::all("dead_spelled").await {
+        for (n, caller) in (1..).zip(SPELLED) {
+            let of_caller = Letter {
+                caller_identity: Some(caller.to_owned()),
+                ..letter(n)
+            };
+            bench.keep(of_caller, after(1)).await;
+        }
+        let of = |caller: &str| Filter {
+            caller_identity: Some(caller.to_owned()),
+            ..Filter::default()
+        };
+        // The first four are one line; nothing else is merged, and no case folded.
+        for caller in &SPELLED[..4] {
+            let found = bench.listed(of(caller)).await;
+            assert_eq!(found, ["dl_4", "dl_3", "dl_2", "dl_1"], "{caller}");
+        }
+        for (caller, id) in [
+            (SPELLED[4], "dl_5"),
+            (SPELLED[5], "dl_6"),
+            (SPELLED[6], "dl_7"),
+        ] {
+            assert_eq!(bench.listed(of(caller)).await, [id], "{caller}");
+        }
     }
 }
 

@@ -170,6 +170,7 @@ fn loads(settings: &str, variables: &BTreeSet<String>) {
                     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
                 }
                 "AFTERCALL_SERVER__LISTEN" => "0.0.0.0:8080",
+                "AFTERCALL_ADMIN_TOKEN" => "ac_token_of_a_test",
                 _ => "x",
             };
             (name.clone(), value.to_owned())

@@ -103,6 +103,13 @@ async fn every_filter_narrows() {
         (|f| f.source = some("voice"), "a"),
         (|f| f.platform = some("elevenlabs"), "b"),
         (|f| f.caller_identity = some("sip_+14155550123"), "a"),
+        (|f| f.caller_identity = some("+14155550123"), "a"),
+        (|f| f.caller_identity = some("tel:+14155550123"), "a"),
+        (
+            |f| f.caller_identity = some("sip:+14155550123@sbc.example"),
+            "a",
+        ),
+        (|f| f.caller_identity = some("14155550123"), ""),
         (|f| f.caller_identity = some(""), "b"),
         (|f| f.call_successful = some("success"), "a"),
         (|f| f.call_successful = some("unknown"), "b"),

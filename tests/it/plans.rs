@@ -222,7 +222,7 @@ fn key() -> ConversationKey {
 
 fn of_calls() -> Vec<calls::Filter> {
     let middle = Timestamp::from_millis(START.as_millis() - CALLS / 2 * 30_000);
-    let changes: [fn(&mut calls::Filter); 13] = [
+    let changes: [fn(&mut calls::Filter); 15] = [
         |_| (),
         |f| f.agent_id = some("agent_3"),
         |f| f.agents = vec!["agent_3".to_owned(), "nobody".to_owned()],
@@ -233,6 +233,8 @@ fn of_calls() -> Vec<calls::Filter> {
         |f| f.platform = some("retell"),
         |f| f.call_successful = some("unknown"),
         |f| f.caller_identity = some("sip_+14152000007"),
+        |f| f.caller_identity = some("tel:+15550000000"),
+        |f| f.caller_identity = some("guest_1"),
         |f| f.prefix = some("nobody"),
         |f| f.prefix = some("+14152000007"),
         |f| f.duration_min_ms = Some(60_001),
@@ -299,6 +301,10 @@ async fn look_at_callers(backend: &Backend) {
         ..callers::Filter::default()
     };
     little!(backend, "one caller", conn => callers::list(&mut conn, &one, &first()).await);
+    for agent in [None, Some("agent_3")] {
+        let caller = CallerKey::of("", "+14152000007").unwrap();
+        little!(backend, ("kept", agent), conn => callers::kept(&mut conn, &caller, agent).await);
+    }
 }
 
 async fn look_at_deliveries(backend: &Backend) {

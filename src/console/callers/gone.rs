@@ -16,8 +16,7 @@ use crate::console::show::{Moment, counted, page};
 use crate::erased::Receipt;
 use crate::erasure;
 use crate::flow::Flow;
-use crate::page::PageRequest;
-use crate::store::callers;
+use crate::store::callers::{self, Kept};
 use crate::store::memories::Subject;
 
 use crate::store::tokens::Scope;
@@ -53,38 +52,17 @@ struct Question {
 }
 
 /// What is kept of a caller: with one agent, and with all.
-struct Kept {
-    facts: i64,
-    calls: i64,
-    agents: usize,
-    all_facts: i64,
-    all_calls: i64,
-}
-
-async fn kept(flow: &Flow, subject: &Subject) -> Result<Kept, crate::store::Error> {
-    let filter = callers::Filter {
-        caller: Some(subject.caller.clone()),
-        ..callers::Filter::default()
-    };
-    let wanted = PageRequest {
-        size: PageRequest::MAX_SIZE,
-        after: None,
-    };
-    let found = flow
-        .db
+async fn kept(flow: &Flow, subject: &Subject) -> Result<(Kept, Kept), crate::store::Error> {
+    let Subject { agent_id, caller } = subject.clone();
+    flow.db
         .read(move |mut conn| {
-            Box::pin(async move { callers::list(&mut conn, &filter, &wanted).await })
+            Box::pin(async move {
+                let here = callers::kept(&mut conn, &caller, Some(&agent_id)).await?;
+                let everywhere = callers::kept(&mut conn, &caller, None).await?;
+                Ok((here, everywhere))
+            })
         })
-        .await?;
-    let rows = found.rows;
-    let here = rows.iter().find(|row| row.agent_id == subject.agent_id);
-    Ok(Kept {
-        facts: here.map_or(0, |row| row.memories),
-        calls: here.map_or(0, |row| row.conversations),
-        agents: rows.len(),
-        all_facts: rows.iter().map(|row| row.memories).sum(),
-        all_calls: rows.iter().map(|row| row.conversations).sum(),
-    })
+        .await
 }
 
 async fn ask_to_forget(
@@ -112,16 +90,15 @@ async fn question(
     is_erasure: bool,
 ) -> Result<Response, Refused> {
     let subject = subject(session, &asked.agent_id, &asked.caller_identity)?;
-    let kept = kept(flow, &subject).await?;
+    let (here, all) = kept(flow, &subject).await?;
     let caller = asked.caller_identity;
-    let (facts, calls) = (facts_of(kept.facts), calls_of(kept.calls));
+    let (facts, calls) = (facts_of(here.facts), calls_of(here.calls));
     let everywhere = if is_erasure && session.token.agents.is_empty() {
-        let agents = i64::try_from(kept.agents).unwrap_or(i64::MAX);
         format!(
             "{} and {}, with {}",
-            calls_of(kept.all_calls),
-            facts_of(kept.all_facts),
-            counted(agents, "agent", "agents")
+            calls_of(all.calls),
+            facts_of(all.facts),
+            counted(all.agents, "agent", "agents")
         )
     } else {
         String::new()

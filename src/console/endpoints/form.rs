@@ -38,6 +38,8 @@ pub(super) struct Shown {
     pub(super) header_names: String,
     /// What is wrong with it; empty is nothing.
     pub(super) wrong: String,
+    /// Whether headers were filled in that are not shown again.
+    pub(super) lost_headers: bool,
 }
 
 impl Shown {
@@ -55,6 +57,7 @@ impl Shown {
             max_concurrency: limits::MAX_CONCURRENCY,
             header_names: String::new(),
             wrong: String::new(),
+            lost_headers: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl Shown {
             rate: text("rate"),
             concurrency: text("concurrency"),
             wrong,
+            lost_headers: posted.field("headers").is_some(),
             ..self
         }
     }

@@ -120,7 +120,7 @@ async fn rewrite(flow: &Flow, posted: &Posted, endpoint: Endpoint) -> Result<Res
     let headers = given.headers.as_ref();
     let headers = headers.map(|headers| life::sealed_headers(flow, headers));
     fit(flow, session, &given.applied(endpoint, headers.clone())).await?;
-    let entry = session.did(flow, "endpoint.change", &id, "at the console");
+    let entry = session.did(flow, "endpoint.change", &id, "");
     let rewritten = life::rewrite(flow, &id, entry, move |endpoint, _| {
         *endpoint = given.applied(endpoint.clone(), headers);
     });

@@ -58,6 +58,27 @@ impl Desk {
 
     /// What the audit log has of endpoints. All of it is of one moment, hence in no order.
     async fn audited(&self) -> Vec<String> {
+        let entries = self.entries().await.into_iter();
+        let mut actions: Vec<_> = entries
+            .map(|entry| entry.action)
+            .filter(|action| action.starts_with("endpoint"))
+            .collect();
+        actions.sort();
+        actions
+    }
+
+    /// Which settings it says were changed, likewise.
+    async fn changed(&self) -> Vec<String> {
+        let entries = self.entries().await.into_iter();
+        let mut changed: Vec<_> = entries
+            .filter(|entry| entry.action == "endpoint.change")
+            .map(|entry| entry.detail)
+            .collect();
+        changed.sort();
+        changed
+    }
+
+    async fn entries(&self) -> Vec<audit::Entry> {
         let all = crate::page::PageRequest {
             size: 100,
             after: None,
@@ -66,13 +87,7 @@ impl Desk {
         let page = db.read(move |mut conn| {
             Box::pin(async move { audit::list(&mut conn, &audit::Filter::default(), &all).await })
         });
-        let rows = page.await.unwrap().rows;
-        let actions = rows.into_iter().map(|entry| entry.action);
-        let mut actions: Vec<_> = actions
-            .filter(|action| action.starts_with("endpoint"))
-            .collect();
-        actions.sort();
-        actions
+        page.await.unwrap().rows
     }
 }
 
@@ -166,9 +181,16 @@ async fn an_endpoint_is_made_and_changed_by_a_form() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("value=\"https://10.0.0.1/\""));
     assert!(refused.text.contains("role=\"alert\""));
+    let again = "Headers are to be written again.";
+    assert!(!refused.text.contains(again), "none were written");
+    let written = [("url", "https://10.0.0.1/"), ("headers", "X-Key: planted")];
+    let refused = desk.post(&address, &written).await;
+    assert!(refused.text.contains(again) && !refused.text.contains("planted"));
     assert_eq!(desk.endpoint(&endpoint.id).await, Some(now));
     let all = ["endpoint.change", "endpoint.change", "endpoint.create"];
     assert_eq!(desk.audited().await, all);
+    let settings = ["agents, template, rate_per_second", "headers"];
+    assert_eq!(desk.changed().await, settings);
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ async fn every_page_says_what_to_do_while_there_is_nothing() {
         ),
         ("/console/audit?action=x", "No entry is like that"),
         ("/console/nowhere", "No such page"),
+        ("/console/conversations?q=%00", "take it out"),
+        (
+            "/console/callers/memory?caller_identity=x",
+            "agent_id is empty",
+        ),
         ("/console/conversations/conv_none", "No such conversation"),
         ("/console/dead-letters/dl_none", "No such dead letter"),
     ] {
@@ -437,6 +442,21 @@ async fn what_a_person_says_of_a_caller_is_kept_and_can_go() {
         assert!(log.contains(action), "{action}");
     }
     assert!(!log.contains("4155550123"), "the log names nobody");
+}
+
+#[tokio::test]
+async fn what_goes_everywhere_is_counted_over_all_agents() {
+    let bench = Bench::new().await;
+    for n in 1..=101 {
+        let (call, agent) = (format!("conv_{n}"), format!("agent_{n}"));
+        bench.keep_call(&call, &agent, "+14155550123").await;
+    }
+    let cookie = bench.session("a", &[Scope::Admin], &[]).await;
+    let erase = format!("/console/callers/erase?{ABOUT}");
+    let asked = bench.get(&erase, &cookie).await.text;
+    assert!(asked.contains("everywhere: 101 calls and "), "{asked}");
+    assert!(asked.contains("with 101 agents"), "{asked}");
+    assert!(asked.contains("</b> alone: 1 call and "), "{asked}");
 }
 
 #[tokio::test]

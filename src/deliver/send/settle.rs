@@ -22,6 +22,9 @@ use crate::verdict;
 /// An endpoint that fails for so long is disabled (product contract §9).
 const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 
+/// Failures in a row are counted so far: after so many, even the most places are one.
+const COUNTED: u32 = 16;
+
 /// An answer that takes so long makes an endpoint a slow one, until one takes less than half.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -225,13 +228,16 @@ impl Settlement {
         } else {
             None
         };
+        let failures = failures(self.endpoint.failures, succeeded);
         let health = Health {
+            succeeded,
             failing_since,
             slow,
             disabled,
         };
         let news = slow != self.endpoint.slow
             || failing_since != self.endpoint.failing_since
+            || failures != self.endpoint.failures
             || disabled.is_some();
         news.then_some(health)
     }
@@ -242,6 +248,7 @@ impl Settlement {
             return Ok(());
         };
         endpoint.slow = health.slow;
+        endpoint.failures = failures(endpoint.failures, health.succeeded);
         // Of two that fail at once, the first one says since when.
         endpoint.failing_since = match (endpoint.failing_since, health.failing_since) {
             (Some(since), Some(_)) => Some(since),
@@ -287,8 +294,18 @@ impl Settlement {
     }
 }
 
+/// How many have failed in a row once one more has, or has not.
+fn failures(so_far: u32, succeeded: bool) -> u32 {
+    if succeeded {
+        0
+    } else {
+        so_far.saturating_add(1).min(COUNTED)
+    }
+}
+
 /// How an endpoint does.
 struct Health {
+    succeeded: bool,
     failing_since: Option<Timestamp>,
     slow: bool,
     /// Why it is disabled from now on.

@@ -105,7 +105,7 @@ pub(super) struct ListParams {
     /// Only of this platform.
     #[param(min_length = 1)]
     platform: Option<String>,
-    /// Only of this caller; empty: only anonymous calls.
+    /// Only of this caller, however a phone number is spelled; empty: only anonymous calls.
     caller_identity: Option<String>,
     /// The same as `caller_identity`.
     user_id: Option<String>,

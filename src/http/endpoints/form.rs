@@ -194,25 +194,6 @@ impl Changes {
             ..endpoint
         }
     }
-
-    /// The names of what is changed, for the audit log.
-    pub(super) fn names(&self) -> String {
-        let names: Vec<&str> = [
-            ("url", self.url.is_some()),
-            ("events", self.events.is_some()),
-            ("agents", self.agents.is_some()),
-            ("payload", self.payload.is_some()),
-            ("template", self.template.is_some()),
-            ("headers", self.headers.is_some()),
-            ("description", self.description.is_some()),
-            ("rate_per_second", self.rate_per_second.is_some()),
-            ("max_concurrency", self.max_concurrency.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, changed)| changed.then_some(name))
-        .collect();
-        names.join(", ")
-    }
 }
 
 /// A field that must not be null, and its text.

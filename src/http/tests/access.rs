@@ -305,3 +305,39 @@ async fn a_role_stands_for_its_scopes() {
         "{roles:?}"
     );
 }
+
+#[tokio::test]
+async fn many_wrong_tokens_from_one_address_have_to_wait() {
+    let bench = Bench::new().await;
+    let right = bench.token(&[Scope::Admin], &[]).await;
+    let ask = async |from: [u8; 4], path: &str, token: &str| {
+        let mut request = Request::get(path)
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(guesses::Peer(from.into()));
+        bench.send(request).await
+    };
+    let (guesser, other) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    for _ in 0..200 {
+        let answer = ask(guesser, "/v1/tokens", "ac_wrong").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let slowed = ask(guesser, "/v1/tokens", "ac_wrong").await;
+    assert_eq!(slowed.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(slowed.code(), "too_many_attempts");
+    let wait: u32 = slowed.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    let drop_in = ask(guesser, "/v1/convai/conversations", "ac_wrong").await;
+    assert_eq!(drop_in.json(), json!({"detail": "Too Many Requests"}));
+    // A token that works is taken, and so is whoever comes from elsewhere or shows none.
+    assert_eq!(ask(guesser, "/v1/tokens", &right).await.status, 200);
+    assert_eq!(ask(other, "/v1/tokens", "ac_wrong").await.status, 401);
+    assert_eq!(bench.get("/v1/tokens", "ac_wrong").await.status, 401);
+    let webhook = ask(guesser, "/webhooks/voice", "ac_wrong").await;
+    assert_ne!(webhook.status, StatusCode::TOO_MANY_REQUESTS);
+}

@@ -31,7 +31,7 @@ pub(super) fn call(answer: Map<String, Value>, naming: &Naming) -> Result<Fetche
     let mut fields = Fields::new(answer);
     let id = fields
         .text("id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no id")?;
     let created_at = fields.time("created_at").ok_or("it has no created_at")?;
     let mut call = naming
@@ -43,7 +43,7 @@ pub(super) fn call(answer: Map<String, Value>, naming: &Naming) -> Result<Fetche
     time(&mut call, &mut fields);
     call.metadata = fields.object("custom_metadata").unwrap_or_default();
     call.summary = fields.text("summary");
-    call.user_turn_count = fields.integer("user_turn_count");
+    call.user_turn_count = fields.count("user_turn_count");
     if let Some(recording) = fields.object("recording_details") {
         let mut recording = Fields::new(recording);
         call.recording_url = recording.text("recording_url");
@@ -126,7 +126,7 @@ fn line(call: &mut Conversation, fields: &mut Fields) {
 /// connected its last change.
 fn time(call: &mut Conversation, fields: &mut Fields) {
     let changed_at = fields.time("updated_at");
-    let secs = fields.integer("duration").filter(|secs| *secs > 0);
+    let secs = fields.seconds("duration").filter(|secs| *secs > 0);
     let lasted = secs.and_then(|secs| u64::try_from(secs).ok());
     if let Some(secs) = lasted {
         let ended = call.created_at.plus(std::time::Duration::from_secs(secs));

@@ -50,7 +50,7 @@ pub(super) fn call(
     let id = fields
         .text("call_id")
         .or_else(|| fields.text("c_id"))
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call_id")?;
     let started_at = fields.time("started_at");
     let created_at = fields.time("created_at").or(started_at).unwrap_or(or_at);
@@ -134,8 +134,8 @@ fn reason(fields: &mut Fields, status: Option<&str>) -> Option<PlatformReason> {
 
 /// `corrected_duration` is in seconds, `call_length` in minutes with a fraction.
 fn duration(fields: &mut Fields) -> Option<i64> {
-    let corrected = fields.scaled("corrected_duration", 1_000.0);
-    let length = fields.scaled("call_length", 60_000.0);
+    let corrected = fields.lasted("corrected_duration", 1_000.0);
+    let length = fields.lasted("call_length", 60_000.0);
     corrected.or(length)
 }
 

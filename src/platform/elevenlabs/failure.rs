@@ -22,7 +22,7 @@ pub(super) fn call(
     let mut fields = Fields::new(data);
     let id = fields
         .text("conversation_id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no conversation_id")?;
     let mut call = naming.blank(id, at).ok_or("the source has no name")?;
     call.status = Status::Failed;

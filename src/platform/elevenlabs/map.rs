@@ -24,7 +24,7 @@ pub(in crate::platform) fn call(
     let mut metadata = Fields::new(fields.object("metadata").unwrap_or_default());
     let id = fields
         .text("conversation_id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no conversation_id")?;
     let dialled_at = metadata
         .time("start_time_unix_secs")
@@ -37,8 +37,8 @@ pub(in crate::platform) fn call(
     call.status = status(fields.text("status").as_deref());
     let accepted_at = metadata.time("accepted_time_unix_secs");
     let secs = metadata
-        .integer("call_duration_secs")
-        .or_else(|| fields.integer("call_duration_secs"));
+        .seconds("call_duration_secs")
+        .or_else(|| fields.seconds("call_duration_secs"));
     time(&mut call, dialled_at, accepted_at, secs);
     line(&mut call, &mut fields, &mut metadata);
     fill(&mut call, &mut fields);
@@ -200,7 +200,7 @@ fn messages(conversation: &ConversationId, turns: Vec<Value>, began: Timestamp) 
         let Value::Object(turn) = turn else { continue };
         let mut turn = Fields::new(turn);
         let at = turn
-            .integer("time_in_call_secs")
+            .seconds("time_in_call_secs")
             .and_then(|secs| u64::try_from(secs).ok())
             .map(|secs| began.plus(std::time::Duration::from_secs(secs)));
         let at = Span {

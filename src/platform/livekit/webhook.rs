@@ -150,7 +150,7 @@ fn room_of(room: Raw<'_>, egress: Raw<'_>) -> Option<RoomRef> {
         created_at: created_ms.time().or_else(|| created_secs.time()),
         conversation_id: metadata.text().and_then(|metadata| {
             let [id] = pick(&metadata, ["conversation_id"])?;
-            ConversationId::new(&id.text()?).ok()
+            ConversationId::given(&id.text()?).ok()
         }),
     })
 }
@@ -274,7 +274,7 @@ fn agent_of(kind: &EventKind) -> Option<AgentId> {
             kind: ParticipantKind::Agent,
             agent: Some(agent),
             ..
-        }) => AgentId::new(agent).ok(),
+        }) => AgentId::given(agent).ok(),
         _ => None,
     }
 }

@@ -47,8 +47,7 @@ pub(super) fn callback(
     };
     if call.status == Status::Completed {
         call.started_at = answered_at.or(placed_at);
-        let lasted = fields.integer("Duration");
-        call.duration_ms = lasted.and_then(|secs| secs.checked_mul(1000));
+        call.duration_ms = fields.lasted("Duration", 1_000.0);
     }
     call.ended_at = ended_at.or(Some(received_at));
     line("Direction", "From", "To", &mut fields).write(&mut call);
@@ -88,10 +87,8 @@ pub(super) fn resource(
     call.ended_at = ended_at;
     if call.status != Status::Failed {
         call.started_at = answered_at;
-        let lasted = fields.integer("call_duration");
-        call.duration_ms = lasted
-            .filter(|_| call.status == Status::Completed)
-            .and_then(|secs| secs.checked_mul(1000));
+        let lasted = fields.lasted("call_duration", 1_000.0);
+        call.duration_ms = lasted.filter(|_| call.status == Status::Completed);
     }
     line("call_direction", "from_number", "to_number", &mut fields).write(&mut call);
     call.cost_cents = fields.cents("total_amount");
@@ -106,7 +103,7 @@ fn blank(
     created_at: Timestamp,
 ) -> Result<Conversation, &'static str> {
     let id = id
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call id")?;
     naming.blank(id, created_at).ok_or("the source has no name")
 }

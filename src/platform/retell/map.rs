@@ -36,7 +36,7 @@ pub(super) fn call(
     let mut fields = Fields::new(object);
     let id = fields
         .text("call_id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call_id")?;
     let started_at = fields.time("start_timestamp");
     let ended_at = fields.time("end_timestamp");
@@ -51,7 +51,7 @@ pub(super) fn call(
         .ok_or("the source has no name")?;
     call.started_at = started_at;
     call.ended_at = ended_at;
-    call.duration_ms = fields.integer("duration_ms").or_else(|| {
+    call.duration_ms = fields.lasted("duration_ms", 1.0).or_else(|| {
         let (from, to) = started_at.zip(ended_at)?;
         Some((to.as_millis() - from.as_millis()).max(0))
     });

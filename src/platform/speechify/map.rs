@@ -24,7 +24,7 @@ pub(in crate::platform) fn conversation(
     let mut fields = Fields::new(answer);
     let id = fields
         .text("id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no id")?;
     let status = fields.text("status").ok_or("it has no status")?;
     let agent_id = fields.text("agent_id");
@@ -63,8 +63,8 @@ fn fill(call: &mut Conversation, fields: &mut Fields) {
         .map(|name| redact_text(&name));
     call.room_sid = fields.text_or_null("room_sid");
     call.metadata = fields.object("metadata").unwrap_or_default();
-    call.message_count = fields.integer("message_count").unwrap_or(0);
-    call.duration_ms = fields.integer("duration_ms");
+    call.message_count = fields.count("message_count").unwrap_or(0);
+    call.duration_ms = fields.lasted("duration_ms", 1.0);
     call.cost_cents = fields.integer("cost_cents");
     call.recording_url = fields.text("recording_url");
     call.recording_started_at = fields.time("recording_started_at");
@@ -93,7 +93,7 @@ fn fill(call: &mut Conversation, fields: &mut Fields) {
             "false" => CallSuccess::Failure,
             other => CallSuccess::from(other),
         });
-    call.user_turn_count = fields.integer("user_turn_count");
+    call.user_turn_count = fields.count("user_turn_count");
 }
 
 /// Maps a conversation that an event tells of by itself: it is over, unless it says otherwise.

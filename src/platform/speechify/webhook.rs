@@ -94,10 +94,10 @@ impl Sender {
             occurred_at,
             received_at,
             conversation_id: Some(
-                ConversationId::new(&call.id).map_err(|_| "the conversation's id is unusable")?,
+                ConversationId::given(&call.id).map_err(|_| "the conversation's id is unusable")?,
             ),
             room: None,
-            agent_id: call.agent_id.text().and_then(|id| AgentId::new(&id).ok()),
+            agent_id: call.agent_id.text().and_then(|id| AgentId::given(&id).ok()),
             caller_identity: call.caller.text().and_then(|caller| caller_named(&caller)),
             hint: None,
             body: None,

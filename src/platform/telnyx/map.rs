@@ -92,7 +92,7 @@ pub(super) fn call(
 ) -> Result<Fetched, &'static str> {
     let id = event
         .call()
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call id")?;
     let at = event.occurred_at.unwrap_or(received_at);
     let mut fields = event.fields;
@@ -184,7 +184,7 @@ fn texml(
 ) -> Why {
     let status = fields.text("CallStatus").unwrap_or_default();
     let source = fields.text("HangupSource");
-    let lasted = fields.integer("CallDuration");
+    let lasted = fields.seconds("CallDuration");
     call.ended_at = Some(at);
     call.recording_url = fields.text("RecordingUrl");
     if let Some(reason) = twilio::undialled(&status) {
@@ -218,7 +218,7 @@ fn conversation(call: &mut Conversation, fields: &mut Fields, event: &str, at: T
         call.transport = Transport::Web;
     }
     call.status = Status::Completed;
-    let lasted = fields.scaled("duration_sec", 1000.0);
+    let lasted = fields.lasted("duration_sec", 1_000.0);
     if event == "call.conversation.ended" {
         call.ended_at = Some(at);
         call.duration_ms = lasted;

@@ -117,17 +117,17 @@ fn call(
 ) -> Result<Fetched, &'static str> {
     let id = fields
         .text(names.id)
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call id")?;
     let status = fields.text(names.status).ok_or("it has no status")?;
-    let lasted = fields.integer(names.seconds);
+    let lasted = fields.lasted(names.seconds, 1_000.0);
     let answered_by = fields.text(names.answered_by);
     let mut call = naming
         .blank(id, created_at)
         .ok_or("the source has no name")?;
     call.status = read_status(&status);
     if call.status == Status::Completed {
-        call.duration_ms = lasted.and_then(|secs| secs.checked_mul(1000));
+        call.duration_ms = lasted;
     }
     let line = Line {
         direction: fields

@@ -57,7 +57,7 @@ pub(super) fn call(
     let mut fields = Fields::new(object);
     let id = fields
         .text("id")
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no call id")?;
     let reason = fields.text("endedReason").map(|raw| PlatformReason {
         reason: reason::of(&raw),
@@ -115,7 +115,7 @@ fn duration(
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
 ) -> Option<i64> {
-    fields.integer("durationMs").or_else(|| {
+    fields.lasted("durationMs", 1.0).or_else(|| {
         let (from, to) = started_at.zip(ended_at)?;
         Some((to.as_millis() - from.as_millis()).max(0))
     })

@@ -157,8 +157,28 @@ impl Webhooks for Sender {
                 let (form, secrets) = (&self.form, &self.secrets);
                 explain::custom_hmac(form, headers, body, secrets, self.tolerance, now)
             }
-            plain => explain::bearer(headers, self.plain(plain), &self.secrets),
+            plain => {
+                let mut checks = explain::bearer(headers, self.plain(plain), &self.secrets);
+                // Signed all the same, in a header that nobody told us of.
+                let other = headers
+                    .keys()
+                    .find(|name| name.as_str().ends_with("signature"))
+                    .filter(|_| self.scheme.is_none());
+                if let (Some(check), Some(name)) =
+                    (checks.iter_mut().find(|check| !check.ok), other)
+                {
+                    check.mend = Some(format!(
+                        "it carries {name}: set webhook.scheme = \"hmac\" and webhook.header = \
+                         \"{name}\""
+                    ));
+                }
+                checks
+            }
         }
+    }
+
+    fn signs_body(&self, headers: &HeaderMap) -> bool {
+        self.scheme(headers) == SignatureScheme::Hmac
     }
 
     fn classify(&self, delivery: Delivery<'_>, received_at: Timestamp) -> Classified {

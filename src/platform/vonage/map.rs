@@ -43,14 +43,14 @@ pub(super) fn call(
     received_at: Timestamp,
 ) -> Result<Fetched, &'static str> {
     let id = id(&fields)
-        .and_then(|id| ConversationId::new(&id).ok())
+        .and_then(|id| ConversationId::given(&id).ok())
         .ok_or("it has no uuid")?;
     let status = fields.text("status").ok_or("it has no status")?;
     let detail = fields.peek("detail");
     let at = fields.time("timestamp").unwrap_or(received_at);
     let started_at = fields.time("start_time");
     let ended_at = fields.time("end_time").unwrap_or(at);
-    let lasted = fields.scaled("duration", 1000.0);
+    let lasted = fields.lasted("duration", 1_000.0);
     let mut call = naming
         .blank(id, started_at.unwrap_or(at).min(ended_at))
         .ok_or("the source has no name")?;

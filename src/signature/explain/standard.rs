@@ -6,8 +6,8 @@ use http::HeaderMap;
 
 use super::{Check, body_check, header_check, hmac_sha256, time_check};
 use crate::secret::Secret;
-use crate::signature::Tolerance;
 use crate::signature::standard::{self as scheme, Claim, SenderKey};
+use crate::signature::{Refusal, Tolerance};
 use crate::time::Timestamp;
 
 /// Explains `v1` and `v1a` against the sender's secrets and public keys, as they are configured.
@@ -27,8 +27,15 @@ pub fn standard(
     let claim = match scheme::read(headers) {
         Ok(claim) => claim,
         Err(refusal) => {
-            let mend =
-                "send signatures as v1, and base64, one behind the other with spaces between";
+            let mend = match &refusal {
+                Refusal::Malformed(header, _) if header == scheme::TIMESTAMP => {
+                    "send the time as Unix seconds, in digits"
+                }
+                Refusal::Malformed(header, _) if header == scheme::ID => {
+                    "send an id without a full stop"
+                }
+                _ => "send signatures as v1, and base64, one behind the other with spaces between",
+            };
             checks.push(Check::bad("form", refusal.to_string(), Some(mend)));
             return checks;
         }

@@ -196,3 +196,27 @@ fn the_parts_of_a_token_are_judged_apart() {
     let forged = token::sign("APIkey", &secret("guess"), BODY, at);
     assert_eq!(explain(&forged, BODY, NOW), ["signature"]);
 }
+
+#[test]
+fn what_can_not_be_read_of_standard_webhooks_is_mended_where_it_is_wrong() {
+    use crate::signature::standard::{ID, SIGNATURE, TIMESTAMP};
+    for (wrong, mend) in [
+        (TIMESTAMP, "Unix seconds"),
+        (ID, "full stop"),
+        (SIGNATURE, "base64"),
+    ] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (ID, "msg_1"),
+            (TIMESTAMP, "1760446964"),
+            (SIGNATURE, "v1,AA=="),
+        ] {
+            let value = if name == wrong { "soon." } else { value };
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let tolerance = Tolerance::of(Duration::from_mins(5));
+        let checks = standard(&headers, BODY, &[], tolerance, Timestamp::from_secs(NOW));
+        let told = only_fault(&checks).mend.as_deref().unwrap();
+        assert!(told.contains(mend), "{wrong}: {told}");
+    }
+}

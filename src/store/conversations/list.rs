@@ -3,6 +3,7 @@
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
 use super::{COLUMNS, Record, Row};
+use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::store::beginnings::Beginnings;
 use crate::store::{Conn, Result, on};
@@ -28,7 +29,7 @@ pub struct Filter {
     pub source: Option<String>,
     /// Only of this platform.
     pub platform: Option<String>,
-    /// Only of this caller, as the platform names them; empty: only anonymous ones.
+    /// Only of this caller, however their number is spelled; empty: only anonymous ones.
     pub caller_identity: Option<String>,
     /// Only with this success; `unknown` is also where the platform says nothing.
     pub call_successful: Option<String>,
@@ -133,7 +134,6 @@ where
         (" AND end_reason = ", &filter.end_reason),
         (" AND source = ", &filter.source),
         (" AND platform = ", &filter.platform),
-        (" AND caller_identity = ", &filter.caller_identity),
         (
             " AND COALESCE(call_successful, 'unknown') = ",
             &filter.call_successful,
@@ -142,6 +142,16 @@ where
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
+    }
+    if let Some(caller) = &filter.caller_identity {
+        match CallerKey::sought(caller) {
+            Some(key) => query
+                .push(" AND caller_key = ")
+                .push_bind(key.as_str().to_owned()),
+            None => query
+                .push(" AND caller_identity = ")
+                .push_bind(caller.clone()),
+        };
     }
     for (bound, value) in [
         (

@@ -3,7 +3,9 @@
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 
 use super::row::{Kept, Row, State};
+use crate::memory::caller::CallerKey;
 use crate::page::{Cursor, Page, PageRequest};
+use crate::store::beginnings::Beginnings;
 use crate::store::{Conn, Error, Result, on};
 use crate::time::Timestamp;
 use crate::verdict::Fault;
@@ -30,7 +32,7 @@ pub struct Filter {
     pub platform_sources: Vec<String>,
     /// Only of this agent.
     pub agent_id: Option<String>,
-    /// Only of this caller, as the platform names them.
+    /// Only of this caller, however their number is spelled.
     pub caller_identity: Option<String>,
     /// Only of this cause.
     pub fingerprint: Option<String>,
@@ -182,7 +184,7 @@ pub async fn groups(conn: &mut Conn<'_>, filter: &Filter) -> Result<Vec<Group>> 
 /// The letters behind a place in the list.
 fn listed<DB>(query: &mut QueryBuilder<DB>, filter: &Filter, at: i64, id: String, limit: i64)
 where
-    DB: Database,
+    DB: Beginnings + Database,
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
@@ -201,7 +203,7 @@ where
 /// The causes, counted without a look at the letters; what a cause is, one of its letters says.
 fn grouped<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
 where
-    DB: Database,
+    DB: Beginnings + Database,
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
@@ -221,7 +223,7 @@ where
 
 fn conditions<DB>(query: &mut QueryBuilder<DB>, filter: &Filter)
 where
-    DB: Database,
+    DB: Beginnings + Database,
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
@@ -234,7 +236,6 @@ where
         (" AND stage = ", &filter.stage),
         (" AND source = ", &filter.source),
         (" AND agent_id = ", &filter.agent_id),
-        (" AND caller_identity = ", &filter.caller_identity),
         (" AND fingerprint = ", &filter.fingerprint),
         (" AND fault = ", &fault),
         (" AND code = ", &filter.code),
@@ -242,6 +243,9 @@ where
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
+    }
+    if let Some(caller) = &filter.caller_identity {
+        of_caller(query, caller);
     }
     for (bound, value) in [
         (" AND last_at >= ", filter.since),
@@ -262,6 +266,32 @@ where
     }
     any_of(query, " AND agent_id IN (", &filter.agents);
     any_of(query, " AND id IN (", &filter.ids);
+}
+
+/// Letters of a caller. A letter has no key, for its call may never have been read: it is found by every
+/// spelling that has the caller's.
+fn of_caller<DB>(query: &mut QueryBuilder<DB>, caller: &str)
+where
+    DB: Beginnings + Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    let Some((spelled, begun)) = CallerKey::sought(caller).and_then(|key| key.spellings()) else {
+        query
+            .push(" AND caller_identity = ")
+            .push_bind(caller.to_owned());
+        return;
+    };
+    query.push(" AND (FALSE");
+    any_of(query, " OR caller_identity IN (", &spelled);
+    query.push(" OR (");
+    DB::push_begins(query, "caller_identity", &begun);
+    // Beginnings are found in any case; callers are told apart by it.
+    query.push(format!(
+        " AND SUBSTR(caller_identity, 1, {}) = ",
+        begun.len()
+    ));
+    query.push_bind(begun).push("))");
 }
 
 fn any_of<DB>(query: &mut QueryBuilder<DB>, column: &str, values: &[String])

@@ -561,6 +561,16 @@ async fn a_template_is_rendered_before_it_is_kept_and_then_sent() {
             .to_owned();
         assert!(told.contains(why), "{body}: {told}");
     }
+    // What only the made-up call has stands; what neither has is told of.
+    let remembered = "{\"fact\": {{ memories[0].fact }}, \"said\": {{ messages[1].content }}}";
+    let made = with(json!({"body": remembered}));
+    let made = desk.post("/v1/endpoints", made).await.expect(201);
+    let path = format!("/v1/endpoints/{}", made["id"].as_str().unwrap());
+    desk.delete(&path).await.expect(204);
+    let lacking = with(json!({"body": "{\"said\": {{ messages[99].content }}}"}));
+    let refused = desk.post("/v1/endpoints", lacking).await.expect(422);
+    let told = refused["error"]["fields"]["template"].as_str().unwrap();
+    assert!(told.contains("guard what a call may lack"), "{told}");
     let body = "{\"call\": {{ conversation.id }}, \"said\": {{ messages | length }}, \
                 \"who\": {{ conversation.caller_identity }}, \"event\": {{ id }}}";
     let own = with(json!({"body": body, "method": "PUT"}));

@@ -149,6 +149,7 @@ impl Bench {
             enabled: true,
             disabled: None,
             failing_since: None,
+            failures: 0,
             slow: false,
             ready_at: Timestamp::from_millis(0),
             created_at: self.now(),
@@ -173,6 +174,7 @@ impl Bench {
         endpoint.enabled = true;
         endpoint.disabled = None;
         endpoint.failing_since = None;
+        endpoint.failures = 0;
         self.write(move |conn| Box::pin(async move { endpoints::save(conn, &endpoint).await }))
             .await;
     }

@@ -157,6 +157,39 @@ fn other_types_are_ignored_and_the_unreadable_is_told_apart() {
 }
 
 #[test]
+fn a_call_that_nobody_could_ask_for_is_parked() {
+    for id in ["..", ".", ""] {
+        let body = json!({"type": "conversation.completed", "data": {"conversation_id": id}});
+        assert!(matches!(classify(&body), Classified::Unreadable(_)), "{id}");
+    }
+    let body = json!({"type": "conversation.completed",
+                      "data": {"conversation_id": "call-1", "agent_id": ".."}});
+    let agent = told(&body).conversation.agent_id;
+    assert_eq!(agent.as_str(), sender().naming.source);
+}
+
+#[test]
+fn a_number_that_can_not_be_is_left_out_and_kept_as_it_came() {
+    for (name, value) in [
+        ("duration_ms", json!(-5)),
+        ("duration_ms", json!(i64::MAX)),
+        ("duration_ms", json!(1e30)),
+        ("cost_cents", json!(1e30)),
+        ("user_turn_count", json!(-1)),
+        ("started_at", json!("0001-01-01T00:00:00Z")),
+        ("ended_at", json!("9999-12-31T00:00:00Z")),
+    ] {
+        let mut data = json!({"conversation_id": "call-1"});
+        data[name] = value.clone();
+        let call = told(&json!({"type": "call.finished", "data": data})).conversation;
+        assert_eq!(call.platform_fields[name], value, "{name}");
+        let stored = serde_json::to_value(&call).unwrap();
+        assert_eq!(stored[name], Value::Null, "{name}");
+        assert_eq!(call.created_at, NOW, "the receipt's time stands in");
+    }
+}
+
+#[test]
 fn what_is_cut_off_tells_nothing() {
     for body in ["", "{", "{\"data\":1}", "{\"data\":{}}", "\u{0}", "[[[["] {
         assert!(sender().told(body.as_bytes(), NOW).is_err(), "{body}");

@@ -40,6 +40,25 @@ fn verified(sender: &Sender, pairs: &[(&str, &str)], body: &[u8]) -> Result<(), 
 }
 
 #[test]
+fn a_signature_in_a_header_of_another_name_is_told_of() {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-vapi-signature", HeaderValue::from_static("ab"));
+    let delivery = Delivery {
+        headers: &headers,
+        ..Delivery::kept(b"{}")
+    };
+    let checks = sender().explain(delivery, AT);
+    let mend = checks[0].mend.as_deref().unwrap();
+    assert!(
+        mend.contains("webhook.header = \"x-vapi-signature\""),
+        "{mend}"
+    );
+    assert!(!sender().signs_body(&headers));
+    let by_hmac = of(|form| form.scheme = Some(SignatureScheme::Hmac));
+    assert!(by_hmac.signs_body(&headers));
+}
+
+#[test]
 fn whichever_form_the_delivery_carries_is_taken() {
     let body = b"{}";
     let secret = Secret::new("s3cret").unwrap();

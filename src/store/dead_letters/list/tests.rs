@@ -28,7 +28,7 @@ fn filters() -> Vec<Filter> {
             ..blank.clone()
         },
         Filter {
-            caller_identity: some("caller_1"),
+            caller_identity: some("+14155550123"),
             ..blank.clone()
         },
         Filter {

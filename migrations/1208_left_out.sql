@@ -1,4 +1,4 @@
--- After 1144.
+-- After 1207.
 
 -- Rows of a list that could not be read outlive the process that passed over them.
 ALTER TABLE reconciliations ADD COLUMN left_out BIGINT NOT NULL DEFAULT 0;

@@ -175,10 +175,12 @@ const TABLES: [(&str, &str); 5] = [
     ("audit", "detail"),
 ];
 
+/// Last of all: what PostgreSQL counts of one look may still stand there at the next.
 async fn insist_on_many_rows(backend: &Backend) {
     for (table, column) in TABLES {
         let much = much!(backend, conn => read_whole(&mut conn, table, column).await);
-        assert!(much.is_some(), "{:?}: {table}", backend.db);
+        let noticed = much.is_some_and(|much| much.contains("steps") || much.contains(table));
+        assert!(noticed, "{:?}: {table}", backend.db);
     }
 }
 
@@ -389,7 +391,6 @@ async fn look_at_audit(backend: &Backend) {
 async fn a_page_costs_what_is_on_it() {
     for backend in backends::all("plans_pages").await {
         fill(&backend.db).await;
-        insist_on_many_rows(&backend).await;
         look_at_calls(&backend).await;
         look_at_callers(&backend).await;
         look_at_deliveries(&backend).await;
@@ -411,5 +412,6 @@ async fn a_page_costs_what_is_on_it() {
         little!(backend, "missing", conn => {
             known_calls::missing(&mut conn, &accounts, None, &first()).await
         });
+        insist_on_many_rows(&backend).await;
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! The transaction that adds a result to the feed makes a delivery for every endpoint that
 //! subscribed. `dispatch` puts deliveries into the queue when they are due, `send` makes one attempt,
-//! `verdict` says what an answer means, `endpoints` makes and changes who gets it, and `announce`
-//! publishes the feed to RabbitMQ.
+//! `verdict` says what an answer means, `endpoints` makes and changes who gets it, `reach` says whose
+//! deliveries somebody may follow, and `announce` publishes the feed to RabbitMQ.
 
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,7 @@ pub mod body;
 mod dispatch;
 pub mod endpoints;
 mod missed;
+mod reach;
 mod send;
 mod trial;
 mod verdict;
@@ -35,6 +36,7 @@ mod verdict;
 pub use announce::{announce, keep_announcing};
 pub use dispatch::{dispatch, keep_dispatching};
 pub use missed::{Missed, send_missed};
+pub use reach::Reach;
 pub use send::{Prospect, foresee, send};
 pub use trial::{Tested, test};
 

@@ -8,10 +8,13 @@ pub mod limits;
 pub const EVENT_TYPES: [&str; 5] = [
     "conversation.completed",
     "conversation.updated",
-    "memory.changed",
+    MEMORY_CHANGED,
     MEMORY_ERASED,
     "consent.changed",
 ];
+
+/// The event that tells what is held of a caller, and was not before.
+pub const MEMORY_CHANGED: &str = "memory.changed";
 
 /// The event that tells CRMs to erase their copies.
 pub const MEMORY_ERASED: &str = "memory.erased";

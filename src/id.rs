@@ -25,6 +25,11 @@ pub fn fresh(prefix: &str, now: Timestamp, random: [u8; 10]) -> String {
     with_prefix(prefix, bits)
 }
 
+/// The id of the dead letter that a message becomes: however often it is given up, it is the same one.
+pub fn letter(message_id: &str) -> String {
+    of_content("dl_", &[message_id])
+}
+
 /// An id that follows from content alone: `prefix` and the first 128 bits of the SHA-256 of the
 /// parts, each preceded by its length so that moving a boundary changes the id.
 pub fn of_content(prefix: &str, parts: &[&str]) -> String {

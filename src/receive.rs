@@ -154,7 +154,7 @@ impl Receiver {
     async fn park(&self, source: &Source, body: &[u8], why: String, now: Timestamp) -> Answer {
         let message_id = format!("receive:{}:{}", source.name, sha256_hex(body));
         let letter = Letter {
-            id: of_content("dl_", &[&message_id]),
+            id: crate::id::letter(&message_id),
             stage: "receive".to_owned(),
             source: Some(source.name.clone()),
             platform: source.webhooks.as_ref().map(|w| w.platform().to_owned()),

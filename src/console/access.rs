@@ -21,6 +21,7 @@ use subtle::ConstantTimeEq as _;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::show::{encode, form_pairs};
+use crate::deliver::Reach;
 use crate::flow::Flow;
 use crate::secret::sha256_hex;
 use crate::store::audit::{self, Entry};
@@ -62,6 +63,18 @@ impl Session {
         }
     }
 
+    /// How far the session reaches among deliveries: with the scope to all that it may see, without it to
+    /// those of its own endpoints.
+    pub(super) async fn reach(&self, flow: &Flow, scope: Scope) -> Result<Reach, Failure> {
+        let reach = Reach::of(flow, &self.token, scope).await?;
+        reach.ok_or(Failure::Forbidden(needs(scope)))
+    }
+
+    /// Whether the session may have sent again what it sees of deliveries.
+    pub(super) fn may_send(&self) -> bool {
+        self.token.allows(Scope::OpsWrite) || self.token.follows_its_endpoints()
+    }
+
     /// Insists on a token that is bound to no agents.
     pub(super) fn require_unbound(&self) -> Result<(), Failure> {
         if self.token.agents.is_empty() {
@@ -93,7 +106,8 @@ impl Session {
     }
 }
 
-fn needs(scope: Scope) -> &'static str {
+/// What is told to whoever lacks a scope.
+pub(super) fn needs(scope: Scope) -> &'static str {
     match scope {
         Scope::ConversationsRead => "This needs a token with the scope conversations:read.",
         Scope::ConversationsReadSensitive => {

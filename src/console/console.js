@@ -46,6 +46,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// On a phone the menu is one line, longer than the screen.
+const menu = document.querySelector(".side nav");
+const here = menu && menu.querySelector("[aria-current]");
+if (here) menu.scrollLeft = here.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+
 // Opens the fact or the turn that an address points to.
 const named = () => {
   const id = decodeURIComponent(location.hash.slice(1));

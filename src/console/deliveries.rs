@@ -14,6 +14,7 @@ use super::conversations;
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::show::{Moment, encode, next, page, request};
+use crate::deliver::Reach;
 use crate::flow::Flow;
 use crate::store::deliveries::list::{self, Filter};
 use crate::store::deliveries::{self, Attempt, Delivery, Status};
@@ -96,8 +97,9 @@ async fn listed(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
     session.enter(Section::Deliveries)?;
+    let reach = session.reach(&flow, Scope::OpsRead).await?;
     let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let filter = Filter {
+    let mut filter = Filter {
         agents: session.token.agents.clone(),
         endpoint_id: text(&asked.endpoint_id),
         kind: text(&asked.kind),
@@ -105,6 +107,7 @@ async fn listed(
         statuses: Status::parse(&asked.status).into_iter().collect(),
         ..Filter::default()
     };
+    reach.narrow(&mut filter);
     let wanted = request(&asked.cursor, ROWS);
     let found = flow
         .db
@@ -181,7 +184,9 @@ async fn one(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refused> {
-    let (delivery, attempts) = the_delivery(&flow, &session, id).await?;
+    session.enter(Section::Deliveries)?;
+    let reach = session.reach(&flow, Scope::OpsRead).await?;
+    let (delivery, attempts) = the_delivery(&flow, &session, &reach, id).await?;
     let now = flow.host.now();
     let sensitive = session.reads_sensitive();
     let mut frame = session.frame("Delivery", Section::Deliveries);
@@ -198,7 +203,7 @@ async fn one(
         call_href: call
             .map(|key| conversations::address(key.id.as_str(), ""))
             .unwrap_or_default(),
-        may_retry: session.token.allows(Scope::OpsWrite)
+        may_retry: session.may_send()
             && !matches!(delivery.status, Status::Queued | Status::Cancelled),
         tried: attempts
             .into_iter()
@@ -215,8 +220,9 @@ async fn retry(
     posted: Posted,
 ) -> Result<Response, Refused> {
     let session = &posted.session;
-    session.require(Scope::OpsWrite)?;
-    let (delivery, _) = the_delivery(&flow, session, id).await?;
+    session.enter(Section::Deliveries)?;
+    let reach = session.reach(&flow, Scope::OpsWrite).await?;
+    let (delivery, _) = the_delivery(&flow, session, &reach, id).await?;
     let entry = session.did(&flow, "delivery.retry", &delivery.id, "");
     let (id, endpoint_id, now) = (delivery.id.clone(), delivery.endpoint_id, flow.host.now());
     let due = flow
@@ -244,9 +250,9 @@ async fn retry(
 async fn the_delivery(
     flow: &Flow,
     session: &Session,
+    reach: &Reach,
     id: String,
 ) -> Result<(Delivery, Vec<Attempt>), Failure> {
-    session.enter(Section::Deliveries)?;
     let found = flow
         .db
         .read(move |mut conn| {
@@ -260,6 +266,8 @@ async fn the_delivery(
         })
         .await?;
     found
-        .filter(|(delivery, _)| session.token.sees(&delivery.agent_id))
+        .filter(|(delivery, _)| {
+            session.token.sees(&delivery.agent_id) && reach.holds(&delivery.endpoint_id)
+        })
         .ok_or(Failure::NotFound("delivery"))
 }

@@ -66,7 +66,7 @@ impl Section {
         }
     }
 
-    /// What a token must have to see it.
+    /// What a token must have to see it; whoever has endpoints sees what is about them without, too.
     pub(super) fn scope(self) -> Scope {
         match self {
             Self::Overview
@@ -92,7 +92,12 @@ impl Section {
 
     /// Whether a token gets to see it.
     pub(super) fn is_open_to(self, token: &Token) -> bool {
-        token.allows(self.scope()) && (token.agents.is_empty() || !self.is_about_all())
+        let without = match self {
+            Self::Endpoints => token.allows(Scope::EndpointsWrite),
+            Self::Deliveries => token.follows_its_endpoints(),
+            _ => false,
+        };
+        (token.allows(self.scope()) || without) && (token.agents.is_empty() || !self.is_about_all())
     }
 
     /// The first part that a token gets to see.

@@ -138,7 +138,7 @@ async fn create(State(flow): State<Arc<Flow>>, posted: Posted) -> Result<Respons
     };
     let text = tokens::mint(flow.host.dice.bytes());
     let hash = tokens::hash(&text);
-    let entry = session.did(&flow, "token.create", &token.id, "");
+    let entry = session.did(&flow, "token.create", &token.id, &token.told());
     flow.db
         .write(move |mut conn| {
             Box::pin(async move {

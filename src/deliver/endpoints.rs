@@ -12,8 +12,12 @@ use crate::outbound::template::BadTemplate;
 use crate::signature::standard::Key;
 use crate::store::audit::{self, Entry};
 use crate::store::endpoints::{self, Endpoint};
+use crate::store::tokens::{Scope, Token};
 use crate::store::{Result, deliveries};
 use crate::time::Timestamp;
+
+mod entitled;
+mod told;
 
 /// Failed deliveries that one request sends again.
 const MOST: i64 = 100_000;
@@ -44,9 +48,15 @@ pub struct Wanted {
 /// Why an endpoint can't be kept as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// Whoever asks may not see all of what it would get.
+    /// It would be sent what whoever asks may not see.
+    #[error("would be sent what only the scope {} shows, which the token lacks", .0.as_str())]
+    Unseen(Scope),
+    /// It would get events of agents that whoever asks may not see.
     #[error("must name agents that the token is bound to, and no others")]
     Agents,
+    /// Its headers were given for another place, where somebody else may be.
+    #[error("were given for another scheme, host or port: give them anew, or null for none")]
+    Headers,
     /// It leads where nothing may go.
     #[error(transparent)]
     Url(#[from] Refused),
@@ -56,26 +66,29 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// The field that is wrong.
+    /// The field that it is about.
     pub fn field(&self) -> &'static str {
         match self {
+            Self::Unseen(_) => "payload",
             Self::Agents => "agents",
+            Self::Headers => "headers",
             Self::Url(_) => "url",
             Self::Template(_) => "template",
         }
     }
 }
 
-/// Judges an endpoint, new or changed, of somebody who is bound to these agents (to none, when there
-/// are none); says whether its host's name can be looked up now. Nothing is written: looking a name
-/// up must not hold a transaction open.
+/// Judges an endpoint that somebody makes, or makes of the one that it was `before`; says whether its
+/// host's name can be looked up now. Nothing is written: looking a name up must not hold a transaction
+/// open.
 pub async fn judge(
     flow: &Flow,
-    bound: &[String],
+    who: &Token,
+    before: Option<&Endpoint>,
     endpoint: &Endpoint,
 ) -> Result<std::result::Result<bool, Unfit>> {
-    if !endpoints::is_of(endpoint, bound) {
-        return Ok(Err(Unfit::Agents));
+    if let Err(unfit) = entitled::insist(who, before, endpoint, &flow.seal) {
+        return Ok(Err(unfit));
     }
     let guard = flow.outbound.guard();
     let target = match guard.read(&endpoint.url) {
@@ -124,8 +137,9 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
 }
 
 /// Keeps a new endpoint.
-pub async fn keep(flow: &Flow, endpoint: &Endpoint, entry: Entry) -> Result<()> {
+pub async fn keep(flow: &Flow, endpoint: &Endpoint, mut entry: Entry) -> Result<()> {
     let kept = endpoint.clone();
+    entry.detail = told::whole(endpoint);
     flow.db
         .write(move |mut conn| {
             Box::pin(async move {
@@ -147,12 +161,47 @@ pub async fn find(flow: &Flow, bound: &[String], id: &str) -> Result<Option<Endp
     Ok(found.filter(|endpoint| endpoints::is_of(endpoint, bound)))
 }
 
-/// Changes an endpoint as it is then; none when it is gone. The log is told which of its settings are
-/// others now.
-pub async fn rewrite(
+/// Changes an endpoint as somebody wants it, if it may be so; none when it is gone.
+pub async fn change(
+    flow: &Flow,
+    who: &Token,
+    current: &Endpoint,
+    wanted: impl Fn(Endpoint) -> Endpoint + Send + 'static,
+    mut entry: Entry,
+) -> Result<std::result::Result<Option<Endpoint>, Unfit>> {
+    let judged = judge(flow, who, Some(current), &wanted(current.clone())).await?;
+    if let Err(unfit) = judged {
+        return Ok(Err(unfit));
+    }
+    let (id, who, seal) = (current.id.clone(), who.clone(), flow.seal.clone());
+    let now = flow.host.now();
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                endpoints::hold(&mut conn, &id).await?;
+                let Some(before) = endpoints::get(&mut conn, &id).await? else {
+                    return Ok(Ok(None));
+                };
+                let mut endpoint = wanted(before.clone());
+                // It may have become another one since it was judged.
+                if let Err(unfit) = entitled::insist(&who, Some(&before), &endpoint, &seal) {
+                    return Ok(Err(unfit));
+                }
+                endpoint.updated_at = now;
+                entry.detail = told::difference(&before, &endpoint);
+                endpoints::save(&mut conn, &endpoint).await?;
+                audit::add(&mut conn, &entry).await?;
+                Ok(Ok(Some(endpoint)))
+            })
+        })
+        .await
+}
+
+/// Changes an endpoint as it is then; none when it is gone.
+async fn rewrite(
     flow: &Flow,
     id: &str,
-    mut entry: Entry,
+    entry: Entry,
     change: impl FnOnce(&mut Endpoint, Timestamp) + Send + 'static,
 ) -> Result<Option<Endpoint>> {
     let (id, now) = (id.to_owned(), flow.host.now());
@@ -163,12 +212,7 @@ pub async fn rewrite(
                 let Some(mut endpoint) = endpoints::get(&mut conn, &id).await? else {
                     return Ok(None);
                 };
-                let before = endpoint.clone();
                 change(&mut endpoint, now);
-                let settings = changed(&before, &endpoint);
-                if !settings.is_empty() {
-                    entry.detail = settings;
-                }
                 endpoint.updated_at = now;
                 endpoints::save(&mut conn, &endpoint).await?;
                 audit::add(&mut conn, &entry).await?;
@@ -176,27 +220,6 @@ pub async fn rewrite(
             })
         })
         .await
-}
-
-/// The names of the settings that differ, as the API has them.
-fn changed(before: &Endpoint, now: &Endpoint) -> String {
-    let (was, is) = (&before.subscription, &now.subscription);
-    let names: Vec<&str> = [
-        ("url", before.url != now.url),
-        ("events", was.events != is.events),
-        ("agents", was.agents != is.agents),
-        ("payload", before.payload != now.payload),
-        ("template", before.template != now.template),
-        // Sealed anew, the same ones read otherwise: who writes headers changes them.
-        ("headers", before.headers != now.headers),
-        ("description", before.description != now.description),
-        ("rate_per_second", before.rate != now.rate),
-        ("max_concurrency", before.concurrency != now.concurrency),
-    ]
-    .into_iter()
-    .filter_map(|(name, differs)| differs.then_some(name))
-    .collect();
-    names.join(", ")
 }
 
 /// Sends to an endpoint again, beginning with what waited for it.
@@ -241,14 +264,16 @@ pub async fn rotate(
 }
 
 /// Removes an endpoint, and cancels what it was not sent yet.
-pub async fn remove(flow: &Flow, id: &str, entry: Entry) -> Result<()> {
+pub async fn remove(flow: &Flow, id: &str, mut entry: Entry) -> Result<()> {
     let (id, now) = (id.to_owned(), flow.host.now());
     flow.db
         .write(move |mut conn| {
             Box::pin(async move {
                 endpoints::hold(&mut conn, &id).await?;
-                if endpoints::remove(&mut conn, &id).await? {
+                if let Some(endpoint) = endpoints::get(&mut conn, &id).await? {
+                    endpoints::remove(&mut conn, &id).await?;
                     deliveries::cancel_of_endpoint(&mut conn, &id, now).await?;
+                    entry.detail = told::whole(&endpoint);
                     audit::add(&mut conn, &entry).await?;
                 }
                 Ok(())

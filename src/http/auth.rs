@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, header};
 
 use super::Api;
 use super::error::ApiError;
+use crate::deliver::Reach;
 use crate::store::audit;
 use crate::store::tokens::{self, Scope, Token};
 use crate::time::Timestamp;
@@ -45,10 +46,25 @@ impl Bearer {
         if self.0.allows(scope) {
             Ok(())
         } else {
-            let scope = scope.as_str();
-            Err(ApiError::forbidden(format!(
-                "the token lacks the scope {scope}"
-            )))
+            Err(lacking(scope))
+        }
+    }
+
+    /// 403 unless the token has one of the scopes.
+    pub(crate) fn require_either(&self, one: Scope, other: Scope) -> Result<(), ApiError> {
+        if self.0.allows(one) {
+            Ok(())
+        } else {
+            self.require(other)
+        }
+    }
+
+    /// How far the token reaches among deliveries: with the scope to all that it may see, without it to
+    /// those of its own endpoints. 403 where that is not at all.
+    pub(crate) async fn reach(&self, api: &Api, scope: Scope) -> Result<Reach, ApiError> {
+        match Reach::of(&api.flow, &self.0, scope).await? {
+            Some(reach) => Ok(reach),
+            None => Err(lacking(scope)),
         }
     }
 
@@ -90,6 +106,11 @@ impl FromRequestParts<Arc<Api>> for Bearer {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         Self::of(api, &parts.headers).await
     }
+}
+
+fn lacking(scope: Scope) -> ApiError {
+    let scope = scope.as_str();
+    ApiError::forbidden(format!("the token lacks the scope {scope}"))
 }
 
 /// The token that a request carries, in one of the headers.

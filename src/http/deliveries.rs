@@ -15,6 +15,7 @@ use super::Api;
 use super::auth::Bearer;
 use super::error::ApiError;
 use super::query::{FromParams, PageParams, Params, Path, Query};
+use crate::deliver::Reach;
 use crate::page::PageRequest;
 use crate::store::deliveries::list::{self as listing, Filter};
 use crate::store::deliveries::{self, Attempt, Delivery, Status};
@@ -96,11 +97,15 @@ impl FromParams for ListQuery {
 
 /// List deliveries
 ///
-/// Newest first, each with its attempts. Every filter narrows the list further.
+/// Newest first, each with its attempts. Every filter narrows the list further. A token that is bound to
+/// agents and may write endpoints sees those of its own endpoints without `ops:read`, too.
 #[utoipa::path(
     get, path = "/v1/deliveries", operation_id = "list_deliveries", tag = "deliveries",
     params(FilterParams, PageParams),
-    security(("bearer" = ["ops:read"]), ("key" = ["ops:read"])),
+    security(
+        ("bearer" = ["ops:read"]), ("key" = ["ops:read"]),
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+    ),
     responses((status = 200, description = "A page of deliveries.", body = DeliveryList), ApiError),
 )]
 async fn list(
@@ -108,7 +113,10 @@ async fn list(
     State(api): State<Arc<Api>>,
     Query(ListQuery { mut filter, page }): Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsRead)?;
+    bearer
+        .reach(&api, Scope::OpsRead)
+        .await?
+        .narrow(&mut filter);
     filter.agents.clone_from(&bearer.0.agents);
     let page = api
         .flow
@@ -127,7 +135,10 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/deliveries/{id}", operation_id = "get_delivery", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's id.")),
-    security(("bearer" = ["ops:read"]), ("key" = ["ops:read"])),
+    security(
+        ("bearer" = ["ops:read"]), ("key" = ["ops:read"]),
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+    ),
     responses((status = 200, description = "The delivery.", body = DeliveryBody), ApiError),
 )]
 async fn show(
@@ -136,8 +147,8 @@ async fn show(
     Path(id): Path<String>,
     Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsRead)?;
-    let (delivery, attempts) = the_delivery(&api, &bearer, &id).await?;
+    let reach = bearer.reach(&api, Scope::OpsRead).await?;
+    let (delivery, attempts) = the_delivery(&api, &bearer, &reach, &id).await?;
     let body = DeliveryBody::new(delivery, attempts, bearer.reads_sensitive());
     Ok(axum::Json(body))
 }
@@ -145,11 +156,15 @@ async fn show(
 /// Send once more
 ///
 /// At once, whatever became of it, and by the schedule from its beginning. The receiver knows it by
-/// its id, which stays the same.
+/// its id, which stays the same. To an endpoint of its own, a token that is bound to agents and may write
+/// endpoints has it sent without `ops:write`, too.
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/retry", operation_id = "retry_delivery", tag = "deliveries",
     params(("id" = String, Path, description = "The delivery's id.")),
-    security(("bearer" = ["ops:write"]), ("key" = ["ops:write"])),
+    security(
+        ("bearer" = ["ops:write"]), ("key" = ["ops:write"]),
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+    ),
     responses((status = 202, description = "The delivery, as it is now.", body = DeliveryBody), ApiError),
 )]
 async fn retry(
@@ -158,8 +173,8 @@ async fn retry(
     Path(id): Path<String>,
     Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsWrite)?;
-    let (delivery, _) = the_delivery(&api, &bearer, &id).await?;
+    let reach = bearer.reach(&api, Scope::OpsWrite).await?;
+    let (delivery, _) = the_delivery(&api, &bearer, &reach, &id).await?;
     let conflict = |code, why: &'static str| ApiError::new(StatusCode::CONFLICT, code, why);
     let endpoint_id = delivery.endpoint_id.clone();
     let endpoint = api
@@ -197,16 +212,17 @@ async fn retry(
         let why = "it is on its way already, or was cancelled";
         return Err(conflict("cannot_retry", why));
     }
-    let (delivery, attempts) = the_delivery(&api, &bearer, &again).await?;
+    let (delivery, attempts) = the_delivery(&api, &bearer, &reach, &again).await?;
     api.flow.news.tell();
     let body = DeliveryBody::new(delivery, attempts, bearer.reads_sensitive());
     Ok((StatusCode::ACCEPTED, axum::Json(body)))
 }
 
-/// The delivery of an id, with its attempts, if the token may see its agent.
+/// The delivery of an id, with its attempts, if the token may see its agent and its endpoint's.
 async fn the_delivery(
     api: &Api,
     bearer: &Bearer,
+    reach: &Reach,
     id: &str,
 ) -> Result<(Delivery, Vec<Attempt>), ApiError> {
     let id = id.to_owned();
@@ -225,6 +241,8 @@ async fn the_delivery(
         })
         .await?;
     found
-        .filter(|(delivery, _)| bearer.0.sees(&delivery.agent_id))
+        .filter(|(delivery, _)| {
+            bearer.0.sees(&delivery.agent_id) && reach.holds(&delivery.endpoint_id)
+        })
         .ok_or_else(|| ApiError::not_found("delivery"))
 }

@@ -16,7 +16,8 @@ use super::Api;
 use super::auth::Bearer;
 use super::error::{ApiError, Fields};
 use super::query::{Json, PageParams, Path, Query};
-use crate::deliver::{self, endpoints as life};
+use crate::deliver;
+use crate::deliver::endpoints::{self as life, Unfit};
 use crate::page::{Cursor, PageRequest};
 use crate::store::audit;
 use crate::store::endpoints::{self, Endpoint};
@@ -41,7 +42,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 /// List the endpoints
 #[utoipa::path(
     get, path = "/v1/endpoints", operation_id = "list_endpoints", tag = "endpoints", params(PageParams),
-    security(("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"])),
+    security(
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+        ("bearer" = ["ops:read"]), ("key" = ["ops:read"]),
+    ),
     responses((status = 200, description = "A page of endpoints.", body = EndpointList), ApiError),
 )]
 async fn list(
@@ -49,7 +53,7 @@ async fn list(
     State(api): State<Arc<Api>>,
     Query(page): Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::EndpointsWrite)?;
+    bearer.require_either(Scope::EndpointsWrite, Scope::OpsRead)?;
     let agents = bearer.0.agents.clone();
     let page = api
         .flow
@@ -75,6 +79,10 @@ async fn list(
 /// address is refused; one whose name can't be looked up now is taken, and the answer says so. A
 /// template is tried first, over the newest conversation that has messages and over a made-up one: it
 /// must make a body of one of them.
+///
+/// Whoever makes or changes one must be allowed to read what it is sent: `conversations:read`, for what
+/// is told of memory `memories:read` too, and for `full`, a template and `memory.changed` also
+/// `conversations:read_sensitive`.
 #[utoipa::path(
     post, path = "/v1/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint,
     security(("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"])),
@@ -88,7 +96,8 @@ async fn create(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
     let (made, key) = life::make(&api.flow, new.into());
-    let resolved = check(&api, &bearer, &made).await?;
+    let judged = life::judge(&api.flow, &bearer.0, None, &made).await?;
+    let resolved = judged.map_err(refused)?;
     let entry = bearer.did(&api, "endpoint.create", &made.id, "");
     life::keep(&api.flow, &made, entry).await?;
     let about = EndpointBody::new(made, &api);
@@ -100,7 +109,10 @@ async fn create(
 #[utoipa::path(
     get, path = "/v1/endpoints/{id}", operation_id = "get_endpoint", tag = "endpoints",
     params(("id" = String, Path, description = "The endpoint's id.")),
-    security(("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"])),
+    security(
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+        ("bearer" = ["ops:read"]), ("key" = ["ops:read"]),
+    ),
     responses((status = 200, description = "The endpoint.", body = EndpointBody), ApiError),
 )]
 async fn show(
@@ -109,14 +121,15 @@ async fn show(
     Path(id): Path<String>,
     Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::EndpointsWrite)?;
+    bearer.require_either(Scope::EndpointsWrite, Scope::OpsRead)?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     Ok(axum::Json(EndpointBody::new(endpoint, &api)))
 }
 
 /// Change an endpoint
 ///
-/// Fields that are left out stay; null takes an optional one away.
+/// Fields that are left out stay; null takes an optional one away. Headers do not go along to another
+/// scheme, host or port: where the URL is changed so, they are given anew, or null.
 #[utoipa::path(
     patch, path = "/v1/endpoints/{id}", operation_id = "change_endpoint", tag = "endpoints", request_body = Changes,
     params(("id" = String, Path, description = "The endpoint's id.")),
@@ -134,12 +147,10 @@ async fn change(
     let current = the_endpoint(&api, &bearer, &id).await?;
     let headers = changes.headers.as_ref();
     let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
-    check(&api, &bearer, &changes.applied(current, headers.clone())).await?;
     let entry = bearer.did(&api, "endpoint.change", &id, "");
-    let rewritten = life::rewrite(&api.flow, &id, entry, move |endpoint, _| {
-        *endpoint = changes.applied(endpoint.clone(), headers);
-    });
-    shown(&api, rewritten.await?)
+    let wanted = move |endpoint| changes.applied(endpoint, headers.clone());
+    let kept = life::change(&api.flow, &bearer.0, &current, wanted, entry).await?;
+    shown(&api, kept.map_err(refused)?)
 }
 
 /// Remove an endpoint
@@ -264,11 +275,15 @@ async fn test(
 
 /// Send again what failed
 ///
-/// Every delivery to this endpoint that was given up, of events since a time, begins anew.
+/// Every delivery to this endpoint that was given up, of events since a time, begins anew. A token that
+/// is bound to agents and may write endpoints needs no `ops:write` for those of its own.
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/retry", operation_id = "retry_failed_deliveries", tag = "endpoints",
     params(("id" = String, Path, description = "The endpoint's id.")), request_body = Since,
-    security(("bearer" = ["ops:write"]), ("key" = ["ops:write"])),
+    security(
+        ("bearer" = ["ops:write"]), ("key" = ["ops:write"]),
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+    ),
     responses((status = 202, description = "How many.", body = RetriedBody), ApiError),
 )]
 async fn retry_failed(
@@ -278,7 +293,7 @@ async fn retry_failed(
     Query(()): Query<()>,
     Json(Since { since }): Json<Since>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsWrite)?;
+    bearer.reach(&api, Scope::OpsWrite).await?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
     let since_then = format!("since {since}");
     let entry = bearer.did(&api, "endpoint.retry_failed", &id, &since_then);
@@ -289,11 +304,15 @@ async fn retry_failed(
 /// Send what was missed
 ///
 /// Every event that the endpoint would have been sent, had it been there and enabled: since it was
-/// disabled last, unless `since` says otherwise. What it has is not sent twice.
+/// disabled last, unless `since` says otherwise. What it has is not sent twice. A token that is bound to
+/// agents and may write endpoints needs no `ops:write` for its own.
 #[utoipa::path(
     post, path = "/v1/endpoints/{id}/send-missed", operation_id = "send_missed_events", tag = "endpoints",
     params(("id" = String, Path, description = "The endpoint's id.")), request_body = Window,
-    security(("bearer" = ["ops:write"]), ("key" = ["ops:write"])),
+    security(
+        ("bearer" = ["ops:write"]), ("key" = ["ops:write"]),
+        ("bearer" = ["endpoints:write"]), ("key" = ["endpoints:write"]),
+    ),
     responses((status = 202, description = "How many.", body = QueuedBody), ApiError),
 )]
 async fn send_missed(
@@ -303,7 +322,7 @@ async fn send_missed(
     Query(()): Query<()>,
     Json(Window { since, until }): Json<Window>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer.require(Scope::OpsWrite)?;
+    bearer.reach(&api, Scope::OpsWrite).await?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     let Some(since) = since.or(endpoint.disabled.as_ref().map(|(at, _)| *at)) else {
         let why = "is required for an endpoint that is not disabled".to_owned();
@@ -334,13 +353,11 @@ fn shown(api: &Api, endpoint: Option<Endpoint>) -> Result<axum::Json<EndpointBod
     Ok(axum::Json(EndpointBody::new(endpoint, api)))
 }
 
-/// Judges an endpoint before it is kept; says whether its host's name can be looked up now.
-async fn check(api: &Api, bearer: &Bearer, endpoint: &Endpoint) -> Result<bool, ApiError> {
-    let judged = life::judge(&api.flow, &bearer.0.agents, endpoint).await?;
-    judged.map_err(|unfit| {
-        ApiError::invalid(Fields::from([(
-            unfit.field().to_owned(),
-            unfit.to_string(),
-        )]))
-    })
+/// Why an endpoint is not kept: 403 where the token lacks a scope, 422 where a field is wrong.
+fn refused(unfit: Unfit) -> ApiError {
+    let why = unfit.to_string();
+    match unfit {
+        Unfit::Unseen(_) => ApiError::forbidden(format!("the endpoint {why}")),
+        unfit => ApiError::invalid(Fields::from([(unfit.field().to_owned(), why)])),
+    }
 }

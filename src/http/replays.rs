@@ -90,7 +90,7 @@ async fn create(
     }
     let host = &api.flow.host;
     let id = crate::id::fresh("replay_", host.now(), host.dice.bytes());
-    let entry = bearer.did(&api, "replay.create", &id, &told);
+    let entry = bearer.did(&api, "replay.create", &id, "");
     let job = replay::NewJob { filter, told, plan };
     let job = replay::create(&api.flow, job, entry).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobBody::from(job))).into_response())

@@ -27,6 +27,7 @@ use crate::time::Timestamp;
 mod access;
 mod dead_letters;
 mod dropin;
+mod endpoints;
 mod forgeries;
 mod initiation;
 mod observed;

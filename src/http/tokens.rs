@@ -241,7 +241,7 @@ async fn create(
     };
     let token = tokens::mint(host.dice.bytes());
     let hash = tokens::hash(&token);
-    let entry = bearer.did(&api, "token.create", &made.id, "");
+    let entry = bearer.did(&api, "token.create", &made.id, &made.told());
     let kept = made.clone();
     api.flow
         .db

@@ -67,6 +67,13 @@ pub fn machine() -> Lookup {
     })
 }
 
+/// Where a URL leads: its scheme, host and port, as `https://crm.example.com`; empty where it is no URL.
+pub fn place(url: &str) -> String {
+    url.parse::<Url>()
+        .map(|url| url.origin().ascii_serialization())
+        .unwrap_or_default()
+}
+
 /// Judges URLs and the addresses behind them.
 #[derive(Clone)]
 pub struct Guard {

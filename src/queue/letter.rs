@@ -1,7 +1,6 @@
 //! What every queue keeps of a message that is given up, and of the attempts before.
 
 use crate::event::{Message, Work};
-use crate::id::of_content;
 use crate::store::dead_letters::Letter;
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure};
@@ -87,7 +86,7 @@ fn blank_letter(
     attempts: Vec<Attempt>,
 ) -> Letter {
     Letter {
-        id: of_content("dl_", &[&message_id]),
+        id: crate::id::letter(&message_id),
         stage: stage.to_owned(),
         source: None,
         platform: None,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::consent;
+use crate::endpoint::MEMORY_CHANGED;
 use crate::id::{ConversationKey, of_content};
 use crate::memory::changes::{Changes, changes};
 use crate::memory::fold::{Fact, Origin, Seen, fold};
@@ -35,7 +36,7 @@ impl Refolding<'_> {
         let changed = self.fold(conn, &[]).await?;
         let telling = self.telling();
         telling.consents(conn, &changed).await?;
-        telling.tell(conn, "memory.changed", &changed).await
+        telling.tell(conn, MEMORY_CHANGED, &changed).await
     }
 
     /// Folds the memory anew without the call, which was deleted or has grown old. What only that
@@ -51,7 +52,7 @@ impl Refolding<'_> {
             fact.object_key.clear();
             fact.evidence.clear();
         }
-        self.telling().tell(conn, "memory.changed", &changed).await
+        self.telling().tell(conn, MEMORY_CHANGED, &changed).await
     }
 
     async fn fold(

@@ -34,8 +34,8 @@ pub struct NewJob {
 #[error("the replay is {}", .0.as_str())]
 pub struct NotNow(pub Status);
 
-/// Makes a job, with an entry for the audit log, and lets it run.
-pub async fn create(flow: &Flow, new: NewJob, entry: audit::Entry) -> Result<Job> {
+/// Makes a job, with an entry for the audit log, and lets it run. The log is told what was asked for.
+pub async fn create(flow: &Flow, new: NewJob, mut entry: audit::Entry) -> Result<Job> {
     let now = entry.at;
     let mut filter = new.filter;
     filter.state.get_or_insert(State::Dead);
@@ -70,6 +70,7 @@ pub async fn create(flow: &Flow, new: NewJob, entry: audit::Entry) -> Result<Job
         job.status = Status::Completed;
         job.finished_at = Some(now);
     }
+    entry.detail = told(&job);
     let made = job.clone();
     flow.db
         .write(move |mut conn| {
@@ -80,6 +81,22 @@ pub async fn create(flow: &Flow, new: NewJob, entry: audit::Entry) -> Result<Job
         })
         .await?;
     Ok(job)
+}
+
+/// What a job was asked for, in words.
+fn told(job: &Job) -> String {
+    let Plan {
+        rate,
+        canary,
+        canary_only,
+        stop_at_failure_rate,
+        state: _,
+    } = &job.plan;
+    let alone = if *canary_only { " alone" } else { "" };
+    format!(
+        "{}; total {}; rate {rate}; canary {canary}{alone}; stop_at_failure_rate {stop_at_failure_rate}",
+        job.filter, job.total
+    )
 }
 
 /// Writes down which letters the job has, those that were given up first before all others.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::letter::{Course, course_of};
 use crate::deliver::{self, Prospect};
+use crate::endpoint::MEMORY_CHANGED;
 use crate::event::{Message, Work};
 use crate::finalize::{self, Foreseen, Settlement};
 use crate::flow::Flow;
@@ -237,7 +238,7 @@ impl Eye<'_> {
             return;
         };
         example.facts = changes.added.len() as u64;
-        self.tells("memory.changed", record, example);
+        self.tells(MEMORY_CHANGED, record, example);
     }
 
     fn tells(&self, kind: &str, record: &Record, example: &mut Example) {

@@ -233,7 +233,8 @@ pub async fn in_flight(conn: &mut Conn<'_>, endpoint_id: &str) -> Result<u32> {
 }
 
 /// Up to `limit` due deliveries of an endpoint whose turn it is: none whose conversation has an
-/// earlier event on its way.
+/// earlier event of its kind on its way. What tells of the conversation itself is one kind: its result
+/// comes before its corrections, and does not wait for an endpoint that will not take memories.
 pub async fn due(
     conn: &mut Conn<'_>,
     endpoint_id: &str,
@@ -246,7 +247,8 @@ pub async fn due(
              AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
              (SELECT 1 FROM deliveries e WHERE e.owner = d.owner \
              AND e.conversation_id = d.conversation_id AND e.endpoint_id = d.endpoint_id \
-             AND e.place < d.place AND e.status IN ('pending', 'queued'))) \
+             AND e.place < d.place AND e.status IN ('pending', 'queued') AND (e.type = d.type \
+             OR (e.type LIKE 'conversation.%' AND d.type LIKE 'conversation.%')))) \
              ORDER BY due_at, place LIMIT $3"
         )))
         .bind(endpoint_id)

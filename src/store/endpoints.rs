@@ -191,7 +191,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Endpoint>> {
     let (at, id) = page.before();
-    // Installations have tens of endpoints, whom a token may see is told by lines of a text.
+    // Installations have tens of endpoints; whom a token may see is told by lines of a text.
     let rows: Vec<Row> = on!(conn, c => {
         sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM endpoints WHERE created_at < $1 OR (created_at = $1 AND id < $2) \

@@ -114,6 +114,29 @@ impl Token {
         }
     }
 
+    /// What the audit log is told of it when it is made.
+    pub fn told(&self) -> String {
+        let may = match Role::of(&self.scopes) {
+            Some(role) => format!("role {}", role.as_str()),
+            None => format!("scopes {}", scopes_text(&self.scopes)),
+        };
+        let agents = match &self.agents[..] {
+            [] => "all".to_owned(),
+            agents => agents.join(", "),
+        };
+        let until = match self.expires_at {
+            Some(end) => format!("expires {end}"),
+            None => "never expires".to_owned(),
+        };
+        format!("{:?}; {may}; agents {agents}; {until}", self.name)
+    }
+
+    /// Whether it may follow what is sent to endpoints that are its own: those of the agents that it is
+    /// bound to.
+    pub fn follows_its_endpoints(&self) -> bool {
+        !self.agents.is_empty() && self.allows(Scope::EndpointsWrite)
+    }
+
     /// Whether it may see what belongs to this agent.
     pub fn sees(&self, agent_id: &str) -> bool {
         self.agents.is_empty() || self.agents.iter().any(|agent| agent == agent_id)

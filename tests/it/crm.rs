@@ -10,7 +10,7 @@ use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Status};
 use aftercall::store::endpoints;
 use serde_json::json;
-use wiremock::matchers::{any, header};
+use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use self::bench::{Bench, key};
@@ -25,6 +25,7 @@ mod crowd;
 mod distributed;
 mod erased;
 mod hostile;
+mod order;
 mod process;
 
 /// A page that is longer than any list here.
@@ -275,40 +276,6 @@ async fn a_retry_after_holds_the_whole_endpoint_back() {
         bench.pass(Duration::from_secs(11));
         bench.work(3).await;
         assert_eq!(crm.received_requests().await.unwrap().len(), 3);
-    }
-}
-
-#[tokio::test]
-async fn events_of_a_conversation_wait_for_each_other_and_others_do_not() {
-    for bench in Bench::all("crm_order").await {
-        let crm = MockServer::start().await;
-        let broken = ResponseTemplate::new(500);
-        Mock::given(header("webhook-id", "evt_1"))
-            .respond_with(broken)
-            .up_to_n_times(1)
-            .mount(&crm)
-            .await;
-        answers(&crm, 200).await;
-        bench.endpoint("crm", &crm.uri(), |_| {}).await;
-        for (n, call) in [(1, "conv_1"), (2, "conv_1"), (3, "conv_1"), (4, "conv_2")] {
-            bench
-                .add(&bench.event(n, "conversation.updated", call))
-                .await;
-        }
-        bench.work(5).await;
-        bench.pass(Duration::from_secs(7));
-        bench.work(5).await;
-        let order: Vec<_> = crm
-            .received_requests()
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned())
-            .collect();
-        let of_one: Vec<_> = order.iter().filter(|id| *id != "evt_4").collect();
-        assert_eq!(of_one, ["evt_1", "evt_1", "evt_2", "evt_3"], "{order:?}");
-        let at = |id: &str| order.iter().position(|one| one == id).unwrap();
-        assert!(at("evt_4") < at("evt_2"), "{order:?}");
     }
 }
 

@@ -103,7 +103,8 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
             Format::Json => output::json(&job)?,
             Format::Table => output::say("No letters match.")?,
         }
-        return Ok(ExitCode::SUCCESS);
+        // Who names a letter means one that is there.
+        return Ok(ExitCode::from(u8::from(named > 0)));
     }
     let id = field(&job, "id");
     if args.detach {

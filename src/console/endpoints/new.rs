@@ -9,13 +9,12 @@ use axum::response::Response;
 
 use super::address;
 use super::form::{Given, Shown};
-use crate::console::access::{Posted, Refused, Session};
+use crate::console::access::{Posted, Refused, Session, needs};
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
 use crate::console::show::page;
-use crate::deliver::endpoints as life;
+use crate::deliver::endpoints::{self as life, Unfit};
 use crate::flow::Flow;
-use crate::store::endpoints::Endpoint;
 use crate::store::tokens::Scope;
 
 #[derive(Template)]
@@ -80,7 +79,8 @@ pub(super) fn unprocessable(mut page: Response) -> Response {
 async fn make(flow: &Flow, posted: &Posted) -> Result<Response, Failure> {
     let session = &posted.session;
     let (endpoint, key) = life::make(flow, Given::read(posted)?.wanted());
-    let resolved = fit(flow, session, &endpoint).await?;
+    let judged = life::judge(flow, &session.token, None, &endpoint).await?;
+    let resolved = judged.map_err(|unfit| refused(&unfit))?;
     let entry = session.did(flow, "endpoint.create", &endpoint.id, "");
     life::keep(flow, &endpoint, entry).await?;
     let note = if resolved {
@@ -97,12 +97,15 @@ async fn make(flow: &Flow, posted: &Posted) -> Result<Response, Failure> {
     })
 }
 
-/// Insists that an endpoint may be kept; says whether its host's name can be looked up now.
-pub(super) async fn fit(
-    flow: &Flow,
-    session: &Session,
-    endpoint: &Endpoint,
-) -> Result<bool, Failure> {
-    let judged = life::judge(flow, &session.token.agents, endpoint).await?;
-    judged.map_err(|unfit| Failure::Invalid(format!("The {} {unfit}.", unfit.field())))
+/// Why an endpoint is not kept.
+pub(super) fn refused(unfit: &Unfit) -> Failure {
+    match unfit {
+        Unfit::Unseen(scope) => Failure::Forbidden(needs(*scope)),
+        Unfit::Headers => {
+            let why =
+                "Its headers were given for another host: write them anew, or take them away.";
+            Failure::Invalid(why.to_owned())
+        }
+        unfit => Failure::Invalid(format!("The {} {unfit}.", unfit.field())),
+    }
 }

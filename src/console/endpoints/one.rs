@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::address;
 use super::form::{Given, Shown};
 use super::listed::{Health, shape};
-use super::new::{fit, unprocessable};
+use super::new::{refused, unprocessable};
 use crate::console::access::{Posted, Refused, Session};
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
@@ -32,6 +32,7 @@ pub(super) struct Asked {
 struct Page {
     frame: Frame,
     address: String,
+    /// Where its deliveries are; empty for who may not follow them.
     deliveries: String,
     endpoint: Endpoint,
     health: Health,
@@ -53,7 +54,11 @@ impl Page {
         Self {
             frame: session.frame("Endpoint", Section::Endpoints),
             address: address(&endpoint.id),
-            deliveries: href("/console/deliveries", &[("endpoint_id", &endpoint.id)]),
+            deliveries: if Section::Deliveries.is_open_to(&session.token) {
+                href("/console/deliveries", &[("endpoint_id", &endpoint.id)])
+            } else {
+                String::new()
+            },
             health: Health::of(&endpoint, now),
             shape: shape(&endpoint),
             made: Moment::of(endpoint.created_at, now),
@@ -62,7 +67,7 @@ impl Page {
                 .map(|until| Moment::of(until, now)),
             form,
             may_write: session.token.allows(Scope::EndpointsWrite),
-            may_send: session.token.allows(Scope::OpsWrite),
+            may_send: session.may_send(),
             told: String::new(),
             endpoint,
         }
@@ -119,12 +124,11 @@ async fn rewrite(flow: &Flow, posted: &Posted, endpoint: Endpoint) -> Result<Res
     let given = Given::read(posted)?;
     let headers = given.headers.as_ref();
     let headers = headers.map(|headers| life::sealed_headers(flow, headers));
-    fit(flow, session, &given.applied(endpoint, headers.clone())).await?;
     let entry = session.did(flow, "endpoint.change", &id, "");
-    let rewritten = life::rewrite(flow, &id, entry, move |endpoint, _| {
-        *endpoint = given.applied(endpoint.clone(), headers);
-    });
-    rewritten.await?.ok_or(Failure::NotFound("endpoint"))?;
+    let wanted = move |endpoint| given.applied(endpoint, headers.clone());
+    let changed = life::change(flow, &session.token, &endpoint, wanted, entry).await?;
+    let changed = changed.map_err(|unfit| refused(&unfit))?;
+    changed.ok_or(Failure::NotFound("endpoint"))?;
     Ok(Redirect::to(&format!("{}?done=change", address(&id))).into_response())
 }
 

@@ -116,7 +116,7 @@ pub(super) async fn retry(
 ) -> Result<Response, Refused> {
     let session = &posted.session;
     the_endpoint(&flow, session, &id).await?;
-    session.require(Scope::OpsWrite)?;
+    session.reach(&flow, Scope::OpsWrite).await?;
     let since = since(&flow, &posted)?.ok_or_else(say_since)?;
     let detail = format!("since {since}");
     let entry = session.did(&flow, "endpoint.retry_failed", &id, &detail);
@@ -133,7 +133,7 @@ pub(super) async fn missed(
 ) -> Result<Response, Refused> {
     let session = &posted.session;
     let endpoint = the_endpoint(&flow, session, &id).await?;
-    session.require(Scope::OpsWrite)?;
+    session.reach(&flow, Scope::OpsWrite).await?;
     let disabled = endpoint.disabled.map(|(at, _)| at);
     let since = since(&flow, &posted)?.or(disabled).ok_or_else(say_since)?;
     let detail = format!("since {since}");

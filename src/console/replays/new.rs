@@ -158,7 +158,7 @@ pub(super) async fn create(
     let host = &flow.host;
     let id = crate::id::fresh("replay_", host.now(), host.dice.bytes());
     let told = asked.told();
-    let entry = session.did(&flow, "replay.create", &id, &told);
+    let entry = session.did(&flow, "replay.create", &id, "");
     let new = replay::NewJob { filter, told, plan };
     let job = replay::create(&flow, new, entry).await?;
     Ok(Redirect::to(&super::one::address(&job.id)).into_response())

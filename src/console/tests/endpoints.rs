@@ -6,7 +6,14 @@ use super::*;
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::{audit, deliveries, results};
 
-const OPERATOR: [Scope; 3] = [Scope::OpsRead, Scope::OpsWrite, Scope::EndpointsWrite];
+const OPERATOR: [Scope; 6] = [
+    Scope::ConversationsRead,
+    Scope::ConversationsReadSensitive,
+    Scope::MemoriesRead,
+    Scope::OpsRead,
+    Scope::OpsWrite,
+    Scope::EndpointsWrite,
+];
 
 /// Whoever is logged in, and what the forms of theirs carry.
 struct Desk {
@@ -189,7 +196,10 @@ async fn an_endpoint_is_made_and_changed_by_a_form() {
     assert_eq!(desk.endpoint(&endpoint.id).await, Some(now));
     let all = ["endpoint.change", "endpoint.change", "endpoint.create"];
     assert_eq!(desk.audited().await, all);
-    let settings = ["agents, template, rate_per_second", "headers"];
+    let settings = [
+        "headers",
+        "payload full → template; agents agent_1, agent_2 → all; rate_per_second 5 → any; template",
+    ];
     assert_eq!(desk.changed().await, settings);
 }
 
@@ -396,4 +406,83 @@ async fn a_test_says_how_it_went_and_what_was_missed_is_sent() {
         .unwrap()
         .unwrap();
     assert_eq!(again.status, deliveries::Status::Pending);
+}
+
+#[tokio::test]
+async fn who_may_not_read_it_has_nothing_sent_and_headers_stay_with_their_host() {
+    let desk = Desk::of(&[Scope::EndpointsWrite, Scope::ConversationsRead], &[]).await;
+    let refused = desk
+        .post("/console/endpoints", &borrowed(&with(None)))
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let needed = "needs a token with the scope conversations:read_sensitive";
+    assert!(refused.text.contains(needed), "{}", refused.text);
+    assert_eq!(desk.endpoints().await, []);
+
+    let desk = Desk::of(&OPERATOR, &[]).await;
+    let (endpoint, _) = made(&desk).await;
+    let address = format!("/console/endpoints/{}", endpoint.id);
+    let mut moved = with(Some(("url", "https://1.0.0.1/hook")));
+    moved.retain(|(name, _)| *name != "headers");
+    let refused = desk.post(&address, &borrowed(&moved)).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("headers were given for another host"));
+    assert_eq!(desk.endpoint(&endpoint.id).await, Some(endpoint));
+    moved.push(("no_headers", "yes".to_owned()));
+    let answer = desk.post(&address, &borrowed(&moved)).await;
+    assert_eq!(answer.header("location"), format!("{address}?done=change"));
+}
+
+/// A delivery of an event of the first agent; its id.
+async fn deliver(desk: &Desk, endpoint: &Endpoint) -> String {
+    let (endpoint, event) = (
+        endpoint.clone(),
+        results::ResultEvent {
+            id: "evt_1".to_owned(),
+            kind: "conversation.completed".to_owned(),
+            agent_id: "agent_1".to_owned(),
+            key: None,
+            data: json!({}),
+            created_at: NOW,
+        },
+    );
+    let id = deliveries::id_of(&endpoint.id, &event.id);
+    let db = &desk.bench.flow.db;
+    db.write(move |mut conn| {
+        Box::pin(async move { deliveries::add(&mut conn, &endpoint, &event, NOW, NOW).await })
+    })
+    .await
+    .unwrap();
+    id
+}
+
+#[tokio::test]
+async fn an_integrator_follows_its_own_endpoints_and_no_others() {
+    let scopes = crate::store::tokens::Role::Integrator.scopes();
+    let desk = Desk::of(&scopes, &["agent_1", "agent_2"]).await;
+    let (endpoint, _) = made(&desk).await;
+    let own = deliver(&desk, &endpoint).await;
+    let other = Endpoint {
+        id: "ep_of_all".to_owned(),
+        subscription: crate::endpoint::Subscription {
+            events: vec!["*".to_owned()],
+            agents: Vec::new(),
+        },
+        ..endpoint.clone()
+    };
+    let foreign = deliver(&desk, &other).await;
+    let page = desk.get("/console/deliveries").await.text;
+    assert!(page.contains(&own) && !page.contains(&foreign), "{page}");
+    let one = desk.get(&format!("/console/deliveries/{own}")).await;
+    assert!(one.text.contains("Send once more"), "{}", one.text);
+    for (path, status) in [
+        (format!("/console/deliveries/{own}/retry"), 303),
+        (format!("/console/deliveries/{foreign}/retry"), 404),
+        (format!("/console/endpoints/{}/retry", endpoint.id), 303),
+    ] {
+        let answer = desk.post(&path, &[("since", "24h")]).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
+    }
+    let page = desk.get("/console/endpoints").await.text;
+    assert!(page.contains(&endpoint.id) && page.contains("href=\"/console/deliveries\""));
 }

@@ -177,7 +177,7 @@ impl Settlement {
             });
         let message = Message::resend(id);
         let letter = Letter {
-            id: of_content("dl_", &[&message.id]),
+            id: crate::id::letter(&message.id),
             stage: Stage::Deliver.as_str().to_owned(),
             source: None,
             platform: None,

@@ -39,9 +39,14 @@ async fn every_route_asks_for_the_scope_that_it_documents() {
             guarded += 1;
             assert_eq!(security[1]["key"][0], scope);
             let scope = Scope::parse(scope).unwrap();
+            // Some routes have another scope that opens them, too.
+            let opens = |other: Scope| {
+                let named = |way: &Value| way["bearer"][0] == other.as_str();
+                other == Scope::Admin || security.as_array().unwrap().iter().any(named)
+            };
             let others: Vec<_> = Scope::ALL
                 .into_iter()
-                .filter(|other| *other != scope && *other != Scope::Admin)
+                .filter(|other| !opens(*other))
                 .collect();
             let method = method.to_uppercase();
             let path = example(path);
@@ -139,6 +144,8 @@ async fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
         })
         .collect();
     assert_eq!(actions, [("token.revoke", true), ("token.create", true)]);
+    let told = r#""CRM"; scopes conversations:read; agents front-desk; never expires"#;
+    assert_eq!(audit["audit"][1]["detail"], told);
     for (query, found) in [
         ("action=token.revoke", 1),
         ("action=token", 0),

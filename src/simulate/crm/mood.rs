@@ -16,8 +16,8 @@ const BUSY: Duration = Duration::from_secs(1);
 pub enum Mood {
     /// Takes everything at once.
     Steady,
-    /// Of every four events it takes one at once. The others fail at first: by a 500, by a 429 with
-    /// `Retry-After`, by a connection that is cut.
+    /// Half of the events fail at first: by a 500, by a connection that is cut, and one of 64 by a 429
+    /// whose `Retry-After` asks for a second in which nothing comes.
     Flaky,
     /// Takes everything, each after three seconds.
     Slow,
@@ -76,9 +76,12 @@ impl Mood {
     /// came before.
     pub(super) fn reply(self, before: usize, attempt: u32) -> Reply {
         match (self, attempt) {
-            (Self::Flaky, 1) => {
-                [Reply::Taken, Reply::Failed, Reply::Busy(BUSY), Reply::Cut][before % 4]
-            }
+            (Self::Flaky, 1) => match before % 64 {
+                2 => Reply::Busy(BUSY),
+                n if n % 4 == 1 => Reply::Failed,
+                n if n % 4 == 3 => Reply::Cut,
+                _ => Reply::Taken,
+            },
             (Self::Silent, 1) => Reply::Silence,
             (Self::Steady | Self::Flaky | Self::Silent, _) => Reply::Taken,
             (Self::Slow, _) => Reply::Late(LATE),

@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub struct Filter {
     /// Only of these agents, which are all that the asker may see; empty is all.
     pub agents: Vec<String>,
+    /// Only of these endpoints, which are all whose deliveries the asker may see; none is all.
+    pub endpoints: Option<Vec<String>>,
     /// Only of this endpoint.
     pub endpoint_id: Option<String>,
     /// Only of this event.
@@ -68,6 +70,14 @@ pub async fn list(
             if let Some(wanted) = wanted {
                 query.push(bound).push_bind(wanted.as_millis());
             }
+        }
+        if let Some(endpoints) = &filter.endpoints {
+            // Without any, no delivery is.
+            query.push(" AND endpoint_id IN (''");
+            for endpoint in endpoints {
+                query.push(", ").push_bind(endpoint.clone());
+            }
+            query.push(")");
         }
         if !filter.statuses.is_empty() {
             query.push(" AND status IN (");

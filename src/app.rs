@@ -31,6 +31,7 @@ use crate::receive::Receiver;
 use crate::store::{self, Db};
 use crate::{console, platform, reconcile, telemetry, worker};
 
+mod begun;
 mod gauges;
 mod keys;
 

@@ -342,6 +342,15 @@ impl Conversation {
         }
     }
 
+    /// When it was over, as far as its platform says: the end, or the beginning and how long it took.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        let took = |began: Timestamp| {
+            let millis = u64::try_from(self.duration_ms?).ok()?;
+            Some(began.plus(std::time::Duration::from_millis(millis)))
+        };
+        self.ended_at.or_else(|| took(self.started_at?))
+    }
+
     /// The anchor for a caller's "tomorrow": when the call began, as well as it is known.
     pub fn happened_at(&self) -> Timestamp {
         self.started_at.unwrap_or(self.created_at)

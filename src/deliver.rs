@@ -16,7 +16,7 @@ use crate::id::{ConversationKey, of_content};
 use crate::queue::Delivery;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::conversations::{self, Record};
-use crate::store::passages::Passage;
+use crate::store::passages::{self, Passage};
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -145,7 +145,10 @@ async fn tell(
     let first = record.announced.replace(values).is_none();
     conversations::save(conn, &record).await?;
     let arrived = first && added.deliveries == 0;
-    Ok(record.conversation.ended_at.filter(|_| arrived))
+    if !arrived {
+        return Ok(None);
+    }
+    passages::over_at(conn, &record).await
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {

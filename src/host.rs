@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rand::rand_core::Rng as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -137,6 +138,20 @@ impl Host {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    /// The same on a thread of its own with so much stack, for what the caller bounds himself: nobody
+    /// waits for it when the process stops. None when it panicked; fails when there is no thread.
+    pub async fn compute_apart<T: Send + 'static>(
+        &self,
+        stack: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let (tell, told) = oneshot::channel();
+        std::thread::Builder::new()
+            .stack_size(stack)
+            .spawn(move || drop(tell.send(work())))?;
+        Ok(told.await.ok())
     }
 
     /// Waits until the time is over (`true`) or the process should stop (`false`).

@@ -46,6 +46,7 @@ mod tokens;
 mod webhooks;
 
 pub use listen::serve;
+pub(crate) use webhooks::ANSWERS;
 
 /// The largest body that an API route takes, in bytes. Webhooks have their source's own limit.
 const MAX_BODY: usize = 1 << 20;

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::time::timeout;
 
 use self::guard::{Guard, Lookup, Refused, Scheme, Target, refusal};
+use self::template::Renderer;
 use crate::config::AddressRange;
 use crate::endpoint::Method;
 use crate::signature::standard::{self, Key};
@@ -44,6 +45,7 @@ pub struct Outbound {
     guard: Guard,
     https: reqwest::Client,
     http: reqwest::Client,
+    renderer: Renderer,
 }
 
 /// What is sent.
@@ -119,12 +121,22 @@ impl Outbound {
                 .dns_resolver(guard.resolver(Scheme::Https))
         })?;
         let http = client(|builder| builder.dns_resolver(guard.resolver(Scheme::Http)))?;
-        Ok(Self { guard, https, http })
+        Ok(Self {
+            guard,
+            https,
+            http,
+            renderer: Renderer::default(),
+        })
     }
 
     /// The judge of URLs.
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// What makes bodies out of templates.
+    pub fn renderer(&self) -> &Renderer {
+        &self.renderer
     }
 
     /// Makes one attempt. `now` is its time, which is signed.

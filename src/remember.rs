@@ -24,7 +24,7 @@ use crate::secret::{SealKey, sha256_hex};
 use crate::store::conversations::{self, Own, Record};
 use crate::store::extractions::{self, Extraction, Kept};
 use crate::store::memories::{self, Subject};
-use crate::store::passages::Passage;
+use crate::store::passages::{self, Passage};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result, outbox, readings};
 use crate::time::Timestamp;
@@ -305,7 +305,10 @@ impl Writing {
         }
         let next = Work::deliver(key, current.revision);
         outbox::put(conn, &next, self.now, self.now).await?;
-        Ok(current.conversation.ended_at.filter(|_| first))
+        if !first {
+            return Ok(None);
+        }
+        passages::over_at(conn, &current).await
     }
 
     /// Says of the call what its platform does not. What a model said goes before the rules' words.

@@ -9,6 +9,8 @@ use crate::queue;
 use crate::queue::rabbit::BrokerState;
 use crate::store::dead_letters::State;
 use crate::store::dead_letters::list::{self as letters, Filter};
+use crate::store::deliveries::{self, Backlog};
+use crate::store::endpoints::{self, Standing};
 use crate::store::passages::{self, Passage};
 use crate::store::{self, quarantine};
 use crate::time::Timestamp;
@@ -113,6 +115,15 @@ pub struct Waiting {
     pub oldest_at: Option<Timestamp>,
 }
 
+/// What CRMs have not got yet, and how their endpoints stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crms {
+    /// Their endpoints.
+    pub endpoints: Standing,
+    /// What waits for them.
+    pub backlog: Backlog,
+}
+
 /// How the calls fare.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stats {
@@ -126,6 +137,8 @@ pub struct Stats {
     pub latency: Latency,
     /// What waits, by stage; empty for who sees some agents only.
     pub waiting: Vec<Waiting>,
+    /// The CRMs; none for who sees some agents only.
+    pub crms: Option<Crms>,
     /// Dead letters.
     pub dead_letters: i64,
     /// Deliveries in quarantine; none for who sees some agents only.
@@ -162,7 +175,7 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
     let since = Timestamp::from_millis((now / span_ms + 1 - spans_back) * span_ms);
     let bound = !agents.is_empty();
     let agents = agents.to_vec();
-    let (passed, millis, dead_letters, quarantined) = flow
+    let (passed, millis, dead_letters, of_all) = flow
         .db
         .read(move |mut conn| {
             Box::pin(async move {
@@ -179,15 +192,20 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
                     ..Filter::default()
                 };
                 let dead = letters::count(&mut conn, &dead).await?;
-                let kept = if bound {
+                let of_all = if bound {
                     None
                 } else {
-                    Some(quarantine::count(&mut conn).await?)
+                    let crms = Crms {
+                        endpoints: endpoints::standing(&mut conn).await?,
+                        backlog: deliveries::backlog(&mut conn).await?,
+                    };
+                    Some((quarantine::count(&mut conn).await?, crms))
                 };
-                Ok((passed, millis, dead, kept))
+                Ok((passed, millis, dead, of_all))
             })
         })
         .await?;
+    let (quarantined, crms) = of_all.unzip();
     let mut waiting = Vec::new();
     let mut sources = Vec::new();
     if !bound {
@@ -202,6 +220,7 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
         passed,
         latency: Latency::of(millis),
         waiting,
+        crms,
         dead_letters,
         quarantined,
         sources,

@@ -84,6 +84,7 @@ pub fn hush_panics() {
             .map(ToString::to_string)
             .unwrap_or_default();
         tracing::error!(place, "A task panicked");
+        metrics::counter!("aftercall_panics_total").increment(1);
     }));
 }
 

@@ -7,13 +7,17 @@ use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::Flow;
 use crate::queue::rabbit::BrokerState;
+use crate::store::endpoints::Off;
 use crate::store::{dead_letters, deliveries, endpoints, known_calls, quarantine, reconcile};
+use crate::time::Timestamp;
 
-/// How often the gauges are brought up to date.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often the gauges are brought up to date: several times between two scrapes.
+const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) async fn keep(flow: Arc<Flow>) {
     metrics::gauge!("aftercall_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    super::begun::begin(&flow.sources);
+    let started = flow.host.now();
     loop {
         broker(&flow);
         circuits(&flow);
@@ -22,7 +26,7 @@ pub(super) async fn keep(flow: Arc<Flow>) {
         for sampled in [
             queues(&flow).await,
             records(&flow).await,
-            coverage(&flow).await,
+            coverage(&flow, started).await,
         ] {
             if let Err(error) = sampled {
                 tracing::debug!(error = %error, "The gauges could not be sampled");
@@ -63,21 +67,37 @@ async fn queues(flow: &Flow) -> crate::queue::Result<()> {
 }
 
 async fn records(flow: &Flow) -> crate::queue::Result<()> {
-    let (dead, kept, (waiting, oldest), (_, off)) = flow
+    let (dead, kept, backlog, standing) = flow
         .db
         .read(|mut conn| {
             Box::pin(async move {
                 let dead = dead_letters::count_dead(&mut conn).await?;
                 let kept = quarantine::count(&mut conn).await?;
                 let backlog = deliveries::backlog(&mut conn).await?;
-                Ok((dead, kept, backlog, endpoints::count(&mut conn).await?))
+                Ok((dead, kept, backlog, endpoints::standing(&mut conn).await?))
             })
         })
         .await?;
-    let age = oldest.map_or(Duration::ZERO, |oldest| flow.host.now().since(oldest));
-    set(&metrics::gauge!("aftercall_deliveries_waiting"), waiting);
+    let now = flow.host.now();
+    let age = backlog
+        .oldest_at
+        .map_or(Duration::ZERO, |oldest| now.since(oldest));
+    set(
+        &metrics::gauge!("aftercall_deliveries_waiting"),
+        backlog.waiting,
+    );
     metrics::gauge!("aftercall_deliveries_oldest_age_seconds").set(age.as_secs_f64());
-    set(&metrics::gauge!("aftercall_endpoints_off"), off);
+    set(&metrics::gauge!("aftercall_deliveries_held"), backlog.held);
+    set(
+        &metrics::gauge!("aftercall_endpoints_failing"),
+        standing.failing,
+    );
+    for (off, count) in Off::ALL.into_iter().zip(standing.off) {
+        set(
+            &metrics::gauge!("aftercall_endpoints_off", "reason" => off.as_str()),
+            count,
+        );
+    }
     set(&metrics::gauge!("aftercall_dead_letters"), dead);
     set(&metrics::gauge!("aftercall_quarantined_deliveries"), kept);
     Ok(())
@@ -116,8 +136,9 @@ fn connections(flow: &Flow) {
     );
 }
 
-/// The calls that the platforms know and that are not here, by account.
-async fn coverage(flow: &Flow) -> crate::queue::Result<()> {
+/// The calls that the platforms know and that are not here, by account. A list that was never read to its
+/// end is as old as this process: one that can't be read must not look like one without a gap.
+async fn coverage(flow: &Flow, started: Timestamp) -> crate::queue::Result<()> {
     for account in flow.sources.accounts() {
         let name = account.name.clone();
         let ((missing, oldest_at), standing) = flow
@@ -138,10 +159,9 @@ async fn coverage(flow: &Flow) -> crate::queue::Result<()> {
         );
         metrics::gauge!("aftercall_oldest_missing_age_seconds", "source" => source.clone())
             .set(age.as_secs_f64());
-        if let Some(checked_at) = standing.checked_at {
-            metrics::gauge!("aftercall_coverage_age_seconds", "source" => source)
-                .set(now.since(checked_at).as_secs_f64());
-        }
+        let checked_at = standing.checked_at.unwrap_or(started);
+        metrics::gauge!("aftercall_coverage_age_seconds", "source" => source)
+            .set(now.since(checked_at).as_secs_f64());
     }
     Ok(())
 }

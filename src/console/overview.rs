@@ -16,7 +16,7 @@ use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::{Flow, SourceState};
 use crate::queue::rabbit::BrokerState;
-use crate::stats::{self, Stats, Window};
+use crate::stats::{self, Crms, Stats, Window};
 use crate::store::dead_letters::State as Fate;
 use crate::store::dead_letters::list::{self as letters, Filter};
 use crate::store::passages::Passage;
@@ -52,6 +52,18 @@ struct Queue {
     messages: String,
     oldest: Option<Moment>,
     is_late: bool,
+}
+
+/// What CRMs have not got yet, and how their endpoints stand.
+struct CrmsCard {
+    waiting: String,
+    oldest: Option<Moment>,
+    is_late: bool,
+    /// Deliveries whose endpoints are off; empty is none.
+    held: String,
+    endpoints: String,
+    /// What of them needs somebody; empty is nothing.
+    trouble: String,
 }
 
 struct SourceRow {
@@ -92,6 +104,9 @@ struct Overview {
     oldest: Option<Moment>,
     is_late: bool,
     queues: Vec<Queue>,
+    /// Whether messages wait that have no age to tell.
+    has_waiting: bool,
+    crms: Option<CrmsCard>,
     broker: Option<(&'static str, bool)>,
     sources: Vec<SourceRow>,
     dead: String,
@@ -180,6 +195,8 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
                 is_late: one.oldest_at.is_some_and(|at| is_late(at, now)),
             })
             .collect(),
+        has_waiting: stats.waiting.iter().any(|one| one.messages != Some(0)),
+        crms: stats.crms.map(|crms| card(&crms, now)),
         broker: stats.broker.map(|state| match state {
             BrokerState::Up => ("RabbitMQ takes messages", true),
             BrokerState::Blocked => (
@@ -197,6 +214,32 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
         has_dead: stats.dead_letters > 0,
         causes,
         quarantined: stats.quarantined.map(number),
+    }
+}
+
+fn card(crms: &Crms, now: Timestamp) -> CrmsCard {
+    let Crms { endpoints, backlog } = crms;
+    let off: i64 = endpoints.off.iter().sum();
+    let trouble = [
+        (endpoints.failing, "fails", "fail"),
+        (off, "is disabled", "are disabled"),
+    ];
+    let trouble = trouble
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| {
+            format!("{} {}", number(count), if count == 1 { one } else { many })
+        });
+    CrmsCard {
+        waiting: counted(backlog.waiting, "delivery waits", "deliveries wait"),
+        oldest: backlog.oldest_at.map(|at| Moment::of(at, now)),
+        is_late: backlog.oldest_at.is_some_and(|at| is_late(at, now)),
+        held: match backlog.held {
+            0 => String::new(),
+            held => counted(held, "delivery waits", "deliveries wait"),
+        },
+        endpoints: counted(endpoints.enabled + off, "endpoint", "endpoints"),
+        trouble: trouble.collect::<Vec<_>>().join(", "),
     }
 }
 

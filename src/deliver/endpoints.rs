@@ -11,7 +11,7 @@ use crate::outbound::guard::Refused;
 use crate::outbound::template::BadTemplate;
 use crate::signature::standard::Key;
 use crate::store::audit::{self, Entry};
-use crate::store::endpoints::{self, Endpoint};
+use crate::store::endpoints::{self, Endpoint, Off};
 use crate::store::tokens::{Scope, Token};
 use crate::store::{Result, deliveries};
 use crate::time::Timestamp;
@@ -125,7 +125,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         rate: wanted.rate,
         concurrency: wanted.concurrency,
         enabled: wanted.enabled,
-        disabled: (!wanted.enabled).then(|| (now, "by_hand".to_owned())),
+        disabled: (!wanted.enabled).then(|| (now, Off::ByHand.as_str().to_owned())),
         failing_since: None,
         failures: 0,
         slow: false,
@@ -241,7 +241,7 @@ pub async fn disable(flow: &Flow, id: &str, entry: Entry) -> Result<Option<Endpo
     rewrite(flow, id, entry, |endpoint, now| {
         if endpoint.enabled {
             endpoint.enabled = false;
-            endpoint.disabled = Some((now, "by_hand".to_owned()));
+            endpoint.disabled = Some((now, Off::ByHand.as_str().to_owned()));
         }
     })
     .await

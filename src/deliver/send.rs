@@ -11,7 +11,8 @@ use crate::endpoint::Method;
 use crate::erasure;
 use crate::event::Sending;
 use crate::flow::{Flow, passed, store_failed};
-use crate::outbound::{Request, template};
+use crate::outbound::Request;
+use crate::outbound::template::Unrendered;
 use crate::secret::Secret;
 use crate::signature::standard::Key;
 use crate::store::deliveries::{self, Delivery, Status};
@@ -30,6 +31,9 @@ const IN_FLIGHT_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a delivery waits whose endpoint's secret can't be opened.
 const UNSEALABLE_WAIT: Duration = Duration::from_mins(1);
+
+/// How long a delivery waits for a place to render its template in.
+const CROWDED_WAIT: Duration = Duration::from_secs(5);
 
 /// What is said of a letter whose endpoint takes nothing.
 const DISABLED: &str = "the endpoint is disabled; enable it, and replay";
@@ -238,18 +242,32 @@ async fn look(conn: &mut Conn<'_>, sending: &Sending) -> Result<Found> {
 async fn attempt(flow: &Flow, job: &Job, now: Timestamp) -> std::result::Result<Ended, Verdict> {
     send_facts(flow, &job.endpoint, &job.facts, now)
         .await
-        .map_err(|Unsealable| Verdict::Wait {
-            after: UNSEALABLE_WAIT,
-            why: Failure::ours(
-                "unsealable",
-                "the endpoint's secret was sealed under another key; set secret_key_previous",
-            ),
+        .map_err(|hindrance| match hindrance {
+            Hindrance::Unsealable => Verdict::Wait {
+                after: UNSEALABLE_WAIT,
+                why: Failure::ours(
+                    "unsealable",
+                    "the endpoint's secret was sealed under another key; set secret_key_previous",
+                ),
+            },
+            Hindrance::Crowded => Verdict::Wait {
+                after: CROWDED_WAIT,
+                why: Failure::ours(
+                    "templates_crowded",
+                    "too many templates are being rendered, or this one for too many events",
+                ),
+            },
         })
 }
 
-/// What is kept of an endpoint was sealed under another key, or is not what we keep.
+/// What keeps an attempt from being made, and is no fault of the endpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsealable;
+pub(super) enum Hindrance {
+    /// What is kept of an endpoint was sealed under another key, or is not what we keep.
+    Unsealable,
+    /// There is no place to render its template in.
+    Crowded,
+}
 
 /// Makes the body, signs it and posts it.
 pub(super) async fn send_facts(
@@ -257,21 +275,19 @@ pub(super) async fn send_facts(
     endpoint: &Endpoint,
     facts: &Facts,
     now: Timestamp,
-) -> std::result::Result<Ended, Unsealable> {
+) -> std::result::Result<Ended, Hindrance> {
     let keys = keys(flow, endpoint, now)?;
     let headers = headers(flow, endpoint)?;
     let (body, content_type, method) = match &endpoint.template {
         None => (facts.body().to_string(), "application/json", Method::Post),
         Some(wanted) => {
             let (template, context) = (wanted.clone(), facts.context());
-            let made = flow
-                .host
-                .compute(move || template::render(&template, &context))
-                .await;
-            match made {
+            let renderer = flow.outbound.renderer();
+            match renderer.render(&flow.host, template, context).await {
                 Ok(Some(body)) => (body, wanted.content_type.as_str(), wanted.method),
                 Ok(None) => return Ok(Ended::Nothing),
-                Err(error) => return Ok(Ended::Unmade(error)),
+                Err(Unrendered::Bad(error)) => return Ok(Ended::Unmade(error)),
+                Err(Unrendered::Crowded) => return Err(Hindrance::Crowded),
             }
         }
     };
@@ -295,7 +311,7 @@ fn keys(
     flow: &Flow,
     endpoint: &Endpoint,
     now: Timestamp,
-) -> std::result::Result<Vec<Key>, Unsealable> {
+) -> std::result::Result<Vec<Key>, Hindrance> {
     let previous = endpoint.previous.as_ref();
     let previous = previous
         .filter(|(_, until)| *until > now)
@@ -305,26 +321,26 @@ fn keys(
         .flatten()
         .map(|sealed| {
             let text = opened(flow, sealed)?;
-            let secret = Secret::new(text).map_err(|_| Unsealable)?;
-            Key::read(&secret).map_err(|_| Unsealable)
+            let secret = Secret::new(text).map_err(|_| Hindrance::Unsealable)?;
+            Key::read(&secret).map_err(|_| Hindrance::Unsealable)
         })
         .collect()
 }
 
-fn headers(flow: &Flow, endpoint: &Endpoint) -> std::result::Result<HeaderMap, Unsealable> {
-    let kept: BTreeMap<String, String> =
-        serde_json::from_str(&opened(flow, &endpoint.headers)?).map_err(|_| Unsealable)?;
+fn headers(flow: &Flow, endpoint: &Endpoint) -> std::result::Result<HeaderMap, Hindrance> {
+    let kept: BTreeMap<String, String> = serde_json::from_str(&opened(flow, &endpoint.headers)?)
+        .map_err(|_| Hindrance::Unsealable)?;
     kept.iter()
         .map(|(name, value)| {
-            let name = HeaderName::try_from(name).map_err(|_| Unsealable)?;
-            let mut value = HeaderValue::try_from(value).map_err(|_| Unsealable)?;
+            let name = HeaderName::try_from(name).map_err(|_| Hindrance::Unsealable)?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| Hindrance::Unsealable)?;
             value.set_sensitive(true);
             Ok((name, value))
         })
         .collect()
 }
 
-fn opened(flow: &Flow, sealed: &str) -> std::result::Result<String, Unsealable> {
-    let bytes = flow.seal.open(sealed).map_err(|_| Unsealable)?;
-    String::from_utf8(bytes).map_err(|_| Unsealable)
+fn opened(flow: &Flow, sealed: &str) -> std::result::Result<String, Hindrance> {
+    let bytes = flow.seal.open(sealed).map_err(|_| Hindrance::Unsealable)?;
+    String::from_utf8(bytes).map_err(|_| Hindrance::Unsealable)
 }

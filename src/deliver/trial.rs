@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::body::{Facts, sample};
-use super::send::{Unsealable, send_facts};
+use super::send::{Hindrance, send_facts};
 use super::{COMPLETED, result};
 use crate::endpoint::{ENDPOINT_TEST, Template};
 use crate::flow::Flow;
 use crate::id::fresh;
-use crate::outbound::template::{self, BadTemplate};
+use crate::outbound::template::{BadTemplate, Unrendered};
 use crate::page::PageRequest;
 use crate::store::Result;
 use crate::store::conversations::Record;
@@ -32,16 +32,14 @@ pub(super) async fn try_template(
     let now = flow.host.now();
     let stored = newest(flow, agents, None).await?;
     let made_up = Facts::sample(result(&sample(now), COMPLETED, &[], now), now);
-    let rendered = flow
-        .host
-        .compute(move || {
-            template::render(&template, &stored.context()).or_else(|bad| {
-                // What was wrong with the real one is of more use than what is with the other.
-                template::render(&template, &made_up.context()).map_err(|_| bad)
-            })
-        })
-        .await;
-    Ok(rendered.map(drop))
+    let renderer = flow.outbound.renderer();
+    let over = async |context| renderer.render(&flow.host, template.clone(), context).await;
+    let tried = match over(stored.context()).await {
+        // What was wrong with the real one is of more use than what is with the other.
+        Err(bad) => over(made_up.context()).await.map_err(|_| bad),
+        made => made,
+    };
+    Ok(tried.map(drop).map_err(Unrendered::into_bad))
 }
 
 /// How a test of an endpoint went.
@@ -83,7 +81,8 @@ pub async fn test(flow: &Flow, endpoint: &Endpoint) -> Result<Option<Tested>> {
     };
     let ended = match send_facts(flow, endpoint, &facts, began).await {
         Ok(ended) => ended,
-        Err(Unsealable) => return Ok(None),
+        Err(Hindrance::Unsealable) => return Ok(None),
+        Err(Hindrance::Crowded) => Ended::Unmade(Unrendered::Crowded.into_bad()),
     };
     let latency = flow.host.now().since(began);
     let why = judge(&ended, 1, 0.5).why;

@@ -43,7 +43,7 @@ pub struct Rules;
 
 impl Rules {
     /// The name and version that stand beside whatever the rules have said.
-    pub const NAME: &'static str = "rules/3";
+    pub const NAME: &'static str = "rules/4";
 
     /// What the rules find in a redacted transcript, in the order in which it was said.
     pub fn observe(self, transcript: &Transcript<'_>) -> Vec<Observation> {

@@ -19,7 +19,7 @@ use crate::store::barriers::{self, Kind};
 use crate::store::bodies::{self, Payload};
 use crate::store::conversations::{self, Record};
 use crate::store::memories;
-use crate::store::passages::Passage;
+use crate::store::passages::{self, Passage};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Error, Result, dead_letters, events, outbox};
 use crate::time::Timestamp;
@@ -163,8 +163,10 @@ impl Settling {
         }
         self.tell(conn, &record).await?;
         self.resolve_letters(conn).await?;
-        let first = stored.is_none();
-        Ok(record.conversation.ended_at.filter(|_| first))
+        if stored.is_some() {
+            return Ok(None);
+        }
+        passages::over_at(conn, &record).await
     }
 
     /// What an earlier event of the call was given up for, the platform has told by now. A source

@@ -16,7 +16,7 @@ use super::query::{FromParams, Params, Query};
 use crate::circuit::CircuitState;
 use crate::flow::SourceState;
 use crate::queue::rabbit::BrokerState;
-use crate::stats::{self, Stats, Waiting, Window};
+use crate::stats::{self, Crms, Stats, Waiting, Window};
 use crate::store::passages::Passage;
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
@@ -111,6 +111,37 @@ impl From<&Waiting> for WaitingBody {
     }
 }
 
+/// What CRMs have not got yet, and how their endpoints stand.
+#[derive(Debug, Serialize, ToSchema)]
+struct CrmsBody {
+    /// Endpoints that are enabled.
+    enabled: i64,
+    /// Those of them that have taken nothing since they failed.
+    failing: i64,
+    /// Endpoints that are disabled.
+    disabled: i64,
+    /// Deliveries to enabled endpoints that have not got them yet.
+    waiting: i64,
+    /// When the oldest of those was made.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    oldest_at: Option<Timestamp>,
+    /// Deliveries that wait until somebody enables their endpoint.
+    held: i64,
+}
+
+impl From<Crms> for CrmsBody {
+    fn from(Crms { endpoints, backlog }: Crms) -> Self {
+        Self {
+            enabled: endpoints.enabled,
+            failing: endpoints.failing,
+            disabled: endpoints.off.iter().sum(),
+            waiting: backlog.waiting,
+            oldest_at: backlog.oldest_at,
+            held: backlog.held,
+        }
+    }
+}
+
 /// A source, and what its API does to us.
 #[derive(Debug, Serialize, ToSchema)]
 struct SourceBody {
@@ -159,6 +190,9 @@ struct StatsBody {
     /// When the oldest message that no stage has worked off was made durable.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     oldest_unprocessed_at: Option<Timestamp>,
+    /// The CRMs; null for a token that is bound to agents.
+    #[schema(required = true)]
+    crms: Option<CrmsBody>,
     /// Letters that are dead now.
     dead_letters: i64,
     /// Deliveries in quarantine; null for a token that is bound to agents.
@@ -208,6 +242,7 @@ impl StatsBody {
             },
             queues: stats.waiting.iter().map(WaitingBody::from).collect(),
             oldest_unprocessed_at: stats.oldest_unprocessed_at(),
+            crms: stats.crms.map(CrmsBody::from),
             dead_letters: stats.dead_letters,
             quarantined: stats.quarantined,
             sources: stats.sources.into_iter().map(SourceBody::from).collect(),

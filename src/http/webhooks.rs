@@ -203,6 +203,17 @@ async fn discard(mut stream: BodyDataStream) {
     drop(tokio::time::timeout(DISCARD_PATIENCE, reading).await);
 }
 
+/// What a source's webhooks can be answered, by name.
+pub(crate) const ANSWERS: [&str; 7] = [
+    "accepted",
+    "ignored",
+    "parked",
+    "refused",
+    "too_large",
+    "unavailable",
+    "unread",
+];
+
 /// The answer's name in the metrics, and its response. Success is exactly 200: some platforms count
 /// any other 2xx as failure.
 fn respond(answer: Answer) -> (&'static str, Response) {

@@ -1,7 +1,8 @@
 //! What every queue keeps of a message that is given up, and of the attempts before.
 
-use crate::event::{Message, Work};
-use crate::store::dead_letters::Letter;
+use crate::event::{Message, Sending, Work};
+use crate::store::dead_letters::{self, Letter};
+use crate::store::{Conn, Result, deliveries};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure};
 
@@ -76,6 +77,22 @@ pub(super) fn letter_of_body(
         Ok(message) => letter_of(&message, body, why, history),
         Err(_) => blank_letter(stage, message_id, body, why, history),
     }
+}
+
+/// Keeps a letter. A message that makes an attempt of a delivery, and is given up by the queue, is the
+/// delivery's end: nobody else would ever write one down, and it would be queued again and again.
+pub(super) async fn keep(conn: &mut Conn<'_>, letter: &Letter, now: Timestamp) -> Result<()> {
+    let attempt = Message::decode(&letter.body).ok();
+    if let Some(Work::Send(sending)) = attempt.map(|message| message.work)
+        && let Sending {
+            delivery_id,
+            attempt: Some(number),
+        } = sending
+        && deliveries::give_up(conn, &delivery_id, number, &letter.cause, now).await?
+    {
+        return Ok(());
+    }
+    dead_letters::keep(conn, letter, now).await
 }
 
 fn blank_letter(

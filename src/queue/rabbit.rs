@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::ages::Ages;
 pub(super) use self::consumer::Held;
 use self::consumer::{Fate, Gate, carry_out};
 use self::control::Control;
@@ -29,6 +30,7 @@ use crate::store::{Db, dead_letters};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
+mod ages;
 mod consumer;
 mod control;
 mod courier;
@@ -90,6 +92,7 @@ impl fmt::Debug for RabbitQueue {
 struct Inner {
     courier: Courier,
     control: Control,
+    ages: Ages,
     news: Arc<Notify>,
     gate: watch::Sender<Gate>,
     taken: [Mutex<mpsc::UnboundedReceiver<Delivery>>; Stage::ALL.len()],
@@ -152,12 +155,14 @@ impl RabbitQueue {
         let (gate, seen) = watch::channel(Gate::default());
         let channels: [_; Stage::ALL.len()] = std::array::from_fn(|_| mpsc::unbounded_channel());
         let arrivals = std::array::from_fn(|stage| channels[stage].0.clone());
+        let ages = Ages::default();
         let mut consuming = consumer::Task {
             courier: courier.clone(),
             gate: seen,
             gone: gone.clone(),
             prefetch: settings.prefetch,
             arrivals,
+            ages: ages.clone(),
         };
         let link = link("consumer");
         host.spawn(async move {
@@ -168,6 +173,7 @@ impl RabbitQueue {
         let queue = Self(Arc::new(Inner {
             courier,
             control,
+            ages,
             news,
             gate,
             taken: channels.map(|(_, taken)| Mutex::new(taken)),
@@ -275,8 +281,8 @@ impl RabbitQueue {
         }
     }
 
-    /// Messages in the stage's queue and its outbox rows. Those in the delay tiers belong to no stage:
-    /// see [`RabbitQueue::delayed`].
+    /// Messages in the stage's queue and its outbox rows. Those in the delay tiers belong to no stage
+    /// (see [`RabbitQueue::delayed`]), but to the age of the oldest, as those in our own hands do.
     pub(super) async fn depth(&self, stage: Stage) -> Result<Depth> {
         let kept = self
             .0
@@ -284,10 +290,14 @@ impl RabbitQueue {
             .db
             .read(move |mut conn| Box::pin(async move { outbox::depth(&mut conn, stage).await }))
             .await?;
-        let waiting = self.count(&self.0.courier.names.stage(stage)).await?;
+        let queue = self.0.courier.names.stage(stage);
+        let (waiting, takers) = self.count(&queue).await?;
+        let (ages, now) = (&self.0.ages, self.host().now());
+        ages.look(stage, waiting, takers, now);
+        let oldest = [kept.oldest_at, ages.oldest_at(stage, now)];
         Ok(Depth {
             messages: kept.messages + waiting,
-            oldest_at: kept.oldest_at,
+            oldest_at: oldest.into_iter().flatten().min(),
         })
     }
 
@@ -295,7 +305,8 @@ impl RabbitQueue {
     pub(super) async fn delayed(&self) -> Result<i64> {
         let mut sum = 0;
         for tier in &topology::TIERS {
-            sum += self.count(&self.0.courier.names.tier(tier)).await?;
+            let (messages, _) = self.count(&self.0.courier.names.tier(tier)).await?;
+            sum += messages;
         }
         Ok(sum)
     }
@@ -305,17 +316,18 @@ impl RabbitQueue {
         let names = &self.0.courier.names;
         let queues = Stage::ALL.map(|stage| names.stage(stage));
         for queue in queues.iter().chain([&names.dead()]) {
-            if self.count(queue).await? > 0 {
+            if self.count(queue).await?.0 > 0 {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn count(&self, queue: &str) -> Result<i64> {
+    /// Messages that wait in a queue, and how many take from it.
+    async fn count(&self, queue: &str) -> Result<(i64, u32)> {
         // A blocked broker would not even hear the question.
         match self.state() {
-            BrokerState::Up => Ok(self.0.control.messages(queue).await?),
+            BrokerState::Up => Ok(self.0.control.count(queue).await?),
             BrokerState::Blocked => Err(Error::Silent.into()),
             BrokerState::Away => Err(Error::Lost.into()),
         }

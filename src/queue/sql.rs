@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::letter::{MAX_TAKES, crashed_worker, letter_of, letter_of_body, remember};
+use super::letter::{MAX_TAKES, crashed_worker, keep, letter_of, letter_of_body, remember};
 use super::{Claim, Delivery, Error, LEASE, Result};
 use crate::event::{Message, Stage};
 use crate::host::Host;
@@ -276,7 +276,7 @@ async fn park(
     now: Timestamp,
 ) -> crate::store::Result<()> {
     if outbox::remove(conn, &letter.message_id, claim).await? {
-        dead_letters::keep(conn, letter, now).await?;
+        keep(conn, letter, now).await?;
     }
     Ok(())
 }

@@ -17,12 +17,14 @@ use crate::time::Timestamp;
 mod attempts;
 mod fate;
 pub mod list;
+mod outcome;
 
 pub use attempts::{Attempt, add_attempt, attempts_of};
 pub use fate::{
     cancel, cancel_of_endpoint, empty_answers, erase, erase_of_events, postpone, prune,
     release_stuck, retry, retry_failed,
 };
+pub use outcome::{give_up, keep_letter, tell_timeline};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,14 +326,36 @@ pub async fn settle(
     }))
 }
 
-/// How many deliveries wait or are on their way, and when the oldest of them was made.
-pub async fn backlog(conn: &mut Conn<'_>) -> Result<(i64, Option<Timestamp>)> {
-    let (count, oldest): (i64, Option<i64>) = on!(conn, c => {
+/// What CRMs have not got yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Deliveries that wait, or are on their way, to endpoints that are enabled.
+    pub waiting: i64,
+    /// When the oldest of those was made.
+    pub oldest_at: Option<Timestamp>,
+    /// Deliveries that wait until somebody enables their endpoint.
+    pub held: i64,
+}
+
+/// Counts what CRMs have not got yet.
+pub async fn backlog(conn: &mut Conn<'_>) -> Result<Backlog> {
+    let rows: Vec<(bool, i64, Option<i64>)> = on!(conn, c => {
         sqlx::query_as(
-            "SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE status IN ('pending', 'queued')",
+            "SELECT e.enabled, COUNT(*), MIN(d.created_at) FROM deliveries d \
+             JOIN endpoints e ON e.id = d.endpoint_id \
+             WHERE d.status IN ('pending', 'queued') GROUP BY e.enabled",
         )
-        .fetch_one(c)
+        .fetch_all(c)
         .await?
     });
-    Ok((count, oldest.map(Timestamp::from_millis)))
+    let mut backlog = Backlog::default();
+    for (enabled, count, oldest) in rows {
+        if enabled {
+            backlog.waiting = count;
+            backlog.oldest_at = oldest.map(Timestamp::from_millis);
+        } else {
+            backlog.held = count;
+        }
+    }
+    Ok(backlog)
 }

@@ -262,14 +262,60 @@ pub async fn remove(conn: &mut Conn<'_>, id: &str) -> Result<bool> {
     }))
 }
 
-/// How many endpoints are enabled, and how many are not.
-pub async fn count(conn: &mut Conn<'_>) -> Result<(i64, i64)> {
-    Ok(on!(conn, c => {
+/// Why an endpoint is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Off {
+    /// Somebody wanted it so.
+    ByHand,
+    /// It answered 410.
+    Gone,
+    /// It failed for days.
+    Failing,
+}
+
+impl Off {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ByHand, Self::Gone, Self::Failing];
+
+    /// The value in the database, and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ByHand => "by_hand",
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// How the endpoints stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Endpoints that are enabled.
+    pub enabled: i64,
+    /// Those of them that have not taken anything since they failed.
+    pub failing: i64,
+    /// Endpoints that are disabled, by [`Off::ALL`].
+    pub off: [i64; Off::ALL.len()],
+}
+
+/// Counts how the endpoints stand.
+pub async fn standing(conn: &mut Conn<'_>) -> Result<Standing> {
+    let rows: Vec<(bool, String, i64, i64)> = on!(conn, c => {
         sqlx::query_as(
-            "SELECT CAST(COALESCE(SUM(CASE WHEN enabled THEN 1 ELSE 0 END), 0) AS BIGINT), \
-             CAST(COALESCE(SUM(CASE WHEN enabled THEN 0 ELSE 1 END), 0) AS BIGINT) FROM endpoints",
+            "SELECT enabled, COALESCE(disabled_reason, ''), COUNT(*), COUNT(failing_since) \
+             FROM endpoints GROUP BY enabled, COALESCE(disabled_reason, '')",
         )
-        .fetch_one(c)
+        .fetch_all(c)
         .await?
-    }))
+    });
+    let mut standing = Standing::default();
+    for (enabled, reason, count, failing) in rows {
+        if enabled {
+            standing.enabled += count;
+            standing.failing += failing;
+        } else if let Some(place) = Off::ALL.iter().position(|off| off.as_str() == reason) {
+            standing.off[place] += count;
+        }
+    }
+    Ok(standing)
 }

@@ -2,6 +2,7 @@
 
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
+use super::conversations::Record;
 use super::{Conn, Result, on};
 use crate::id::ConversationKey;
 use crate::time::Timestamp;
@@ -82,6 +83,24 @@ pub(super) async fn mark(
     Ok(())
 }
 
+/// When a call was over: as its platform says, else when its word came in.
+pub async fn over_at(conn: &mut Conn<'_>, record: &Record) -> Result<Option<Timestamp>> {
+    if let Some(at) = record.conversation.over_at() {
+        return Ok(Some(at));
+    }
+    let key = record.key();
+    let at: Option<Option<i64>> = on!(conn, c => {
+        sqlx::query_scalar(
+            "SELECT received_at FROM passages WHERE owner = $1 AND conversation_id = $2",
+        )
+        .bind(key.owner.as_str())
+        .bind(key.id.as_str())
+        .fetch_optional(c)
+        .await?
+    });
+    Ok(at.flatten().map(Timestamp::from_millis))
+}
+
 /// Deletes a call's passages.
 pub(super) async fn delete(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<()> {
     on!(conn, c => {
@@ -126,6 +145,9 @@ pub async fn counts(
     Ok(counts)
 }
 
+/// The same as [`over_at`].
+const OVER_AT: &str = "COALESCE(held.ended_at, held.started_at + held.duration_ms, p.received_at)";
+
 /// How long after their end the latest calls were delivered since `since`, in milliseconds; of at
 /// most `limit` of them.
 pub async fn latencies(
@@ -136,7 +158,10 @@ pub async fn latencies(
 ) -> Result<Vec<i64>> {
     Ok(on!(conn, c => {
         let mut query = QueryBuilder::new(
-            "SELECT p.delivered_at - held.ended_at FROM passages p JOIN conversations held \
+            "SELECT p.delivered_at - ",
+        );
+        query.push(OVER_AT).push(
+            " FROM passages p JOIN conversations held \
              ON held.owner = p.owner AND held.id = p.conversation_id",
         );
         if !agents.is_empty() {
@@ -144,7 +169,7 @@ pub async fn latencies(
             any_of(&mut query, agents);
         }
         query.push(" WHERE p.delivered_at >= ").push_bind(since.as_millis());
-        query.push(" AND held.ended_at IS NOT NULL ORDER BY p.delivered_at DESC LIMIT ");
+        query.push(" AND ").push(OVER_AT).push(" IS NOT NULL ORDER BY p.delivered_at DESC LIMIT ");
         query.push_bind(limit);
         query.build_query_scalar().fetch_all(c).await?
     }))

@@ -52,8 +52,13 @@ const COUNTERS: [(&str, &str); 17] = [
         "Tokens that the language model read and wrote, by kind.",
     ),
     (
+<<<<<<< HEAD
         "aftercall_log_lines_lost_total",
         "Lines of the log that were lost, for nobody took them in time.",
+=======
+        "aftercall_panics_total",
+        "Tasks that panicked, handlers of requests among them.",
+>>>>>>> main
     ),
     (
         "aftercall_reconciled_calls_total",
@@ -70,7 +75,7 @@ const COUNTERS: [(&str, &str); 17] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 18] = [
+const GAUGES: [(&str, &str); 20] = [
     (
         "aftercall_broker_blocked",
         "1 while RabbitMQ takes no messages because of an alarm.",
@@ -90,20 +95,28 @@ const GAUGES: [(&str, &str); 18] = [
         "Messages whose time has not come, of all stages.",
     ),
     (
+        "aftercall_deliveries_held",
+        "Deliveries that wait until somebody enables their endpoint.",
+    ),
+    (
         "aftercall_deliveries_waiting",
-        "Deliveries that no endpoint has yet, and that were not given up.",
+        "Deliveries to enabled endpoints that have not got them yet.",
     ),
     (
         "aftercall_deliveries_oldest_age_seconds",
         "How long ago the oldest of those was made.",
     ),
     (
+        "aftercall_endpoints_failing",
+        "Enabled endpoints that have taken nothing since they failed.",
+    ),
+    (
         "aftercall_endpoints_off",
-        "Endpoints that are disabled now.",
+        "Endpoints that are disabled now, by reason.",
     ),
     (
         "aftercall_coverage_age_seconds",
-        "How long ago an account's list was read to its end, by source.",
+        "How long ago an account's list was read to its end, by source; since the start where it never was.",
     ),
     (
         "aftercall_missing_calls",

@@ -21,6 +21,7 @@ mod api;
 pub(crate) mod bench;
 mod clients;
 mod commands;
+mod crashed;
 mod crowd;
 mod distributed;
 mod erased;
@@ -417,9 +418,12 @@ async fn the_store_keeps_searches_and_counts() {
         );
         assert_eq!(
             bench
-                .read(|conn| Box::pin(async move { endpoints::count(conn).await }))
+                .read(|conn| Box::pin(async move { endpoints::standing(conn).await }))
                 .await,
-            (2, 0)
+            endpoints::Standing {
+                enabled: 2,
+                ..endpoints::Standing::default()
+            }
         );
 
         for n in 0..8 {
@@ -436,7 +440,42 @@ async fn the_store_keeps_searches_and_counts() {
         let backlog = bench
             .read(|conn| Box::pin(async move { deliveries::backlog(conn).await }))
             .await;
-        assert_eq!(backlog, (16, Some(START)));
+        let whole = deliveries::Backlog {
+            waiting: 16,
+            oldest_at: Some(START),
+            held: 0,
+        };
+        assert_eq!(backlog, whole);
+        // What waits for an endpoint that is off waits for a person; that one is seen, too.
+        let its = one.clone();
+        bench
+            .write(move |conn| {
+                Box::pin(async move {
+                    let off = endpoints::Endpoint {
+                        enabled: false,
+                        disabled: Some((START, "gone".to_owned())),
+                        failing_since: Some(START),
+                        ..its
+                    };
+                    endpoints::save(conn, &off).await
+                })
+            })
+            .await;
+        let off = bench
+            .read(|conn| {
+                Box::pin(async move {
+                    let backlog = deliveries::backlog(conn).await?;
+                    Ok((backlog, endpoints::standing(conn).await?))
+                })
+            })
+            .await;
+        assert_eq!((off.0.waiting + off.0.held, off.0.held), (16, 8));
+        assert_eq!((off.1.enabled, off.1.failing, off.1.off), (1, 0, [0, 1, 0]));
+        let back = one.clone();
+        bench
+            .write(move |conn| Box::pin(async move { endpoints::save(conn, &back).await }))
+            .await;
+
         let now = bench.now();
         let later = now.plus(Duration::from_hours(1));
         let stuck = bench.write(move |conn| {

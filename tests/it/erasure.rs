@@ -8,7 +8,7 @@ use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{
-    Platform, Server, completed_body, conversation_id, finished_call, now_ms, rfc3339, talk,
+    Platform, Server, Stand, completed_body, conversation_id, finished_call, now_ms, rfc3339, talk,
 };
 
 mod everywhere;
@@ -49,16 +49,6 @@ async fn call(server: &Server, platform: &Platform, n: usize, words: &str) -> St
     id
 }
 
-/// Whether a text stands in the database's file or its log.
-fn stands(server: &Server, text: &str) -> bool {
-    ["aftercall.db", "aftercall.db-wal"].iter().any(|name| {
-        let bytes = std::fs::read(server.folder.path().join("data").join(name)).unwrap_or_default();
-        bytes
-            .windows(text.len())
-            .any(|part| part == text.as_bytes())
-    })
-}
-
 /// Reads the platform's list, in which erased calls still are, and waits until that is done.
 async fn reconcile(server: &Server) {
     let since = json!({"since": rfc3339(now_ms() - 86_400_000)});
@@ -85,11 +75,16 @@ async fn reconcile(server: &Server) {
 
 #[tokio::test]
 async fn an_erased_caller_is_gone_and_stays_away() {
-    let platform = Platform::start().await;
-    let server = Server::start(&platform, QUICK).await;
+    for stand in Stand::all("erasure_caller", QUICK).await {
+        erased_and_kept_away(&stand).await;
+    }
+}
+
+async fn erased_and_kept_away(stand: &Stand) {
+    let (server, platform) = (&stand.server, &stand.platform);
     let words = "My name is Quentin Zwingli. Please stop calling me, and never call again.";
-    let first = call(&server, &platform, 1, words).await;
-    let second = call(&server, &platform, 2, "My email is zwingli@example.com.").await;
+    let first = call(server, platform, 1, words).await;
+    let second = call(server, platform, 2, "My email is zwingli@example.com.").await;
     // Somebody else stays.
     let other = conversation_id(3);
     platform.add(
@@ -101,7 +96,7 @@ async fn an_erased_caller_is_gone_and_stays_away() {
     let pin =
         json!({"caller_identity": NUMBER, "slot": "identity.company", "value": "Zwingli Clocks"});
     let path = format!("/v1/agents/{AGENT}/memories");
-    let (status, pinned) = ask(&server, reqwest::Method::POST, &path, Some(pin)).await;
+    let (status, pinned) = ask(server, reqwest::Method::POST, &path, Some(pin)).await;
     assert_eq!(
         (status, &pinned["value"]),
         (201, &json!("Zwingli Clocks")),
@@ -109,25 +104,20 @@ async fn an_erased_caller_is_gone_and_stays_away() {
     );
     let (_, held) = server.get(PAIR).await;
     assert!(held.to_string().contains("Quentin"), "{held}");
-    assert!(stands(&server, "Quentin") && stands(&server, NUMBER));
+    assert!(stand.holds("Quentin").await && stand.holds(NUMBER).await);
     let (_, listed) = server.get("/v1/callers").await;
     assert_eq!(listed["callers"].as_array().unwrap().len(), 2, "{listed}");
 
     let path = "/v1/callers?caller_identity=%2B14155550188";
-    let (status, receipt) = ask(&server, reqwest::Method::DELETE, path, None).await;
+    let (status, receipt) = ask(server, reqwest::Method::DELETE, path, None).await;
     assert_eq!(status, 200, "{receipt}");
     assert_eq!(receipt["counts"]["conversations"], 2, "{receipt}");
-    // A reader in the middle of something keeps the log; then it is complete a moment later.
-    let id = receipt["erasure_id"].as_str().unwrap();
-    let mut receipt = receipt.clone();
-    for _ in 0..200 {
-        if receipt["status"] == "complete" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        receipt = server.get(&format!("/v1/erasures/{id}")).await.1;
+    if stand.has_broker() {
+        // Its rows are gone at once; the receipt waits for the longest delay of the queues.
+        assert_eq!(receipt["status"], "pending", "{receipt}");
+    } else {
+        completed(server, receipt["erasure_id"].as_str().unwrap()).await;
     }
-    assert_eq!(receipt["status"], "complete", "{receipt}");
     for planted in [
         "Quentin",
         "Zwingli",
@@ -135,9 +125,9 @@ async fn an_erased_caller_is_gone_and_stays_away() {
         "14155550188",
         "never call again",
     ] {
-        assert!(!stands(&server, planted), "{planted} is left");
+        assert!(!stand.holds(planted).await, "{planted} is left");
     }
-    assert!(stands(&server, "Olga"));
+    assert!(stand.holds("Olga").await);
 
     // Every old event again: no more comes back than that they were erased.
     for id in [&first, &second] {
@@ -154,12 +144,14 @@ async fn an_erased_caller_is_gone_and_stays_away() {
         let mut calls = platform.calls.lock().unwrap();
         calls.get_mut(id).unwrap()["ended_at"] = json!(rfc3339(now_ms() - 600_000));
     }
-    reconcile(&server).await;
+    reconcile(server).await;
     for id in [&first, &second] {
         let (status, answer) = server.get(&format!("/v1/conversations/{id}")).await;
         assert_eq!((status, &answer["error"]["code"]), (404, &json!("erased")));
     }
-    assert!(!stands(&server, "Quentin") && !stands(&server, "14155550188"));
+    for planted in ["Quentin", "Zwingli", "14155550188"] {
+        assert!(!stand.holds(planted).await, "{planted} is back");
+    }
     let (_, held) = server.get(PAIR).await;
     assert_eq!(held["memories"], json!([]));
     // What was refused is still known, and the CRM is told whom to erase.
@@ -185,24 +177,40 @@ async fn an_erased_caller_is_gone_and_stays_away() {
     );
 
     // A later call is remembered again.
-    call(&server, &platform, 4, "My name is Nora Zwingli.").await;
+    call(server, platform, 4, "My name is Nora Zwingli.").await;
     let (_, held) = server.get(PAIR).await;
     assert!(held.to_string().contains("Nora"), "{held}");
     let grant = json!({"caller_identity": NUMBER, "do_not_call": false});
-    let (status, consents) = ask(&server, reqwest::Method::POST, "/v1/consents", Some(grant)).await;
+    let (status, consents) = ask(server, reqwest::Method::POST, "/v1/consents", Some(grant)).await;
     assert_eq!((status, &consents["do_not_call"]), (200, &json!(false)));
     let (_, audit) = server.get("/v1/audit").await;
     assert!(!audit.to_string().contains("14155550188"), "{audit}");
     assert!(!server.logged().contains("14155550188"));
 }
 
+/// Waits for a receipt: a reader in the middle of something keeps the log for a moment.
+async fn completed(server: &Server, erasure: &str) {
+    let path = format!("/v1/erasures/{erasure}");
+    for _ in 0..200 {
+        if server.get(&path).await.1["status"] == "complete" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("it is not complete: {}", server.get(&path).await.1);
+}
+
 #[tokio::test]
 async fn a_forgotten_memory_stays_forgotten_and_its_calls_stay() {
-    let platform = Platform::start().await;
-    let server = Server::start(&platform, QUICK).await;
-    let id = call(&server, &platform, 1, "My name is Quentin Zwingli.").await;
+    for stand in Stand::all("erasure_memory", QUICK).await {
+        forgotten_and_stays_so(&stand.server, &stand.platform).await;
+    }
+}
+
+async fn forgotten_and_stays_so(server: &Server, platform: &Platform) {
+    let id = call(server, platform, 1, "My name is Quentin Zwingli.").await;
     assert!(server.get(PAIR).await.1.to_string().contains("Quentin"));
-    let (status, receipt) = ask(&server, reqwest::Method::DELETE, PAIR, None).await;
+    let (status, receipt) = ask(server, reqwest::Method::DELETE, PAIR, None).await;
     assert_eq!(
         (status, &receipt["scope"]),
         (200, &json!("memory")),
@@ -210,10 +218,7 @@ async fn a_forgotten_memory_stays_forgotten_and_its_calls_stay() {
     );
     assert_eq!(server.get(PAIR).await.1["memories"], json!([]));
     let path = format!("/v1/conversations/{id}/reprocess");
-    assert_eq!(
-        ask(&server, reqwest::Method::POST, &path, None).await.0,
-        202
-    );
+    assert_eq!(ask(server, reqwest::Method::POST, &path, None).await.0, 202);
     // A corrected transcript of the same call: told to CRMs, and still not remembered.
     let same = platform.calls.lock().unwrap()[&id].clone();
     platform.add(same, talk("My name is Quentin B. Zwingli."));
@@ -223,7 +228,7 @@ async fn a_forgotten_memory_stays_forgotten_and_its_calls_stay() {
         .post_signed(body.to_string().into_bytes())
         .await
         .unwrap();
-    let told = updated(&server, &id).await;
+    let told = updated(server, &id).await;
     assert!(
         told["data"]["changed"].to_string().contains("messages"),
         "{told}"
@@ -236,7 +241,7 @@ async fn a_forgotten_memory_stays_forgotten_and_its_calls_stay() {
     );
     assert_eq!(
         ask(
-            &server,
+            server,
             reqwest::Method::DELETE,
             &format!("/v1/agents/{AGENT}/memories"),
             None
@@ -246,7 +251,7 @@ async fn a_forgotten_memory_stays_forgotten_and_its_calls_stay() {
         422
     );
     assert_eq!(
-        ask(&server, reqwest::Method::DELETE, "/v1/callers", None)
+        ask(server, reqwest::Method::DELETE, "/v1/callers", None)
             .await
             .0,
         422
@@ -298,18 +303,20 @@ async fn a_model_reads_after_the_delivery_and_its_lies_change_nothing() {
         .respond_with(completion(&answer).set_delay(Duration::from_secs(3)))
         .mount(&model)
         .await;
-    let platform = Platform::start().await;
-    let server = Server::start(&platform, &with_model(&model.uri())).await;
-    let id = call(
-        &server,
-        &platform,
-        1,
-        "I am vegetarian, and I need a table.",
-    )
-    .await;
+    for stand in Stand::all("erasure_lies", &with_model(&model.uri())).await {
+        let before = model.received_requests().await.unwrap().len();
+        lies_change_nothing(&stand.server, &stand.platform).await;
+        // Asked once: the same words are not read again.
+        assert_eq!(model.received_requests().await.unwrap().len(), before + 1);
+    }
+}
+
+async fn lies_change_nothing(server: &Server, platform: &Platform) {
+    let words = "I am vegetarian, and I need a table.";
+    let id = call(server, platform, 1, words).await;
     // It was delivered without waiting; what the model finds is told later.
     assert!(!server.get(PAIR).await.1.to_string().contains("llm/1"));
-    let told = updated(&server, &id).await;
+    let told = updated(server, &id).await;
     assert!(
         told["data"]["changed"].to_string().contains("summary"),
         "{told}"
@@ -334,11 +341,9 @@ async fn a_model_reads_after_the_delivery_and_its_lies_change_nothing() {
             .any(|event| event["type"] == "memory.changed"
                 && event.to_string().contains("vegetarian"))
     );
-    // Asked once: the same words are not read again.
     let path = format!("/v1/conversations/{id}/reprocess");
-    ask(&server, reqwest::Method::POST, &path, None).await;
+    ask(server, reqwest::Method::POST, &path, None).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(model.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -348,26 +353,26 @@ async fn a_dead_model_loses_nothing_and_is_asked_again_after_a_restart() {
         .respond_with(ResponseTemplate::new(500))
         .mount(&model)
         .await;
-    let platform = Platform::start().await;
-    let mut server = Server::start(&platform, &with_model(&model.uri())).await;
-    call(&server, &platform, 1, "My name is Quentin Zwingli.").await;
-    let (_, held) = server.get(PAIR).await;
-    assert!(
-        held.to_string().contains("Quentin"),
-        "the rules' result stands: {held}"
-    );
-    for _ in 0..100 {
-        if !model.received_requests().await.unwrap().is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    for mut stand in Stand::all("erasure_dead_model", &with_model(&model.uri())).await {
+        let server = &mut stand.server;
+        let before = model.received_requests().await.unwrap().len();
+        call(server, &stand.platform, 1, "My name is Quentin Zwingli.").await;
+        let (_, held) = server.get(PAIR).await;
+        assert!(
+            held.to_string().contains("Quentin"),
+            "the rules' result stands: {held}"
+        );
+        asked_more_than(&model, before).await;
+        assert!(server.terminate().await.success());
+        let asked = model.received_requests().await.unwrap().len();
+        server.kill_and_start_again().await;
+        asked_more_than(&model, asked).await;
     }
-    let asked = model.received_requests().await.unwrap().len();
-    assert!(asked > 0);
-    assert!(server.terminate().await.success());
-    server.kill_and_start_again().await;
+}
+
+async fn asked_more_than(model: &MockServer, times: usize) {
     for _ in 0..300 {
-        if model.received_requests().await.unwrap().len() > asked {
+        if model.received_requests().await.unwrap().len() > times {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -377,16 +382,33 @@ async fn a_dead_model_loses_nothing_and_is_asked_again_after_a_restart() {
 
 #[tokio::test]
 async fn callers_who_are_nobody_are_kept_apart_and_their_refusal_is_told() {
-    let platform = Platform::start().await;
-    let server = Server::start(&platform, QUICK).await;
-    for n in 1..=3 {
+    for stand in Stand::all("erasure_nobody", QUICK).await {
+        nobody_is_remembered(&stand).await;
+    }
+}
+
+async fn nobody_is_remembered(stand: &Stand) {
+    let (server, platform) = (&stand.server, &stand.platform);
+    // Withheld, empty, and as keypads spell it: "anonymous".
+    for (n, caller) in ["anonymous", "", "sip_266696687"].into_iter().enumerate() {
         let id = conversation_id(n);
-        let mut call = finished_call(&id, "anonymous", Some("agent_ended"));
+        let mut call = finished_call(&id, caller, Some("agent_ended"));
         call["ended_at"] = json!(rfc3339(now_ms()));
         platform.add(call, talk("My name is Quentin. Please stop calling me."));
         server.post_signed(completed_body(&id)).await.unwrap();
         server.wait_for(&id, SOON).await;
     }
+    for table in [
+        "observations",
+        "extractions",
+        "memories",
+        "memory_log",
+        "callers",
+        "consents",
+    ] {
+        assert_eq!(stand.rows(table).await, 0, "{table}");
+    }
+    assert_eq!(stand.rows("conversations").await, 3);
     let (_, listed) = server.get("/v1/callers").await;
     assert_eq!(listed["callers"], json!([]));
     let (_, held) = server
@@ -409,7 +431,7 @@ async fn callers_who_are_nobody_are_kept_apart_and_their_refusal_is_told() {
     );
     let path = "/v1/callers?caller_identity=anonymous";
     assert_eq!(
-        ask(&server, reqwest::Method::DELETE, path, None).await.0,
+        ask(server, reqwest::Method::DELETE, path, None).await.0,
         422
     );
 }

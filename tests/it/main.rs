@@ -27,6 +27,7 @@ mod isolation;
 mod layers;
 mod list;
 mod memory;
+mod metrics;
 mod migrations;
 mod official;
 mod outbox;

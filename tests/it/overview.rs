@@ -57,12 +57,20 @@ fn step(name: &str, secs: u64) -> Step {
 async fn keep_call(backend: &Backend, id: &str, agent: &str, steps: Vec<Step>) {
     let call = Conversation {
         ended_at: Some(START),
-        ..Conversation::blank(
-            ConversationId::new(id).unwrap(),
-            AgentId::new(agent).unwrap(),
-            START,
-        )
+        ..blank(id, agent)
     };
+    keep(backend, call, steps).await;
+}
+
+fn blank(id: &str, agent: &str) -> Conversation {
+    let (id, agent) = (
+        ConversationId::new(id).unwrap(),
+        AgentId::new(agent).unwrap(),
+    );
+    Conversation::blank(id, agent, START)
+}
+
+async fn keep(backend: &Backend, call: Conversation, steps: Vec<Step>) {
     let record = Record {
         owner: Owner::platform("speechify"),
         conversation: call,
@@ -161,8 +169,31 @@ async fn the_first_time_that_a_call_passes_counts() {
         };
         assert_eq!(latencies(&[]).await, [65_000, 15_000]);
         assert_eq!(latencies(&["desk"]).await, [15_000]);
+        // Who does not say when it ended says when it began and how long it took, or at least that it is.
+        let began = Conversation {
+            started_at: Some(later(1)),
+            duration_ms: Some(2_000),
+            ..blank("c3", "began")
+        };
+        for call in [began, blank("c4", "silent")] {
+            let steps = vec![step("received", 5), step("delivered", 9)];
+            keep(&backend, call, steps).await;
+        }
+        assert_eq!(latencies(&["began"]).await, [6_000]);
+        assert_eq!(latencies(&["silent"]).await, [4_000]);
+        let over = async |id: &str| {
+            let key = key(id);
+            write!(backend, conn => {
+                let record = conversations::get(&mut conn, &key).await?.unwrap();
+                passages::over_at(&mut conn, &record).await
+            })
+        };
+        assert_eq!(over("c1").await, Some(START));
+        assert_eq!(over("c3").await, Some(later(3)));
+        assert_eq!(over("c4").await, Some(later(5)));
         write!(backend, conn => timeline::delete(&mut conn, &key("c1")).await);
-        assert_eq!(counts(Passage::Received, &[]).await, [0, 1]);
+        let left = counts(Passage::Received, &["desk", "other"]).await;
+        assert_eq!(left, [0, 1]);
     }
 }
 

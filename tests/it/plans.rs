@@ -310,11 +310,12 @@ async fn look_at_callers(backend: &Backend) {
 }
 
 async fn look_at_deliveries(backend: &Backend) {
-    let changes: [fn(&mut deliveries::list::Filter); 6] = [
+    let changes: [fn(&mut deliveries::list::Filter); 7] = [
         |_| (),
         |f| f.kind = some("memory.changed"),
         |f| f.agent_id = some("nobody"),
         |f| f.endpoint_id = some("ep_1"),
+        |f| f.endpoints = Some(vec!["ep_1".to_owned()]),
         |f| f.statuses = vec![Status::Pending],
         |f| f.conversation_id = some("conv_1"),
     ];

@@ -348,3 +348,54 @@ async fn a_blocked_broker_costs_nothing_but_the_first_wait() {
         queue.settle(delivery, Verdict::Done).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_oldest_message_has_its_age_wherever_it_waits() {
+    let Some(urls) = urls() else { return };
+    let _peace = in_peace().await;
+    let backend = backends::timed("mq_ages").await;
+    let queue = open(&backend, "ages", &urls);
+    wait_until_up(&queue).await;
+    let oldest = async || queue.depth(Stage::Remember).await.unwrap().oldest_at;
+    assert_eq!(oldest().await, None);
+    let now = || backend.host.now();
+    let empty_until = now();
+    queue.publish(message(1), now()).await.unwrap();
+    let published = now();
+    // In the broker's queue, while nobody takes from it: since it was last seen empty.
+    let mut left = None;
+    for _ in 0..200 {
+        left = oldest().await;
+        if left.is_some() {
+            break;
+        }
+        real_sleep(Duration::from_millis(50)).await;
+    }
+    let left = left.unwrap();
+    assert!(left <= published, "{left} after {published}");
+    assert!(left.plus(Duration::from_secs(2)) > empty_until, "{left}");
+    real_sleep(Duration::from_millis(300)).await;
+    assert_eq!(oldest().await, Some(left), "it grows old");
+    // In our hands, by the message itself.
+    let delivery = take_one(&queue).await;
+    let enqueued_at = delivery.enqueued_at;
+    assert!(enqueued_at >= empty_until && enqueued_at <= published);
+    assert_eq!(oldest().await, Some(enqueued_at));
+    // Put off, and back again.
+    let wait = Verdict::Wait {
+        after: Duration::from_secs(1),
+        why: crate::queue::why(),
+    };
+    queue.settle(delivery, wait).await.unwrap();
+    assert_eq!(oldest().await, Some(enqueued_at));
+    let delivery = take_one(&queue).await;
+    assert_eq!(oldest().await, Some(enqueued_at));
+    queue.settle(delivery, Verdict::Done).await.unwrap();
+    for _ in 0..200 {
+        if oldest().await.is_none() {
+            return;
+        }
+        real_sleep(Duration::from_millis(50)).await;
+    }
+    panic!("what is done is still said to wait");
+}

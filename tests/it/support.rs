@@ -12,9 +12,11 @@ use tempfile::TempDir;
 
 mod platform;
 mod shared;
+mod stand;
 
 pub(crate) use platform::{Instead, Platform};
 pub(crate) use shared::{Shared, TOKEN};
+pub(crate) use stand::{Stand, tables_with};
 
 pub(crate) const SECRET: &str = "speechify_test_secret_32_bytes_xx";
 pub(crate) const API_TOKEN: &str = "sk_test_token_of_the_platform";

@@ -486,3 +486,41 @@ async fn an_integrator_follows_its_own_endpoints_and_no_others() {
     let page = desk.get("/console/endpoints").await.text;
     assert!(page.contains(&endpoint.id) && page.contains("href=\"/console/deliveries\""));
 }
+
+#[tokio::test]
+async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
+    let desk = Desk::of(&OPERATOR, &[]).await;
+    let page = desk.get("/console").await.text;
+    assert!(page.contains("Every call is processed.") && page.contains("0 endpoints"));
+    let (endpoint, _) = made(&desk).await;
+    deliver(&desk, &endpoint).await;
+    let failing = Endpoint {
+        failing_since: Some(NOW),
+        ..endpoint.clone()
+    };
+    let off = Endpoint {
+        id: "ep_off".to_owned(),
+        enabled: false,
+        disabled: Some((NOW, "gone".to_owned())),
+        ..endpoint
+    };
+    let kept = off.clone();
+    let db = &desk.bench.flow.db;
+    db.write(move |mut conn| {
+        Box::pin(async move {
+            endpoints::save(&mut conn, &failing).await?;
+            endpoints::save(&mut conn, &kept).await
+        })
+    })
+    .await
+    .unwrap();
+    deliver(&desk, &off).await;
+    let page = desk.get("/console").await.text;
+    for told in [
+        "For CRMs: 1 delivery waits, the oldest from",
+        "1 delivery waits until an endpoint is enabled",
+        "2 endpoints</a>: 1 fails, 1 is disabled",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+}

@@ -8,16 +8,15 @@ use serde_json::json;
 use crate::deliver::COMPLETED;
 use crate::deliver::verdict::{Ended, Meaning};
 use crate::endpoint::{ENDPOINT_DISABLED, MEMORY_ERASED};
-use crate::event::{Message, Stage};
+use crate::event::Message;
 use crate::id::of_content;
-use crate::store::dead_letters::{self, Letter};
+use crate::store::dead_letters;
 use crate::store::deliveries::{self, After, Attempt, Delivery};
-use crate::store::endpoints::{self, Endpoint};
+use crate::store::endpoints::{self, Endpoint, Off};
+use crate::store::passages;
 use crate::store::results::{self, ResultEvent};
-use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result, audit, conversations};
 use crate::time::Timestamp;
-use crate::verdict;
 
 /// An endpoint that fails for so long is disabled (product contract §9).
 const GIVE_UP: Duration = Duration::from_hours(5 * 24);
@@ -78,9 +77,8 @@ impl Settlement {
             return Ok(None);
         }
         deliveries::add_attempt(conn, id, &self.attempt()).await?;
-        if let (Some(key), Some(step)) = (&self.delivery.key, self.step()) {
-            timeline::add(conn, key, &step).await?;
-        }
+        let (after, why) = (self.meaning.after, self.meaning.why.as_ref());
+        deliveries::tell_timeline(conn, &self.delivery, number, after, why, self.now).await?;
         match self.meaning.after {
             After::Delivered | After::Skipped => {
                 dead_letters::resolve(conn, &Message::resend(id).id, self.now).await?;
@@ -104,8 +102,10 @@ impl Settlement {
         if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
             return Ok(None);
         }
-        let record = conversations::get(conn, key).await?;
-        Ok(record.and_then(|record| record.conversation.ended_at))
+        match conversations::get(conn, key).await? {
+            Some(record) => passages::over_at(conn, &record).await,
+            None => Ok(None),
+        }
     }
 
     fn number(&self) -> u32 {
@@ -133,67 +133,12 @@ impl Settlement {
         }
     }
 
-    fn step(&self) -> Option<Step> {
-        let step = match self.meaning.after {
-            After::Delivered => "delivered",
-            After::Failed => "delivery_failed",
-            After::Again(_) | After::Skipped => return None,
-        };
-        let Delivery {
-            id,
-            kind,
-            endpoint_id,
-            ..
-        } = &self.delivery;
-        let why = self.meaning.why.as_ref();
-        Some(Step {
-            key: format!("{step}:{id}:{}", self.number()),
-            at: self.now,
-            step: step.to_owned(),
-            attempt: i64::from(self.number()),
-            detail: why.map_or_else(
-                || format!("{kind} to {endpoint_id}"),
-                |why| format!("{kind} to {endpoint_id}: {}", why.code),
-            ),
-        })
-    }
-
-    /// The letter of a delivery that was given up, with all of its attempts. Its message makes one
-    /// attempt more.
     async fn keep_letter(&self, conn: &mut Conn<'_>) -> Result<()> {
         let Some(cause) = self.meaning.why.clone() else {
             return Ok(());
         };
-        let Delivery { id, .. } = &self.delivery;
-        let made = deliveries::attempts_of(conn, std::slice::from_ref(id)).await?;
-        let attempts = made
-            .into_values()
-            .flatten()
-            .map(|attempt| verdict::Attempt {
-                at: attempt.at,
-                code: attempt.code,
-                message: attempt.message,
-                spent: true,
-            });
-        let message = Message::resend(id);
-        let letter = Letter {
-            id: crate::id::letter(&message.id),
-            stage: Stage::Deliver.as_str().to_owned(),
-            source: None,
-            platform: None,
-            event_id: Some(self.delivery.event_id.clone()),
-            conversation_id: self.delivery.key.as_ref().map(|key| key.id.to_string()),
-            agent_id: Some(self.delivery.agent_id.clone()).filter(|agent| !agent.is_empty()),
-            caller_identity: None,
-            cause,
-            attempts: attempts
-                .filter(|attempt| !attempt.code.is_empty())
-                .collect(),
-            body: message.encode(),
-            message_id: message.id,
-        };
         metrics::counter!("aftercall_dead_letters_total", "stage" => "deliver").increment(1);
-        dead_letters::keep(conn, &letter, self.now).await
+        deliveries::keep_letter(conn, &self.delivery, cause, self.now).await
     }
 
     /// How long the endpoint is left alone because it has failed for a while.
@@ -222,9 +167,9 @@ impl Settlement {
         };
         let failed_for = failing_since.map_or(Duration::ZERO, |since| self.now.since(since));
         let disabled = if self.meaning.gone {
-            Some("gone")
+            Some(Off::Gone.as_str())
         } else if failed_for >= GIVE_UP {
-            Some("failing")
+            Some(Off::Failing.as_str())
         } else {
             None
         };

@@ -17,7 +17,7 @@ const STREETS: &str = r"(?:streets?|st|str|road|rd|avenue|ave|av|lane|ln|drive|d
 const HOUSES: &str = r"(?:apartments?|apt|suite|ste|unit|flat|floor|house|block|building|bldg|towers?|villas?|complex|mall|park|post|p\.?o\.? box)";
 
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?add?ress(?: details)?(?:'s| is| to| as|:|,)*\b ?(?:(?:is|to|as|say|now) )*|(?:i|we)(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:(?:my|the) )?(?:\w+ )?add?ress) to |address to (?:change|update)(?: to| is)? )"
+    r"\b(?:(?:my|the|new|home|current|mailing|shipping|billing|delivery|street|correct|full) (?:\w+ )?add?ress(?: details)?(?:'s| is| to| as|:|,)*\b ?(?:(?:is|to|as|say|now) )*|(?:i|we)(?:'ve| have)? (?:just )?moved to |i(?: now)? live (?:at |on )|i(?:'m| am) (?:living|staying|located) at |address(?:'s| is|:) (?:now )?|(?:deliver|ship|send|mail)(?: it| that| this| them)? to |change (?:it|(?:(?:my|the) )?(?:\w+ )?add?ress) to |address to (?:change|update)(?: to| is)? |(?:my|our) new (?:place|house|home|apartment|flat)(?:'s| is| at|,|:)+ )"
 );
 static BARE_CUE: LazyLock<Regex> = pattern!(r"^(?:and |my |new |the )*address ");
 static STREET: LazyLock<Regex> = LazyLock::new(|| compile(&format!(r"\b{STREETS}\b")));
@@ -32,7 +32,7 @@ static NUMBER_WORD: LazyLock<Regex> = pattern!(r"^(?:(?:no|number|house|door|fla
 /// A name, and what a street is called, behind a house's number.
 static STREET_NEXT: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
-        r"^(?:[a-z]| ?(?:st|nd|rd|th))?(?: ?(?:and a half|1/2),?)? (?:(?:\d{{1,3}} ?(?:st|nd|rd|th)|[a-z']{{3,}}|[nsew]|\d+)\.? ){{1,5}}{STREETS}\b|^ (?:[a-z']+ ){{0,3}}{OWN}\b"
+        r"^(?: ?[a-z]\b| ?(?:st|nd|rd|th))?(?: ?(?:and a half|1/2),?)? (?:(?:\d{{1,3}} ?(?:st|nd|rd|th)|[a-z']{{3,}}|[nsew]|\d+)\.? ){{1,5}}{STREETS}\b|^ (?:[a-z']+ ){{0,3}}{OWN}\b"
     ))
 });
 /// The same wherever it stands in a text.
@@ -70,14 +70,15 @@ static OTHERS: LazyLock<Regex> = pattern!(
     r"\b(?:your|his|her|their|old|previous|wrong|store|office|company|hotel|restaurant)\W*$"
 );
 /// "I'm at …": of a place that has a street.
-static PLACE_CUE: LazyLock<Regex> =
-    pattern!(r"\b(?:i'm|i am|we're|we are|im) (?:here )?(?:at|on) ");
+static PLACE_CUE: LazyLock<Regex> = pattern!(
+    r"\b(?:(?:i'm|i am|we're|we are|im) (?:here )?(?:at|on)|mine's|mine is|ours is|(?:delivery|delivered|pick ?up)(?:,? please)?,? (?:to|at|from)) "
+);
 /// A caller who asks for this says the address sooner or later.
 static CHANGE: LazyLock<Regex> = pattern!(
     r"\b(?:chang\w*|updat\w*|correct\w*|new|edit)\b[^.!?]{0,24}\badd?ress?\b|\badd?ress? (?:change|update)\b"
 );
 static ENDS: LazyLock<Regex> = pattern!(
-    r"[.!?;](?:\s|$)|\x01|,? (?:that's|that is|not|in case)\b|,? (?:and|but) (?:my|i|the|can|could|please|change|update|ssn|ac|account|phone|number|it|its)\b|,? (?:thanks|thank you|please|this is|just|instead)\b|,? (?:ssn|social|phone|my|zip code is)\b"
+    r"[.!?;](?:\s|$)|\x01|,? (?:that's|that is|not|in case)\b|,? (?:and|but) (?:my|i|the|can|could|please|change|update|ssn|ac|account|phone|number|it|its)\b|,? (?:thanks|thank you|please|this is|just|instead)\b|, (?:it's|its|it is|so|because|since|if|i|i'm|i'll|we|we're|he|she|they|which|ask for)\b|,? (?:ssn|social|phone|my|zip code is)\b"
 );
 /// A full stop that ends a word, and no sentence: "P.O. Box", "4 Main St. Paul".
 static ABBREVIATED: LazyLock<Regex> =
@@ -89,6 +90,13 @@ static LEAD: LazyLock<Regex> = pattern!(
 static HEAD: LazyLock<Regex> = pattern!(
     r"^(?:no, |(?:is|to|as|at|its|it's|say|my|new|the|address|it should be)\b\W{0,2}\s*)+"
 );
+/// What leads to where somebody lives by now: "it was 2 High Street, but now it's 7 Low Road".
+static NOW_AT: LazyLock<Regex> = pattern!(
+    r"\b(?:now it's|now its|now it is|now at|now|it's now|moved to|changed to|(?:the )?new one(?:'s| is))[\s,:]+"
+);
+/// What leads to a house's number.
+static LEADS_TO: LazyLock<Regex> =
+    pattern!(r"\b(?:it's|its|it is|that's|that is|mine's|mine is|is|to|at|now|so)[\s,:]+");
 /// What may stand between the word and the address.
 static OPENS: LazyLock<Regex> =
     pattern!(r"^[\s.,:]+(?:(?:it's|its|it is|that's|that is|the new one is)\b\s*)?");
@@ -182,12 +190,13 @@ fn begins(call: &Call<'_>, turn: &Turn<'_>, expected: bool) -> Option<(usize, An
         return Some((cue.end(), Announced::No, 0.75));
     }
     if turn.answers(&Ask::For(Slot::Address)) {
-        return Some((after_lead(turn.text), Announced::Yes, 0.7));
+        let start = to_house(turn.text, after_lead(turn.text));
+        return Some((start, Announced::Yes, 0.7));
     }
     if let Some(cue) = PLACE_CUE.find(turn.text) {
         return Some((cue.end(), Announced::No, 0.7));
     }
-    if turn.answers(&Ask::StreetRight) {
+    if turn.answers(&Ask::StreetRight) || turn.answers(&Ask::Whereabouts) {
         return Some((after_lead(turn.text), Announced::No, 0.7));
     }
     if !call.one_sided {
@@ -204,6 +213,22 @@ fn begins(call: &Call<'_>, turn: &Turn<'_>, expected: bool) -> Option<(usize, An
 
 fn after_lead(text: &str) -> usize {
     LEAD.find(text).map_or(0, |lead| lead.end())
+}
+
+/// "We moved, it's 77 Low Road": behind the words that lead to the house, where an answer begins with
+/// something else.
+fn to_house(text: &str, from: usize) -> usize {
+    let begins = |at: usize| house(&text[at..]).is_some() || BOX.is_match(&text[at..]);
+    let near = head(&text[from..], NEAR);
+    let now = NOW_AT.find_iter(near).map(|lead| from + lead.end());
+    if let Some(at) = now.filter(|at| begins(*at)).last() {
+        return at;
+    }
+    let leads = LEADS_TO.find_iter(near).map(|lead| from + lead.end());
+    std::iter::once(from)
+        .chain(leads)
+        .find(|at| begins(*at))
+        .unwrap_or(from)
 }
 
 /// "Ann Lee 23 Park Lane": behind the name, if a house's number follows it.

@@ -27,7 +27,7 @@ static KIND: LazyLock<Regex> = pattern!(
 /// "You're booked in for Friday at 8": what is booked at a day and an hour needs no other word, unless
 /// it is nothing that one comes to.
 static BOOKED_FOR: LazyLock<Regex> = pattern!(
-    r"\b(?:booked|scheduled|reserved|confirmed)(?: in)? (?:for|on|at)\b|\b(?:got|have|put) you down for\b"
+    r"\b(?:booked|scheduled|reserved|confirmed)(?: in)? (?:for|on|at)\b|\b(?:got|have|put) you down for\b|\b(?:you're|you are|youre) (?:all set|down|on the (?:schedule|calendar|books)) (?:for|on|at)\b|\b(?:moved|rescheduled|changed|switched|pushed) to\b"
 );
 static NO_VISIT: LazyLock<Regex> = pattern!(
     r"\b(?:payments?|transfers?|refunds?|orders?|bills?|charges?|subscriptions?|deliver\w+|packages?|parcels?|shipments?|flights?|trains?|buses|bus|hotel|rooms?|cars?|tickets?|seats?|rides?|cabs?|callback|call ?back|credit|debit|update|upgrade|activation|cancellation)\b"
@@ -86,6 +86,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
                 }
                 Some((Outcome::Moved, quote)) => {
                     take(&mut plan, call, turn, true);
+                    plan.kind = plan.kind.or_else(|| visit(call, turn));
                     let old = booked.pop().or_else(|| plan.old.map(|old| on(old, &plan)));
                     if let Some(old) = old.filter(|_| plan.date.is_some()) {
                         take_back(old, (at, quote.clone()), notes);

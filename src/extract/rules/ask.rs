@@ -15,8 +15,12 @@ pub(super) enum Ask {
     For(Slot),
     /// The last name, after the first.
     Surname,
+    /// The first name, after the last.
+    GivenName,
     /// A city, which may be any.
     WhichCity,
+    /// Where the caller is, which may be a street.
+    Whereabouts,
     /// Whether the street that is named is the right one.
     StreetRight,
     /// When to call back.
@@ -29,12 +33,16 @@ static NAME: LazyLock<Regex> = pattern!(
 );
 static SURNAME: LazyLock<Regex> = pattern!(r"\b(?:last|sur|family) ?name\b");
 static FIRST_NAME: LazyLock<Regex> = pattern!(r"\b(?:first|given|full)\b");
+static GIVEN_NAME: LazyLock<Regex> = pattern!(r"\b(?:first|given) names?\b");
 static PHONE: LazyLock<Regex> = pattern!(
-    r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b"
+    r"\b(?:phone|cell|mobile|telephone|callback|call back|call-back|contact|best) (?:phone )?number\b|\b(?:number|where) (?:can|should|could|do|may) (?:i|we|they|someone|he|she) (?:best )?(?:call|reach|text|ring|contact)|\bnumber to (?:call|reach|text)|\byour (?:phone|number|cell|mobile)\b|\ban? (?:\w+ )?(?:phone|mobile|cell|landline|telephone)\b"
 );
 static EMAIL: LazyLock<Regex> = pattern!(r"\be-?mail\b");
 static ADDRESS: LazyLock<Regex> = pattern!(
-    r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b|\bwhere (?:should|shall|do|can|would|may) (?:we|i|they|he|she|you) (?:\w+ ){0,3}(?:deliver\w*|ship\w*|send|sent|mail\w*|bring)\b"
+    r"\b(?:your|the|new|home|street|mailing|shipping|delivery|billing|current) (?:\w+ )?address\b|\bwhere (?:should|shall|do|can|would|may) (?:we|i|they|he|she|you) (?:\w+ ){0,3}(?:deliver\w*|ship\w*|send|sent|mail\w*|bring)\b|^\W*(?:and )?(?:\w+ )?address\W*$"
+);
+static WHEREABOUTS: LazyLock<Regex> = pattern!(
+    r"\bwhere(?:'s|s)? ?(?:abouts)? (?:are|is) (?:you|the (?:car|vehicle|house|property))\b|\bwhere from\b|\bpick(?:ing)?(?: you)? ?up (?:from|address|location)\b"
 );
 static POSTCODE: LazyLock<Regex> = pattern!(r"\b(?:zip|postal|post) ?codes?\b|\bzip\b");
 static CITY: LazyLock<Regex> = pattern!(
@@ -46,7 +54,7 @@ static CALLBACK: LazyLock<Regex> = pattern!(
 );
 /// "And your service address": a question without a verb, as recognition writes it.
 static FRAGMENT: LazyLock<Regex> = pattern!(
-    r"^\W*(?:(?:ok|okay|and|alright|all right|great|thanks|thank you|perfect|sure|so|now|then|got it)\b\W*)*(?:your|the|a|an|any)(?: [a-z'-]+){1,6}\W*$"
+    r"^\W*(?:(?:ok|okay|and|alright|all right|great|thanks|thank you|perfect|sure|so|now|then|got it)\b\W*)*(?:(?:your|the|a|an|any)(?: [a-z'-]+){1,6}|(?:[a-z'-]+ ){0,2}(?:name|surname|number|address|e-?mail|zip|postcode|code|id))\W*$"
 );
 /// What no such question has.
 static STATES: LazyLock<Regex> = pattern!(
@@ -54,7 +62,7 @@ static STATES: LazyLock<Regex> = pattern!(
 );
 /// A statement about it is not a question for it.
 static ASKING: LazyLock<Regex> = pattern!(
-    r"\?|^\W*(?:(?:and|so|ok|okay|alright|then|great|thanks)\b\W*)*(?:what|which|where|when|who|how)\b|\b(?:what|which) (?:\w+ ){0,3}(?:name|number|address|e-?mail|zip|phone)\b|\b(?:please|can you|could you|may i|can i|could i|i need|i'll need|i will need|we need|tell me|provide|give me|let me have|let me get|confirm|verify|share|spell|what is|what's|i have to ask)\b"
+    r"\?|^\W*(?:(?:and|so|ok|okay|alright|then|great|thanks)\b\W*)*(?:what|which|where|when|who|how|whats|whos|wheres)\b|\b(?:what|which|whats) (?:\w+ ){0,3}(?:name|number|address|e-?mail|zip|phone)\b|\b(?:please|can you|could you|may i|can i|could i|i need|i'll need|i will need|we need|tell me|provide|give me|let me have|let me get|confirm|verify|share|spell|what is|what's|i have to ask)\b"
 );
 
 static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
@@ -64,22 +72,47 @@ static IDENTIFIERS: LazyLock<Vec<(Slot, Regex)>> = LazyLock::new(|| {
             Slot::Booking,
             r"\b(?:booking|reservation|confirmation|record locator|pnr)(?: \w+)?(?: (?:number|id|no|code|reference|locator)\b|\b\?)",
         ),
-        (Slot::Claim, r"\bclaim(?: \w+)? (?:number|id|no)\b"),
-        (Slot::Policy, r"\bpolicy(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Claim, r"\bclaim(?: \w+)? (?:number|id|no)\b|\byour (?:own )?claim\?"),
+        (Slot::Policy, r"\bpolicy(?: \w+)? (?:number|id|no)\b|\byour (?:own )?policy\?"),
         (Slot::Case, r"\bcase(?: \w+)? (?:number|id|no)\b"),
         (Slot::Ticket, r"\bticket(?: \w+)? (?:number|id|no)\b"),
         (Slot::Invoice, r"\binvoice(?: \w+)? (?:number|id|no)\b"),
-        (Slot::Customer, r"\b(?:customer|member|membership|client|patient|loyalty)(?: \w+)? (?:number|id|no)\b"),
+        (Slot::Customer, r"\b(?:customer|member|membership|client|patient|loyalty|student|employee)(?: \w+)? (?:number|id|no)\b"),
         (Slot::Tracking, r"\btracking(?: \w+)? (?:number|id|no|code)\b"),
-        (Slot::Account, r"\baccount(?: \w+)? (?:number|id|no)\b|\bnumber (?:of|on|for) (?:your|the) account\b"),
+        (Slot::Account, r"\b(?:account|loan)(?: \w+)? (?:number|id|no)\b|\bnumber (?:of|on|for) (?:your|the) account\b|\byour (?:own )?account\?"),
     ]
     .into_iter()
     .map(|(slot, text)| (slot, compile(text)))
     .collect()
 });
 
-/// What an agent's words ask for.
+/// Where a sentence ends.
+static SENTENCE: LazyLock<Regex> = pattern!(r"[.!?]+(?:\s+|$)");
+
+/// What an agent's words ask for, each sentence by itself: of "I've opened claim number 12. What is
+/// your phone number?" only the second one asks.
 pub(super) fn asks(text: &str) -> Vec<Ask> {
+    let mut asked: Vec<Ask> = Vec::new();
+    let mut from = 0;
+    let ends = SENTENCE.find_iter(text).map(|end| end.end());
+    for end in ends.chain([text.len()]) {
+        let found = asks_in(&text[from..end]);
+        asked.extend(
+            found
+                .into_iter()
+                .filter(|ask| !asked.contains(ask))
+                .collect::<Vec<_>>(),
+        );
+        from = end;
+    }
+    // "It goes to 7 Low Road, is that right?"
+    if !asked.contains(&Ask::For(Slot::Address)) && text.contains('?') && names_street(text) {
+        asked.push(Ask::StreetRight);
+    }
+    asked
+}
+
+fn asks_in(text: &str) -> Vec<Ask> {
     let fragment = FRAGMENT.is_match(text) && !STATES.is_match(text);
     if !fragment && !ASKING.is_match(text) {
         return Vec::new();
@@ -98,20 +131,23 @@ pub(super) fn asks(text: &str) -> Vec<Ask> {
     }
     if SURNAME.is_match(text) && !FIRST_NAME.is_match(text) {
         asked.push(Ask::Surname);
+    } else if GIVEN_NAME.is_match(text) {
+        asked.push(Ask::GivenName);
     }
     if WHICH_CITY.is_match(text) {
         asked.push(Ask::WhichCity);
     }
-    // "It goes to 7 Low Road, is that right?"
-    if !asked.contains(&Ask::For(Slot::Address)) && text.contains('?') && names_street(text) {
-        asked.push(Ask::StreetRight);
+    if WHEREABOUTS.is_match(text) {
+        asked.push(Ask::Whereabouts);
     }
+    let phone = PHONE.is_match(text);
     for (slot, cue) in IDENTIFIERS.iter() {
-        if cue.is_match(text) {
+        // "The phone number on the account" is no account's.
+        if cue.is_match(text) && !(phone && *slot == Slot::Account) {
             asked.push(Ask::For(slot.clone()));
         }
     }
-    if PHONE.is_match(text) {
+    if phone {
         asked.push(Ask::For(Slot::Phone));
     }
     if CALLBACK.is_match(text) {

@@ -13,23 +13,102 @@ use crate::memory::form;
 use crate::memory::observation::Op;
 use crate::memory::pattern::pattern;
 use crate::memory::slot::Slot;
-use crate::memory::spoken::{Run, runs, words};
+use crate::memory::spoken::{Run, Word, runs, words};
 
 mod dictated;
 
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|contact|whatsapp|number|landline|ph)\b"
+    r"\b(?:phone|cell|mobile|telephone|call|reach|text|ring|use|try|contact|whatsapp|number|landline|ph)\b"
 );
 /// Numbers of another kind, by the word before them.
 static OTHER_KIND: LazyLock<Regex> = pattern!(
     r"\b(?:order|booking|reservation|confirmation|ac|acc|acct|acc?ou\w+|claim|policy|case|ticket|invoice|customer|member|membership|tracking|reference|flight|room|ssn|social|card|serial|model|imei|zip|address|street|id|pin|code|fax)\b[^.!?]{0,24}$"
 );
+/// "My permit number": of whatever the word before it says.
+static KIND: LazyLock<Regex> =
+    pattern!(r"\b([a-z][a-z'-]*) (?:number|num|id|code|#)\b[^.!?]{0,24}$");
+/// Words before "number" that leave it one to call.
+const REACHING: [&str; 67] = [
+    "a",
+    "alternate",
+    "alternative",
+    "another",
+    "back",
+    "best",
+    "better",
+    "business",
+    "call",
+    "callback",
+    "cell",
+    "cellphone",
+    "contact",
+    "correct",
+    "current",
+    "daytime",
+    "direct",
+    "evening",
+    "following",
+    "fone",
+    "former",
+    "good",
+    "handphone",
+    "home",
+    "is",
+    "it",
+    "it's",
+    "its",
+    "land",
+    "landline",
+    "line",
+    "main",
+    "mine",
+    "mob",
+    "mobile",
+    "my",
+    "new",
+    "of",
+    "office",
+    "old",
+    "on",
+    "other",
+    "our",
+    "own",
+    "personal",
+    "ph",
+    "phone",
+    "previous",
+    "primary",
+    "reach",
+    "regular",
+    "right",
+    "same",
+    "second",
+    "secondary",
+    "tel",
+    "telephone",
+    "text",
+    "that",
+    "that's",
+    "the",
+    "this",
+    "us",
+    "usual",
+    "whatsapp",
+    "wireless",
+    "work",
+];
+/// "555 0188 is my number."
+static IS_MINE: LazyLock<Regex> = pattern!(
+    r"^\W{0,3}(?:is|that's|thats) (?:my|the|our) (?:\w+ )?(?:number|phone|cell|mobile|landline)\b"
+);
 /// "Area code 415": the word names a part of the number itself.
 static AREA_CODE: LazyLock<Regex> = pattern!(r"\barea code(?:'s| is)?\W*$");
 /// Somebody else's number, or a number that no longer is.
 static OTHERS: LazyLock<Regex> = pattern!(
-    r"\b(?:his|her|their|your|wife's|husband's|son's|daughter's|mother's|father's|office's|store's|company's)\b[^.!?,]{0,30}$"
+    r"\b(?:his|her|their|your|(?:wife|husband|son|daughter|mother|father|office|store|company|partner|mom|mum|dad|brother|sister|boss|friend)'s|my (?:wife|husband|son|daughter|mother|father|partner|mom|mum|dad|brother|sister|boss|friend|neighbou?r|assistant|secretary|colleague|landlord|roommate))\b[^.!?]{0,30}$"
 );
+/// Behind somebody else's name, the caller's own again.
+static OWN: LazyLock<Regex> = pattern!(r"\b(?:my|mine|me|our)\b[^.!?]{0,30}$");
 static OLD: LazyLock<Regex> = pattern!(
     r"\b(?:old|previous|former)\b[^.!?]{0,24}$|\b(?:used to be|it's not|its not|is not|isn't|not)\b\W*$"
 );
@@ -146,19 +225,19 @@ fn judge(call: &Call<'_>, mail: Mail, turn: &Turn<'_>, before: &str, run: &Run) 
     let length = run.digits.len();
     let area = AREA_CODE.find(before);
     let before = area.map_or(before, |area| &before[..area.start()]);
-    if OTHER_KIND.is_match(before) || OTHERS.is_match(before) {
+    if OTHER_KIND.is_match(before) || is_of_another_kind(before) || is_anothers(before) {
         return None;
     }
     let asked = turn.answers(&Ask::For(Slot::Phone));
     let valid = e164(run, call.region).is_some();
-    let cue = area.is_some() || CUE.is_match(before);
+    let after = tail(turn.text, run.place.end);
+    let cue = area.is_some() || CUE.is_match(before) || IS_MINE.is_match(after);
     let lone = !cue && !asked;
     // A date is no number (05272018), nor is what stands behind the letters of a code (kjh 5896247560).
     if lone && (length == 8 || DATE.is_match(&run.digits)) {
         return None;
     }
     // In a call about money a number that nobody named is sooner an account or a card.
-    let after = tail(turn.text, run.place.end);
     let reach = call.about_reach || mail != Mail::Far || is_grouped(run);
     let unlikely = call.about_money || (call.one_sided && !reach);
     if lone && (unlikely || ACCOUNT.is_match(after)) {
@@ -188,19 +267,51 @@ fn is_grouped(run: &Run) -> bool {
     matches!(groups.as_slice(), [3, 3, 4] | [3, 7] | [1, 3, 3, 4])
 }
 
-/// Whether letters of a code stand right before: "kjh 5896247560".
+/// Whether the word before "number" says that nobody can be called at it.
+fn is_of_another_kind(before: &str) -> bool {
+    KIND.captures(before)
+        .and_then(|hit| hit.get(1))
+        .is_some_and(|kind| {
+            !REACHING
+                .iter()
+                .any(|word| kind.as_str().eq_ignore_ascii_case(word))
+        })
+}
+
+/// Whether somebody else stands right before, and not the caller again behind them.
+fn is_anothers(before: &str) -> bool {
+    OTHERS
+        .find(before)
+        .is_some_and(|hit| !OWN.is_match(&before[hit.start() + "my ".len()..]))
+}
+
+/// Whether letters of a code stand right before: "kjh 5896247560", "b l d 2 6 0 0 4 1 8".
 fn is_code(before: &str) -> bool {
     let near = words(before);
     let Some(last) = near.last() else {
         return false;
     };
     let gap = &before[last.place.end..];
+    let letter = |word: Option<&Word<'_>>| {
+        word.is_some_and(|word| {
+            word.text.len() == 1 && word.text.bytes().all(|b| b.is_ascii_alphabetic())
+        })
+    };
+    // "At a 415 number" and "call u 415 …" are no codes.
+    let spelled = letter(Some(last))
+        && (letter(near.len().checked_sub(2).and_then(|at| near.get(at)))
+            || !["a", "i", "o", "u", "r", "n", "y", "k"]
+                .iter()
+                .any(|word| last.is(word)));
+    if matches!(gap, " " | "-" | ", ") && spelled {
+        return true;
+    }
     matches!(gap, "" | " " | "-")
         && (2..=4).contains(&last.text.len())
         && last.text.bytes().all(|byte| byte.is_ascii_alphabetic())
         && !matches!(
             last.text.to_ascii_lowercase().as_str(),
-            "ph" | "num" | "fone"
+            "ph" | "num" | "fone" | "plus"
         )
         && likeness(last.text) == Likeness::Unknown
         && !ends_name(last.text)

@@ -160,6 +160,11 @@ fn local(text: &str, until: usize) -> Option<(String, usize)> {
         }
         rest = &rest[taken..];
     }
+    // "Sam, s a m, at …" spells what was said.
+    let half = local.len() / 2;
+    if half >= 3 && local.is_char_boundary(half) && local[..half] == local[half..] {
+        local.truncate(half);
+    }
     let sound = !local.is_empty()
         && local.len() <= 64
         && !local.starts_with(['.', '-'])

@@ -31,7 +31,7 @@ const LONGEST_ACCOUNT: usize = 13;
 const SHORTEST_ACCOUNT: usize = 5;
 
 static CUE: LazyLock<Regex> = pattern!(
-    r"\b(order|purchase|booking|reservation|confirmation|conformation|account|acct|ac|acc|claim|cliam|clm|policy|case|ticket|invoice|customer|member|membership|patient|student|tracking|record locator|pnr|reference|meter)(?: (?:confirmation|conformation|reference|id))?(?: (?:number|no|num|numbers?|nubmer|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
+    r"\b(order|purchase|booking|reservation|confirmation|conformation|account|acct|ac|acc|claim|cliam|clm|policy|case|ticket|invoice|customer|member|membership|patient|student|tracking|record locator|pnr|reference|meter|permit|application|incident|docket|waybill|container|load|frequent flyer|loyalty|rewards?)(?: (?:confirmation|conformation|reference|id))?(?: (?:number|no|num|numbers?|nubmer|id|code|reference|ref|locator))?(?: (?:for|of|on) \w+ \w+)?(?:'s| is|:|,|#| #)?\s*(?:it's |its |is )?"
 );
 /// A cue without one of these needs digits and letters behind it: "my order is late".
 static NUMBER: LazyLock<Regex> =
@@ -94,7 +94,8 @@ fn named(turn: &Turn<'_>) -> Vec<Found> {
             continue;
         };
         let numbered = NUMBER.is_match(whole.as_str());
-        let Some((value, place)) = code_at(turn.text, whole.end(), numbered) else {
+        let found_at = code_at(turn.text, whole.end(), numbered);
+        let Some((value, place)) = found_at.or_else(|| code_after(turn.text, whole.end())) else {
             continue;
         };
         let place = whole.start()..place.end;
@@ -215,16 +216,17 @@ fn is_plain_code(value: &str) -> bool {
 
 fn slot(word: &str) -> Slot {
     match word {
-        "order" | "purchase" => Slot::Order,
+        "order" | "purchase" | "load" => Slot::Order,
         word if word.starts_with("ac") => Slot::Account,
         "meter" => Slot::Account,
         "claim" | "cliam" | "clm" => Slot::Claim,
         "policy" => Slot::Policy,
-        "case" | "reference" => Slot::Case,
+        "case" | "reference" | "permit" | "application" | "incident" | "docket" => Slot::Case,
         "ticket" => Slot::Ticket,
         "invoice" => Slot::Invoice,
-        "customer" | "member" | "membership" | "patient" | "student" => Slot::Customer,
-        "tracking" => Slot::Tracking,
+        "customer" | "member" | "membership" | "patient" | "student" | "frequent flyer"
+        | "loyalty" | "reward" | "rewards" => Slot::Customer,
+        "tracking" | "waybill" | "container" => Slot::Tracking,
         _ => Slot::Booking,
     }
 }
@@ -233,9 +235,10 @@ fn slot(word: &str) -> Slot {
 fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usize>)> {
     let words = spoken::words(tail(text, from));
     let lead = words.iter().position(|word| {
-        !["is", "it's", "its", "um", "uh", "the", "number"]
+        !["is", "it's", "its", "the", "number"]
             .iter()
             .any(|lead| word.is(lead))
+            && !is_hesitation(word)
     })?;
     let (code, taken) = code(&words[lead..])?;
     let letters = code.bytes().any(|byte| byte.is_ascii_alphabetic());
@@ -251,6 +254,25 @@ fn code_at(text: &str, from: usize, numbered: bool) -> Option<(String, Range<usi
         || code.len() >= 6
         || (gap == 0 && ended && code.len() >= 4);
     (gap <= 10 && enough).then_some((code, start..end))
+}
+
+/// "My ticket from last week was INC 00482": later in the sentence, if nothing but a code looks so.
+fn code_after(text: &str, from: usize) -> Option<(String, Range<usize>)> {
+    let rest = tail(text, from);
+    let end = rest.find(['.', '?', '!', ';']).unwrap_or(rest.len());
+    let words = spoken::words(&rest[..end]);
+    (0..words.len()).find_map(|at| {
+        let capitals = words[at].text.len() > 1
+            && words[at]
+                .text
+                .bytes()
+                .take(2)
+                .all(|byte| byte.is_ascii_uppercase());
+        let (code, taken) = capitals.then(|| code(&words[at..])).flatten()?;
+        let digits = code.bytes().filter(u8::is_ascii_digit).count();
+        let place = words[at].place.start..words[at + taken - 1].place.end;
+        (digits >= 3 && digits < code.len()).then_some((code, from + place.start..from + place.end))
+    })
 }
 
 /// The longest code in an answer, or the last where it is put right.
@@ -283,8 +305,9 @@ fn code(words: &[Word<'_>]) -> Option<(String, usize)> {
     let mut at = 0;
     while at < words.len().min(LONGEST_CODE) {
         let word = &words[at];
-        let joint = at > 0 && JOINTS.iter().any(|joint| word.is(joint));
-        if joint
+        let joint = JOINTS.iter().any(|joint| word.is(joint)) || is_hesitation(word);
+        if at > 0
+            && joint
             && words
                 .get(at + 1)
                 .is_some_and(|next| piece(std::slice::from_ref(next)).is_some())
@@ -293,15 +316,34 @@ fn code(words: &[Word<'_>]) -> Option<(String, usize)> {
             continue;
         }
         let far = at > 0 && word.place.start - words[at - 1].place.end > 2;
-        let Some((piece, taken)) = piece(&words[at..]).filter(|_| !far) else {
+        let Some((mut piece, taken)) = piece(&words[at..]).filter(|_| !far) else {
             break;
         };
+        if word.is("o") && !counts(words, at) {
+            "O".clone_into(&mut piece);
+        }
         code.push_str(&piece);
         at += taken;
     }
     let sound =
         code.len() >= 3 && code.len() <= 24 && code.bytes().any(|byte| byte.is_ascii_digit());
     sound.then(|| (code.to_ascii_uppercase(), at))
+}
+
+/// "Um", which is no part of a code.
+fn is_hesitation(word: &Word<'_>) -> bool {
+    ["um", "umm", "uh", "uhh", "uhm", "erm", "hmm"]
+        .iter()
+        .any(|filler| word.is(filler))
+}
+
+/// Whether an "o" is a zero: among digits in words it is, and among typed ones a letter.
+fn counts(words: &[Word<'_>], at: usize) -> bool {
+    let spoken = |at: Option<usize>| {
+        let digit = at.and_then(|at| words.get(at)).map(|word| word.text);
+        digit.is_some_and(|text| text.len() > 1 && spoken::single(text).is_some())
+    };
+    spoken(at.checked_sub(1)) || spoken(at.checked_add(1))
 }
 
 /// What the next word of a code stands for, and how many words it takes.
@@ -312,6 +354,13 @@ fn piece(words: &[Word<'_>]) -> Option<(String, usize)> {
     }
     if word.bytes().any(|byte| byte.is_ascii_digit()) {
         return Some((word.to_owned(), 1));
+    }
+    if is_hesitation(&words[0]) {
+        return None;
+    }
+    let next = words.get(1).map(|next| next.text);
+    if let (Some(times), Some(digit)) = (spoken::repeat(word), next.and_then(spoken::single)) {
+        return Some((digit.repeat(times), 2));
     }
     if let Some(run) = spoken::runs(word).first() {
         return Some((run.digits.clone(), 1));

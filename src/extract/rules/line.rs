@@ -12,7 +12,7 @@ use crate::memory::slot::Slot;
 const MACHINE_SPEAKS_BY: usize = 4;
 
 static WRONG: LazyLock<Regex> = pattern!(
-    r"\b(?:you|you've|you have|they|they've|this is|it's|it is|that's|think you)(?: \w+)?(?: got| have| dialed| dialled| called| reached)? (?:the|a) wrong number\b|^\W*(?:sorry,? )?wrong number\b|\b(?:no one|nobody|no-one|there's no|there is no)(?: \w+){0,2} by that name\b"
+    r"\b(?:you|you've|you have|they|they've|this is|it's|it is|that's|think you)(?: \w+)?(?: got| have| dialed| dialled| called| reached)? (?:the|a) wrong number\b|^\W*(?:(?:sorry|no|oh|nope|uh)\b\W*)*(?:this is )?wrong number\b|\b(?:no one|nobody|no-one|there's no|there is no)(?: \w+){0,2} by that name\b"
 );
 /// The caller gave it wrong, or was given it: the line is right.
 static GIVEN: LazyLock<Regex> = pattern!(

@@ -24,16 +24,16 @@ const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];
 
 /// After this a name stands, whatever it is.
 static SURE: LazyLock<Regex> = pattern!(
-    r"\b(?:my|the) ?(?:full |complete |given )?name(?:'s| ?is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |myself |\bfull ?name "
+    r"\b(?:my|the) ?(?:full |complete |given )?name(?:'s| ?is| was|s)?,? (?:is )?|\bname(?:'s| is|:) |\bmy name,? |myself |\bfull ?name |\bname (?:for|on) (?:the|my|this) \w+(?:'s| is| would be) "
 );
 static FIRST: LazyLock<Regex> = pattern!(r"\bfirst name(?:'s| is|:)? (?:is )?");
 static LAST: LazyLock<Regex> = pattern!(r"\b(?:last|sur|family) ?name(?:'s| is|:)? (?:is )?");
 /// After this a name stands if the words look like one.
 static MAYBE: LazyLock<Regex> = pattern!(
-    r"\b(?:this is|i am|i'm|iam|im|it's|it is|you're speaking (?:with|to)|you are speaking (?:with|to)|under(?: the name(?: of)?)?|named me(?: as)?|name of) (?:called )?"
+    r"\b(?:this is|i am|i'm|iam|im|it's|it is|you're (?:speaking|talking) (?:with|to)|you are (?:speaking|talking) (?:with|to)|under(?: the name(?: of)?)?|named me(?: as)?|name of) (?:called )?"
 );
 static SPEAKING: LazyLock<Regex> = pattern!(
-    r"^\W*(?:(?:yes|yeah|hi|hello|hey|this is)[\s,.]+)?([\w'’-]+(?: [\w'’-]+){0,2}) (?:speaking|here)\b"
+    r"^\W*(?:(?:(?:yes|yeah|hi|hello|hey|um|uh|good (?:morning|afternoon|evening))[\s,.]+(?:\w+, )?)+|this is )?([\w'’-]+(?: [\w'’-]+){0,2}) (?:speaking|here|calling)\b"
 );
 static CALL_ME: LazyLock<Regex> = pattern!(
     r"\b(?:(?:you can|just|please|everyone|everybody|people|they|friends) calls? me|i go by|i prefer to be called) "
@@ -65,7 +65,7 @@ pub(super) fn find(call: &Call<'_>, notes: &mut Notes) {
             .first()
             .map(|note| (*note).clone());
         let known = held.as_ref().is_some_and(|held| held.confidence >= 0.7);
-        if let Some(name) = surname(turn, held.as_ref()) {
+        if let Some(name) = other_part(turn, held.as_ref()) {
             notes.correct(
                 &Slot::Name,
                 at,
@@ -96,9 +96,9 @@ struct Name {
 fn stated(call: &Call<'_>, at: usize, turn: &Turn<'_>, known: bool) -> Option<Name> {
     let whole = parts(turn).or_else(|| introduced(turn, &SURE, false, 0.9));
     whole
+        .or_else(|| answer(turn))
         .or_else(|| introduced(turn, &MAYBE, true, 0.8))
         .or_else(|| speaking(turn))
-        .or_else(|| answer(turn))
         .or_else(|| if known { None } else { bare(call, at, turn) })
 }
 
@@ -122,6 +122,7 @@ fn introduced(turn: &Turn<'_>, cue: &Regex, judge: bool, confidence: f64) -> Opt
             return None;
         }
         let (text, place) = name_at(turn.text, hit.end(), judge)?;
+        let (text, place) = whole(turn.text, &text, &place).unwrap_or((text, place));
         Some(Name {
             text,
             place: hit.start()..place.end,
@@ -164,16 +165,22 @@ fn whole(text: &str, part: &str, place: &Range<usize>) -> Option<(String, Range<
     (gap > 1 && extends(&again.0, part)).then_some(again)
 }
 
-/// "And your last name?" – "Asante.": it belongs behind the name that is held.
-fn surname(turn: &Turn<'_>, held: Option<&Note>) -> Option<Name> {
-    let first = held?.value.as_str().filter(|name| !name.contains(' '))?;
-    if !turn.answers(&Ask::Surname) {
+/// "And your last name?" – "Asante.": it belongs behind the name that is held. "And your first name?"
+/// – "Emiko.": before it, if that is none.
+fn other_part(turn: &Turn<'_>, held: Option<&Note>) -> Option<Name> {
+    let held = held?.value.as_str().filter(|name| !name.contains(' '))?;
+    let given = !turn.answers(&Ask::Surname);
+    if given && (!turn.answers(&Ask::GivenName) || likeness(held) == Likeness::Name) {
         return None;
     }
     let name = answer(turn)?;
-    let sole = !name.text.contains(' ') && name.text != first;
+    let sole = !name.text.contains(' ') && name.text != held;
     sole.then(|| Name {
-        text: format!("{first} {}", name.text),
+        text: if given {
+            format!("{} {held}", name.text)
+        } else {
+            format!("{held} {}", name.text)
+        },
         ..name
     })
 }

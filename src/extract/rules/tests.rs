@@ -9,6 +9,7 @@ use crate::memory::observation::Op;
 use crate::memory::redact::redact;
 use crate::time::Timestamp;
 
+mod dialogue;
 mod facts;
 mod wishes;
 

@@ -268,3 +268,30 @@ async fn a_viewer_sees_the_endpoints_and_changes_none() {
         assert_eq!(bench.ask(method, &path, &viewer).await.code(), "forbidden");
     }
 }
+
+#[tokio::test]
+async fn the_numbers_say_what_waits_for_crms() {
+    let bench = Bench::new().await;
+    let admin = bench.token(&[Scope::Admin], &[]).await;
+    let body = json!({"url": HERE, "events": ["*"]});
+    let path = made(&bench, &admin, body.clone()).await;
+    let off = made(&bench, &admin, body).await;
+    deliver(&bench, &path, "front-desk").await;
+    deliver(&bench, &off, "front-desk").await;
+    let disable = format!("{off}/disable");
+    assert_eq!(bench.ask("POST", &disable, &admin).await.status, 200);
+    let crms = bench.get("/v1/stats", &admin).await.json()["crms"].clone();
+    assert!(crms["oldest_at"].is_string(), "{crms}");
+    for (name, count) in [
+        ("enabled", 1),
+        ("failing", 0),
+        ("disabled", 1),
+        ("waiting", 1),
+        ("held", 1),
+    ] {
+        assert_eq!(crms[name], count, "{name}");
+    }
+    let bound = bench.token(&[Scope::OpsRead], &["front-desk"]).await;
+    let stats = bench.get("/v1/stats", &bound).await.json();
+    assert!(stats["crms"].is_null());
+}

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::ages::{Ages, Place};
 use super::control;
 use super::courier::{self, Courier};
 use super::link::{self, Error, Result, Session, within};
@@ -42,17 +43,21 @@ const ACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message that the broker has given us, and takes back when the connection breaks.
 #[derive(Clone, Debug)]
-pub(in crate::queue) struct Held(Acker);
+pub(in crate::queue) struct Held {
+    acker: Acker,
+    /// Its place among its stage's; a letter has none.
+    place: Option<Arc<Place>>,
+}
 
 impl Held {
     /// Whether the broker would still listen.
     pub(super) fn is_ours(&self) -> bool {
-        self.0.usable()
+        self.acker.usable()
     }
 
     /// Tells the broker to forget it. If that fails it comes again, and every effect is idempotent.
     pub(super) async fn ack(&self) {
-        let acked = timeout(ACK_PATIENCE, self.0.ack(BasicAckOptions::default())).await;
+        let acked = timeout(ACK_PATIENCE, self.acker.ack(BasicAckOptions::default())).await;
         if !matches!(acked, Ok(Ok(true))) {
             tracing::debug!("An ack came too late: the message comes again");
         }
@@ -77,6 +82,9 @@ pub(super) async fn carry_out(courier: &Courier, held: &Held, fate: &Fate) -> qu
             Fate::Dead(parcel) => courier.bury(parcel).await,
         };
         let Err(error) = carried else {
+            if let (Some(place), Fate::Again(_, due_at)) = (&held.place, fate) {
+                place.put_off(*due_at);
+            }
             held.ack().await;
             return Ok(());
         };
@@ -120,6 +128,8 @@ pub(super) struct Task {
     /// Messages that each stage has in hand at the most.
     pub(super) prefetch: [u16; Stage::ALL.len()],
     pub(super) arrivals: [mpsc::UnboundedSender<Delivery>; Stage::ALL.len()],
+    /// How old what arrives is.
+    pub(super) ages: Ages,
 }
 
 impl Session for Task {
@@ -226,11 +236,19 @@ impl Task {
         match from {
             From::Stage(stage) => {
                 let parcel = Parcel::read(&arrived, Some(stage), now);
-                self.hand_over(parcel, Held(arrived.acker), stage, now);
+                let held = Held {
+                    acker: arrived.acker,
+                    place: Some(self.ages.hold(stage, parcel.enqueued_at)),
+                };
+                self.hand_over(parcel, held, stage, now);
             }
             From::Doorway => {
                 let parcel = Parcel::read(&arrived, None, now);
-                self.file(parcel, &Held(arrived.acker)).await;
+                let held = Held {
+                    acker: arrived.acker,
+                    place: None,
+                };
+                self.file(parcel, &held).await;
             }
         }
     }

@@ -35,8 +35,8 @@ impl Control {
         *self.0.lock().await = None;
     }
 
-    /// Messages that wait in a queue, without those that somebody holds.
-    pub(super) async fn messages(&self, queue: &str) -> Result<i64> {
+    /// Messages that wait in a queue, without those that somebody holds, and how many take from it.
+    pub(super) async fn count(&self, queue: &str) -> Result<(i64, u32)> {
         let mut asking = self.0.lock().await;
         let asking = asking.as_mut().ok_or(Error::Lost)?;
         let channel = match asking.channel.take() {
@@ -44,9 +44,9 @@ impl Control {
             None => link::channel(&asking.connection).await?,
         };
         // A failure closes the channel: the next question opens another.
-        let (messages, _) = count(&channel, queue).await?;
+        let counted = count(&channel, queue).await?;
         asking.channel = Some(channel);
-        Ok(messages)
+        Ok(counted)
     }
 }
 

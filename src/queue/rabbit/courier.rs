@@ -9,9 +9,9 @@ use super::publisher::{Address, Publisher, Unconfirmed};
 use super::topology::{Names, Tier};
 use crate::event::Stage;
 use crate::host::Host;
-use crate::queue::letter::{crashed_worker, letter_of_body, remember};
+use crate::queue::letter::{crashed_worker, keep, letter_of_body, remember};
 use crate::queue::{Error, Result};
-use crate::store::dead_letters::{self, Letter};
+use crate::store::dead_letters::Letter;
 use crate::store::{Db, outbox};
 use crate::time::Timestamp;
 
@@ -118,9 +118,7 @@ impl Courier {
         let now = self.host.now();
         let stage = letter.stage.clone();
         self.db
-            .write(move |mut conn| {
-                Box::pin(async move { dead_letters::keep(&mut conn, &letter, now).await })
-            })
+            .write(move |mut conn| Box::pin(async move { keep(&mut conn, &letter, now).await }))
             .await?;
         metrics::counter!("aftercall_dead_letters_total", "stage" => stage).increment(1);
         Ok(())

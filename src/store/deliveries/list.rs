@@ -71,13 +71,20 @@ pub async fn list(
                 query.push(bound).push_bind(wanted.as_millis());
             }
         }
-        if let Some(endpoints) = &filter.endpoints {
-            // Without any, no delivery is.
-            query.push(" AND endpoint_id IN (''");
-            for endpoint in endpoints {
-                query.push(", ").push_bind(endpoint.clone());
+        match filter.endpoints.as_deref() {
+            None => {}
+            // Most have one, and one is read off an index in its order.
+            Some([one]) => {
+                query.push(" AND endpoint_id = ").push_bind(one.clone());
             }
-            query.push(")");
+            Some(several) => {
+                // Of none, nothing is wanted.
+                query.push(" AND endpoint_id IN (''");
+                for endpoint in several {
+                    query.push(", ").push_bind(endpoint.clone());
+                }
+                query.push(")");
+            }
         }
         if !filter.statuses.is_empty() {
             query.push(" AND status IN (");

@@ -22,7 +22,7 @@ use super::{CALLER, NUMBER, QUICK, ask, call};
 use crate::backends;
 use crate::crm::bench::Bench;
 use crate::rabbit::{self, control, in_peace, prefix, real_sleep, stranger, wait_until_up};
-use crate::support::{Platform, Server, source_settings};
+use crate::support::{Platform, Server, source_settings, tables_with};
 
 const TOKEN: &str = "ac_planted_admin_token_0123456789";
 
@@ -164,30 +164,6 @@ async fn completed(bench: &Bench, id: &str) -> Option<aftercall::time::Timestamp
         .db
         .read(move |mut conn| Box::pin(async move { erasures::get(&mut conn, &id).await }));
     kept.await.unwrap().unwrap().receipt.completed_at
-}
-
-/// The tables of a database in which a text stands.
-async fn tables_with(database: &str, text: &str) -> Vec<String> {
-    let pool = sqlx::PgPool::connect(database).await.unwrap();
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    let mut found = Vec::new();
-    for table in tables {
-        let query = format!("SELECT COUNT(*) FROM \"{table}\" AS r WHERE strpos(r::text, $1) > 0");
-        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-            .bind(text)
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        if rows > 0 {
-            found.push(table);
-        }
-    }
-    found
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ impl Shared {
         })
     }
 
+    /// The database's URL.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The environment of a process that works on them.
     pub(crate) fn environment(&self) -> [(&str, &str); 4] {
         [

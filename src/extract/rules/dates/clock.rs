@@ -20,6 +20,17 @@ static CLOCK: LazyLock<Regex> = pattern!(
     r"(?:\s?(?P<half_day>am|pm|a\.m\.?|p\.m\.?|a m|p m)(?:\b|\s|$|[,.?!]))?",
     r"(?:,? (?:in the|at|this|tomorrow|today)?\s?(?P<part>morning|afternoon|evening|night)\b)?"
 );
+/// "Between 1 and 3", "8 to 10 am", "from nine till noon": whoever comes then comes from the first hour on.
+static RANGE: LazyLock<Regex> = pattern!(
+    r"\b(?P<lead>between|from)?\s*\b(?P<hour>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)",
+    r"(?:\s?[:.]\s?(?P<minute>[0-5]\d))?(?:\s?(?P<half>am|pm|a\.m\.|p\.m\.|a m|p m))?",
+    r"\s?(?P<joint>to|and|-|–|until|till)\s?",
+    r"(?P<until>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon)",
+    r"(?:\s?[:.]\s?[0-5]\d)?(?:\s?(?P<half_until>am|pm|a\.m\.|p\.m\.|a m|p m))?(?:\b|$)"
+);
+/// A day right before a range that nothing else marks: "Saturday the 21st, 8 to 10".
+static DAY_BEFORE: LazyLock<Regex> =
+    pattern!(r"(?:day|\d(?:st|nd|rd|th)|today|tomorrow|morning|afternoon)[\s,]*$");
 static NAMED: LazyLock<Regex> = pattern!(
     r"\b(?P<name>noon|midday|mid-day|midnight|lunchtime|end of (?:the )?(?:business )?day|close of business)\b"
 );
@@ -29,10 +40,18 @@ static PART: LazyLock<Regex> = pattern!(
 
 /// The times of day that a text names.
 pub(super) fn find(text: &str) -> Vec<When> {
-    let mut found: Vec<When> = CLOCK
+    let mut found: Vec<When> = RANGE
+        .captures_iter(text)
+        .filter_map(|hit| range(text, &hit))
+        .collect();
+    for when in CLOCK
         .captures_iter(text)
         .filter_map(|hit| clock(text, &hit))
-        .collect();
+    {
+        if !found.iter().any(|one| overlap(&one.place, &when.place)) {
+            found.push(when);
+        }
+    }
     for hit in NAMED.captures_iter(text) {
         let Some(name) = hit.name("name") else {
             continue;
@@ -64,7 +83,7 @@ pub(super) fn find(text: &str) -> Vec<When> {
 
 /// Adds a time by name, unless a time by the clock stands there.
 fn add(found: &mut Vec<When>, place: Range<usize>, hour: i8) {
-    let taken = |when: &When| when.place.start < place.end && place.start < when.place.end;
+    let taken = |when: &When| overlap(&when.place, &place);
     // "good morning" and the "morning" of "11 in the morning" say nothing more.
     if let (false, Ok(time)) = (found.iter().any(taken), Time::new(hour, 0, 0, 0)) {
         found.push(When {
@@ -72,6 +91,39 @@ fn add(found: &mut Vec<When>, place: Range<usize>, hour: i8) {
             ..When::clock(place, time)
         });
     }
+}
+
+fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// The first hour of a range. "Ten to four" is one time, and "four to six weeks" is none.
+fn range(text: &str, hit: &Captures<'_>) -> Option<When> {
+    let part = |name: &str| hit.name(name).map(|part| part.as_str().to_lowercase());
+    let (start, end) = (hit.name("hour")?.start(), hit.get(0)?.end());
+    let number = |text: &str| i8::try_from(spoken::small_number(text)?).ok();
+    let hour = number(&part("hour")?)?;
+    let until = part("until")?;
+    let until = if until == "noon" { 12 } else { number(&until)? };
+    let minute = part("minute").map_or(Some(0), |minute| minute.parse().ok())?;
+    let lead = hit.name("lead").is_some();
+    let (half, half_until) = (part("half"), part("half_until"));
+    let marked = half.is_some() || half_until.is_some() || hit.name("minute").is_some();
+    let joint = part("joint")?;
+    let is_range = match joint.as_str() {
+        "and" => lead && hit.name("lead")?.as_str().eq_ignore_ascii_case("between"),
+        "to" if !lead && half.is_none() => {
+            hour % 5 != 0 && (marked || DAY_BEFORE.is_match(&text[..start]))
+        }
+        _ => lead || marked || DAY_BEFORE.is_match(&text[..start]),
+    };
+    if !is_range || (followed_by_unit(text, end) && !marked) || hour > 23 {
+        return None;
+    }
+    // "1 to 3 pm" begins at one in the afternoon, "11 to 2 pm" before noon.
+    let half = half.or_else(|| half_until.filter(|_| hour < until || hour == 12));
+    let hour = in_half_day(hour, half.as_deref(), None, minute > 0)?;
+    Some(When::clock(start..end, Time::new(hour, minute, 0, 0).ok()?))
 }
 
 fn clock(text: &str, hit: &Captures<'_>) -> Option<When> {
@@ -143,7 +195,9 @@ fn offset(text: &str) -> Option<i16> {
     } else {
         i16::try_from(spoken::small_number(first)?).ok()?
     };
-    (minutes < 60).then_some(sign * minutes)
+    // "Eight to ten" is a while, not eight minutes.
+    let counted = minutes % 5 == 0 || text.contains("minutes") || sign > 0;
+    (minutes < 60 && counted).then_some(sign * minutes)
 }
 
 fn minutes(spoken: &str) -> Option<i8> {

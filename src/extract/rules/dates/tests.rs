@@ -104,3 +104,16 @@ fn due_in_the_zone_of_the_call() {
     assert_eq!(due("on Monday"), "2026-03-10T06:59:00.000Z");
     assert_eq!(due("in two hours"), "2026-03-06T20:00:00.000Z");
 }
+
+#[test]
+fn who_comes_within_a_while_comes_from_its_first_hour_on() {
+    check("between 1 and 3", &["on 2026-03-06 at 13:00"]);
+    check("tomorrow, 8 to 10", &["on 2026-03-07 at 08:00"]);
+    check("tomorrow from 9 to 11", &["on 2026-03-07 after 09:00"]);
+    check("1 to 3 pm", &["on 2026-03-06 at 13:00"]);
+    check("tomorrow 10 am until 2 pm", &["on 2026-03-07 at 10:00"]);
+    check("ten to four", &["on 2026-03-06 at 15:50"]);
+    check("4 to 6 business days", &[]);
+    check("between 2 and 4 people", &[]);
+    check("8 to 10 of them", &[]);
+}

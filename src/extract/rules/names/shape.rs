@@ -42,7 +42,10 @@ pub(super) fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, 
         });
         let begins = taken.is_empty();
         let lettered = |c: char| c.is_alphabetic() || matches!(c, '\'' | '’');
-        if taken.len() == LONGEST
+        let counted = taken.iter().filter(|word| !is_particle(word)).count();
+        if counted == LONGEST
+            || is_possessive(word)
+            || (!begins && is_letter(word) && words.get(at + 1).is_some_and(is_letter))
             || !((begins && lead > 0) || joined(gap, &taken))
             || !word.text.chars().all(lettered)
             || ends_name(word.text)
@@ -66,13 +69,48 @@ pub(super) fn name_at(text: &str, start: usize, judge: bool) -> Option<(String, 
     let place = start + first.place.start..start + last.place.end;
     let name: Vec<String> = taken.iter().map(|word| title(word.text)).collect();
     let name = spelled_after(text, place.end, &name).unwrap_or(name);
-    Some((name.join(" "), place))
+    Some((written(rest, &taken, &name), place))
+}
+
+/// The parts of a name with what stands between them: a space, or the hyphen of a double one.
+fn written(rest: &str, taken: &[&Word<'_>], name: &[String]) -> String {
+    let mut whole = String::new();
+    for (at, part) in name.iter().enumerate() {
+        if at > 0 {
+            let gap = &rest[taken[at - 1].place.end..taken[at].place.start];
+            whole.push(if gap == "-" { '-' } else { ' ' });
+        }
+        whole.push_str(part);
+    }
+    whole
+}
+
+/// "Consuelo Ibarra de la Cruz" has three names.
+fn is_particle(word: &Word<'_>) -> bool {
+    [
+        "de", "la", "del", "da", "dos", "di", "van", "von", "der", "den", "bin", "al", "el",
+    ]
+    .iter()
+    .any(|particle| word.is(particle))
+}
+
+/// Two of them begin a spelling.
+fn is_letter(word: &Word<'_>) -> bool {
+    word.text.chars().count() == 1
+}
+
+/// "This is Cal's Auto Body": nobody's own name.
+fn is_possessive(word: &Word<'_>) -> bool {
+    let text = word.text.to_lowercase();
+    text.len() > 3 && (text.ends_with("'s") || text.ends_with("’s"))
 }
 
 fn is_filler(word: &Word<'_>) -> bool {
-    ["um", "uh", "actually", "just", "called", "sir", "as"]
-        .iter()
-        .any(|filler| word.is(filler))
+    [
+        "um", "uh", "actually", "just", "called", "sir", "as", "mr", "mrs", "ms", "miss", "mister",
+    ]
+    .iter()
+    .any(|filler| word.is(filler))
 }
 
 /// Whether what stands before a word lets it belong to the name.

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::level_filters::LevelFilter;
@@ -10,12 +11,21 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
+use self::lines::Lines;
+
 mod described;
+mod lines;
 #[cfg(feature = "otlp")]
 mod otlp;
 
 /// The variables that say what is logged, in the order in which they are asked.
 const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
+
+/// How long the end of the process waits for whoever reads the log.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The lines on their way to standard error.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Seconds, from a durable insert to a platform that takes its time.
 const BUCKETS: [f64; 14] = [
@@ -37,7 +47,8 @@ pub fn init(unless_told: LevelFilter) {
     let filter = EnvFilter::builder()
         .with_default_directive(unless_told.into())
         .parse_lossy(wanted.unwrap_or_default());
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = LINES.get_or_init(|| Lines::to(std::io::stderr()));
+    let lines = fmt::layer().with_writer(move || lines.clone());
     let people = std::io::stdout().is_terminal();
     let lines = if people {
         let colours = std::io::stderr().is_terminal() && no_color().is_none();
@@ -55,8 +66,11 @@ pub fn init(unless_told: LevelFilter) {
     let _ = subscriber.try_init();
 }
 
-/// Sends the traces that wait, before the process ends.
+/// Sends the lines and traces that wait, before the process ends.
 pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(LAST_LINES);
+    }
     #[cfg(feature = "otlp")]
     otlp::flush();
 }

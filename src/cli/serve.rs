@@ -10,6 +10,7 @@ use crate::app::{App, Door, Role, Running};
 use crate::config::{Config, Overrides, listen};
 use crate::host::{Clock, Host};
 use crate::shutdown::Signals;
+use crate::telemetry;
 
 /// `aftercall serve`
 #[derive(Debug, clap::Args)]
@@ -97,6 +98,7 @@ pub(super) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     reason = "returning would wait for tasks that did not stop in time"
 )]
 fn leave() -> ! {
+    telemetry::flush();
     std::process::exit(1)
 }
 

@@ -13,7 +13,7 @@ use crate::circuit::Circuit;
 use crate::finalize::fetch_failed;
 use crate::flow::{Admitted, Flow};
 use crate::id::Owner;
-use crate::platform::{Api, FetchError, LeftOut, ListPage, ListQuery, Listed};
+use crate::platform::{Api, FetchError, ListPage, ListQuery, Listed};
 use crate::store::reconcile as listings;
 use crate::store::{known_calls, outbox};
 use crate::verdict::Verdict;
@@ -108,7 +108,6 @@ impl<'a> Run<'a> {
     pub(super) async fn go(&self, mut listing: Listing) -> Result<()> {
         self.begin(&mut listing).await?;
         let mut seen = HashSet::new();
-        let mut left_out = LeftOut::default();
         loop {
             let page = match self.page(&listing).await {
                 Ok(page) => page,
@@ -118,9 +117,11 @@ impl<'a> Run<'a> {
                 return self.set_back(listing, Setback::of_circle()).await;
             }
             let last = page.next.is_none() || is_past(&page, listing.since);
-            left_out.rows += page.left_out.rows;
-            left_out.why = page.left_out.why.or(left_out.why);
-            listing.error = note_of(&left_out);
+            listing.left_out += i64::try_from(page.left_out.rows).unwrap_or(i64::MAX);
+            if let Some(why) = page.left_out.why {
+                listing.left_out_why = Some(why.to_string());
+            }
+            listing.error = note_of(&listing);
             let wanted: Vec<Listed> = page
                 .rows
                 .into_iter()
@@ -411,6 +412,7 @@ impl<'a> Run<'a> {
         if after > CURSOR_KEEPS {
             listing.cursor = None;
             (listing.listed, listing.unknown, listing.changed) = (0, 0, 0);
+            (listing.left_out, listing.left_out_why) = (0, None);
             listing.examples.clear();
         }
         let (name, lease) = (self.account.name.clone(), self.lease.clone());
@@ -491,10 +493,7 @@ fn is_past(page: &ListPage, since: Timestamp) -> bool {
 }
 
 /// What whoever looks at a listing should know of the rows that it passed over.
-fn note_of(left_out: &LeftOut) -> Option<String> {
-    let why = left_out.why.as_ref()?;
-    Some(format!(
-        "rows of the list left out: {}; {why}",
-        left_out.rows
-    ))
+fn note_of(listing: &Listing) -> Option<String> {
+    let (rows, why) = (listing.left_out, listing.left_out_why.as_ref()?);
+    Some(format!("rows of the list left out: {rows}; {why}"))
 }

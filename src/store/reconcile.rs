@@ -85,6 +85,10 @@ pub struct Listing {
     pub queued: i64,
     /// The first conversations that were, or would be, put into it.
     pub examples: Vec<String>,
+    /// Rows that could not be read, and were passed over.
+    pub left_out: i64,
+    /// Why the last of them.
+    pub left_out_why: Option<String>,
     /// Failures in a row.
     pub failures: u32,
     /// What the last failure was.
@@ -117,6 +121,8 @@ impl Listing {
             changed: 0,
             queued: 0,
             examples: Vec::new(),
+            left_out: 0,
+            left_out_why: None,
             failures: 0,
             error: None,
             due_at: now,
@@ -128,8 +134,8 @@ impl Listing {
 }
 
 const COLUMNS: &str = "id, account, scheduled, dry_run, status, since, until, cursor, reached_at, \
-     listed, unknown, changed, queued, examples, failures, error, due_at, created_at, begun_at, \
-     finished_at";
+     listed, unknown, changed, queued, examples, left_out, left_out_why, failures, error, due_at, \
+     created_at, begun_at, finished_at";
 
 #[derive(FromRow)]
 struct Row {
@@ -147,6 +153,8 @@ struct Row {
     changed: i64,
     queued: i64,
     examples: String,
+    left_out: i64,
+    left_out_why: Option<String>,
     failures: i64,
     error: Option<String>,
     due_at: i64,
@@ -174,6 +182,8 @@ impl TryFrom<Row> for Listing {
             unknown: row.unknown,
             changed: row.changed,
             queued: row.queued,
+            left_out: row.left_out,
+            left_out_why: row.left_out_why,
             failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
             error: row.error,
             due_at: Timestamp::from_millis(row.due_at),
@@ -311,9 +321,9 @@ pub async fn save(conn: &mut Conn<'_>, listing: &Listing) -> Result<()> {
     on!(conn, c => {
         sqlx::query(
             "UPDATE reconciliations SET status = $1, since = $2, cursor = $3, reached_at = $4, \
-             listed = $5, unknown = $6, changed = $7, queued = $8, examples = $9, failures = $10, \
-             error = $11, due_at = $12, begun_at = $13, finished_at = $14 \
-             WHERE id = $15 AND account = $16",
+             listed = $5, unknown = $6, changed = $7, queued = $8, examples = $9, left_out = $10, \
+             left_out_why = $11, failures = $12, error = $13, due_at = $14, begun_at = $15, \
+             finished_at = $16 WHERE id = $17 AND account = $18",
         )
         .bind(listing.status.as_str())
         .bind(listing.since.as_millis())
@@ -324,6 +334,8 @@ pub async fn save(conn: &mut Conn<'_>, listing: &Listing) -> Result<()> {
         .bind(listing.changed)
         .bind(listing.queued)
         .bind(examples)
+        .bind(listing.left_out)
+        .bind(&listing.left_out_why)
         .bind(i64::from(listing.failures))
         .bind(&listing.error)
         .bind(listing.due_at.as_millis())

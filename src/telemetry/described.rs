@@ -52,8 +52,13 @@ const COUNTERS: [(&str, &str); 17] = [
         "Tokens that the language model read and wrote, by kind.",
     ),
     (
+<<<<<<< HEAD
+        "aftercall_log_lines_lost_total",
+        "Lines of the log that were lost, for nobody took them in time.",
+=======
         "aftercall_panics_total",
         "Tasks that panicked, handlers of requests among them.",
+>>>>>>> main
     ),
     (
         "aftercall_reconciled_calls_total",

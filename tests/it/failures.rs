@@ -3,6 +3,8 @@
 //!
 //! `AFTERCALL_CHAOS_EVENTS` sets how many events a run has (1,000). Each run adds its row to the table
 //! in `target/tmp/failures.md`. Distributed runs need `tests/services`, and are skipped without.
+//!
+//! A run has all that it breaks for itself, so that runs need not wait for each other.
 
 mod faults;
 mod fleet;
@@ -16,7 +18,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::OnceCell;
 
 use self::faults::{Fault, within_small_disk};
 use self::fleet::{Fleet, Mode};
@@ -26,16 +28,6 @@ use self::verdict::{Answers, judge, row};
 /// The contract gives an answer 4 s; a machine that is busy with the tests adds to that. What hangs
 /// in these faults hangs for longer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
-
-/// Runs of a mode come one after the other: the distributed ones kill a broker that they share.
-async fn turn(mode: Mode) -> MutexGuard<'static, ()> {
-    static EMBEDDED: Mutex<()> = Mutex::const_new(());
-    static DISTRIBUTED: Mutex<()> = Mutex::const_new(());
-    match mode {
-        Mode::Embedded => EMBEDDED.lock().await,
-        Mode::Database | Mode::Distributed => DISTRIBUTED.lock().await,
-    }
-}
 
 /// The answers of a run in which nothing failed.
 async fn expected() -> &'static Answers {
@@ -86,20 +78,18 @@ async fn finish(
 
 /// One run: the faults, then nothing lost, nothing twice, and the answers of a run without them.
 async fn survives(mode: Mode, faults: &[Fault]) {
-    let expected = expected().await;
-    let _turn = turn(mode).await;
     let Some(mut fleet) = Fleet::start(mode).await else {
         println!("skipped: it needs a broker and a database to kill; run it under tests/services");
         return;
     };
     let (answers, row) = under_load(&mut fleet, faults).await;
-    compare(&answers, expected, &row);
     fleet.clear().await;
+    compare(&answers, &row).await;
 }
 
-fn compare(answers: &Answers, expected: &Answers, row: &str) {
+async fn compare(answers: &Answers, row: &str) {
     tell(row);
-    let differences = expected.differences(answers);
+    let differences = expected().await.differences(answers);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
@@ -152,20 +142,16 @@ runs! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_disk_full() {
-    let expected = expected().await;
-    let _turn = turn(Mode::Embedded).await;
     let Some(within) = within_small_disk((32 << 20) + events() * (48 << 10)) else {
         println!("skipped: this machine does not let us mount a small file system");
         return;
     };
     let mut fleet = Fleet::embedded(&within).await;
     let (answers, row) = under_load(&mut fleet, &[Fault::DiskFull]).await;
-    compare(&answers, expected, &row);
+    compare(&answers, &row).await;
 }
 
 async fn survives_a_storm(mode: Mode) {
-    let expected = expected().await;
-    let _turn = turn(mode).await;
     let Some(fleet) = Fleet::start(mode).await else {
         println!("skipped: it needs a broker and a database; run it under tests/services");
         return;
@@ -175,8 +161,8 @@ async fn survives_a_storm(mode: Mode) {
     let started = Instant::now();
     load.storm(events(), 20, 8).await;
     let (answers, row) = finish(&fleet, &[Fault::Storm], &load.tally, started).await;
-    compare(&answers, expected, &row);
     fleet.clear().await;
+    compare(&answers, &row).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

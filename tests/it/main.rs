@@ -28,6 +28,7 @@ mod layers;
 mod list;
 mod memory;
 mod metrics;
+mod migrations;
 mod official;
 mod outbox;
 mod overview;

@@ -101,6 +101,8 @@ async fn an_account_is_leased_to_one_and_its_listings_are_kept() {
                     changed: 2,
                     queued: 1,
                     examples: vec!["conv_1".to_owned()],
+                    left_out: 5,
+                    left_out_why: Some("it has no status".to_owned()),
                     failures: 7,
                     error: Some("status 503".to_owned()),
                     due_at: later,

@@ -1,10 +1,12 @@
-//! The broker and database that a test may kill: a pair of its own, started by `tests/services`.
+//! The broker and database that a test may kill: a pair that is its own as long as it runs, started by
+//! `tests/services`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::OnceCell;
+use futures::future::select_all;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,28 +24,43 @@ impl Service {
     }
 }
 
-/// The pair that may be killed, shared by the tests of this process: one after the other.
+/// A pair that may be killed.
 #[derive(Debug)]
 pub(crate) struct Services {
     ctl: PathBuf,
+    name: &'static str,
     pub(crate) broker_port: u16,
     pub(crate) database_port: u16,
 }
 
-/// The name of the pair: the other tests' is `shared`, and stays alive.
-const PAIR: &str = "doomed";
+/// A pair, as long as it is one test's alone.
+pub(crate) type Pair = MappedMutexGuard<'static, Services>;
+
+/// The pairs: so many tests can kill at once. The other tests' is `shared`, and stays alive.
+static PAIRS: [(&str, Mutex<Option<Services>>); 2] = [
+    ("doomed-1", Mutex::const_new(None)),
+    ("doomed-2", Mutex::const_new(None)),
+];
 
 impl Services {
-    /// The pair, started when it is first asked for; none outside of `tests/services`.
-    pub(crate) async fn doomed() -> Option<&'static Self> {
-        static SERVICES: OnceCell<Option<Services>> = OnceCell::const_new();
-        SERVICES.get_or_init(Self::start_both).await.as_ref()
+    /// A pair for the caller alone, as soon as one is free, started when it is the first that wants it;
+    /// none outside of `tests/services`.
+    pub(crate) async fn doomed() -> Option<Pair> {
+        let folder = PathBuf::from(std::env::var_os("AFTERCALL_TEST_SERVICES")?);
+        let waiting = PAIRS.iter().map(|(_, pair)| Box::pin(pair.lock()));
+        let (mut pair, which, _) = select_all(waiting).await;
+        if pair.is_none() {
+            *pair = Some(Self::start_both(&folder, PAIRS[which].0).await);
+        }
+        Some(MutexGuard::map(pair, |pair| pair.as_mut().unwrap()))
     }
 
-    async fn start_both() -> Option<Self> {
-        let folder = PathBuf::from(std::env::var_os("AFTERCALL_TEST_SERVICES")?);
+    async fn start_both(folder: &Path, name: &'static str) -> Self {
+        // Ports are looked for before they are listened on: one pair after the other.
+        static STARTING: Mutex<()> = Mutex::const_new(());
+        let _starting = STARTING.lock().await;
         let ctl = folder.join("ctl");
-        let settings = run(&ctl, &["up", PAIR]).await;
+        let settings = run(&ctl, &["up", name]).await;
         let port = |name: &str| {
             let url = settings
                 .lines()
@@ -52,25 +69,30 @@ impl Services {
             let port = url.rsplit(':').next().unwrap();
             port.split('/').next().unwrap().parse().unwrap()
         };
-        Some(Self {
+        Self {
             broker_port: port("AFTERCALL_TEST_AMQP_URL"),
             database_port: port("AFTERCALL_TEST_DATABASE_URL"),
             ctl,
-        })
+            name,
+        }
     }
 
     /// `kill -9`.
     pub(crate) async fn kill(&self, service: Service) {
-        run(&self.ctl, &["kill", PAIR, service.name()]).await;
+        run(&self.ctl, &["kill", self.name, service.name()]).await;
     }
 
     /// Starts what was killed, and waits until it answers.
     pub(crate) async fn start(&self, service: Service) {
-        run(&self.ctl, &["start", PAIR, service.name()]).await;
+        run(&self.ctl, &["start", self.name, service.name()]).await;
     }
 
     pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) -> String {
-        run(&self.ctl, &[&["rabbitmqctl", PAIR], arguments].concat()).await
+        run(
+            &self.ctl,
+            &[&["rabbitmqctl", self.name], arguments].concat(),
+        )
+        .await
     }
 
     /// A name that no other run uses, for a database and a virtual host.

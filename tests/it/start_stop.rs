@@ -1,6 +1,6 @@
 //! Starting and stopping the binary: who may use a data folder, and what a stop waits for.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -49,6 +49,48 @@ fn a_stop_does_not_wait_for_half_a_request() {
     let status = server.wait().unwrap();
     assert!(status.success(), "{status}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    const REQUESTS: usize = 6_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, address) = start(folder.path(), &[]);
+    let mut asking = TcpStream::connect(&address).unwrap();
+    asking
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let mut answers = BufReader::new(asking.try_clone().unwrap());
+    for n in 0..REQUESTS {
+        asking
+            .write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let length = body_length(&mut answers, n);
+        answers.read_exact(&mut vec![0; length]).unwrap();
+    }
+    // Somebody reads again: what was lost is told.
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("Lines of the log were lost")));
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// Reads the head of an answer, and says how long its body is.
+fn body_length(answers: &mut impl BufRead, n: usize) -> usize {
+    let mut length = None;
+    loop {
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "answer {n} is cut off");
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok();
+        }
+        if line == "\r\n" {
+            return length.unwrap();
+        }
+    }
 }
 
 #[test]

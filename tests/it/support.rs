@@ -365,9 +365,10 @@ reconcile.look_back = "1s"
 /// connects again and again to a closed port in that range ends up connected to itself.
 pub(crate) fn free_port() -> u16 {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    let start = 20_000 + (std::process::id() % 100) as u16 * 100;
+    // Many, for the port of a process that was killed is free until it is started again.
+    let start = 20_000 + (std::process::id() % 40) as u16 * 300;
     loop {
-        let port = start + NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 100;
+        let port = start + NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 300;
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

@@ -104,3 +104,30 @@ async fn a_row_that_can_t_be_read_is_named_and_in_nobody_s_way() {
     bench.again().await;
     assert_eq!(bench.own().await.error, None);
 }
+
+#[tokio::test]
+async fn what_was_left_out_before_a_restart_is_still_named() {
+    let bench = Bench::new().await;
+    for n in 0..7 {
+        let ago = MINUTE * u32::try_from(n).unwrap() + 2 * MINUTE;
+        bench.platform.knows(call(n, ago));
+    }
+    // A process ended after its first page.
+    let mut begun = bench.own().await;
+    begun.status = Status::Running;
+    begun.begun_at = Some(START);
+    begun.since = START.minus(60 * MINUTE);
+    begun.cursor = Some(START.minus(5 * MINUTE).as_millis().to_string());
+    begun.left_out = 1;
+    begun.left_out_why = Some("it has no status".to_owned());
+    let saved = bench
+        .flow
+        .db
+        .write(move |mut conn| Box::pin(async move { listings::save(&mut conn, &begun).await }));
+    saved.await.unwrap();
+    bench.turn().await;
+    let own = bench.own().await;
+    assert_eq!((own.status, own.left_out), (Status::Completed, 1));
+    let error = own.error.unwrap();
+    assert!(error.contains("left out: 1; it has no status"), "{error}");
+}

@@ -152,16 +152,16 @@ async fn kill_workers(fleet: &mut Fleet) {
     }
 }
 
-async fn restart(fleet: &mut Fleet, service: Service) {
-    let services = fleet.services.unwrap();
+async fn restart(fleet: &Fleet, service: Service) {
+    let services = fleet.services();
     services.kill(service).await;
     tokio::time::sleep(DOWN).await;
     services.start(service).await;
     resumes(fleet).await;
 }
 
-async fn alarm(fleet: &mut Fleet) {
-    let services = fleet.services.unwrap();
+async fn alarm(fleet: &Fleet) {
+    let services = fleet.services();
     let watermark = async |share: &str| {
         services
             .rabbitmqctl(&["set_vm_memory_high_watermark", share])

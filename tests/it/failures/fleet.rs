@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::records::Records;
 use crate::proxy::{Line, Proxy};
-use crate::services::Services;
+use crate::services::{Pair, Services};
 use crate::support::{Platform, free_port, source_settings};
 
 /// The ways to run (product contract §2).
@@ -186,7 +186,8 @@ pub(super) struct Fleet {
     pub(super) workers: Vec<Process>,
     api: Option<Process>,
     pub(super) lines: Lines,
-    pub(super) services: Option<&'static Services>,
+    /// Its broker and database; what is started goes before they do.
+    services: Option<Pair>,
     /// The run's database and virtual host.
     pub(super) name: String,
     pub(super) client: reqwest::Client,
@@ -218,9 +219,10 @@ impl Fleet {
     }
 
     /// Two receivers, two workers and an API on a database and a virtual host of their own.
-    async fn distributed(mode: Mode, services: &'static Services) -> Self {
+    async fn distributed(mode: Mode, services: Pair) -> Self {
         let mut fleet = Self::bare(mode, Some(services)).await;
         let name = fleet.name.clone();
+        let services = fleet.services();
         services.rabbitmqctl(&["add_vhost", &name]).await;
         let everything = ["set_permissions", "-p", &name, "guest", ".*", ".*", ".*"];
         services.rabbitmqctl(&everything).await;
@@ -264,12 +266,12 @@ impl Fleet {
         fleet
     }
 
-    async fn bare(mode: Mode, services: Option<&'static Services>) -> Self {
+    async fn bare(mode: Mode, services: Option<Pair>) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let platform = Platform::start().await;
         let port = platform.url.rsplit(':').next().unwrap().parse().unwrap();
         let (mut publishing, mut working, mut database) = (None, None, None);
-        if let Some(services) = services {
+        if let Some(services) = &services {
             if mode == Mode::Distributed {
                 publishing = Some(Proxy::to(services.broker_port).await);
                 working = Some(Proxy::to(services.broker_port).await);
@@ -302,6 +304,11 @@ impl Fleet {
         let mut platform = self.platform.clone();
         platform.url = format!("http://127.0.0.1:{}", self.lines.platform.port);
         platform
+    }
+
+    /// The broker and the database, where the mode has them.
+    pub(super) fn services(&self) -> &Services {
+        self.services.as_ref().unwrap()
     }
 
     /// Waits until every process says that it is ready.

@@ -9,7 +9,6 @@ use aftercall::worker;
 
 use super::fleet::{Fleet, Mode, Process};
 use super::load::{Load, script};
-use super::turn;
 use crate::proxy::Line;
 
 const CALLS: usize = 10_000;
@@ -43,8 +42,8 @@ fn peak_mib(process: &Process) -> f64 {
 async fn held_and_waiting(fleet: &Fleet) -> (usize, usize) {
     let columns = ["name", "messages_unacknowledged", "messages"];
     let listing = ["list_queues", "-p", &fleet.name, "--no-table-headers"];
-    let services = fleet.services.unwrap();
-    let queues = services
+    let queues = fleet
+        .services()
         .rabbitmqctl(&[&listing[..], &columns].concat())
         .await;
     let mut sums = (0, 0);
@@ -61,7 +60,6 @@ async fn held_and_waiting(fleet: &Fleet) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_is_held_by_the_broker() {
-    let _turn = turn(Mode::Distributed).await;
     let Some(fleet) = Fleet::start(Mode::Distributed).await else {
         println!(
             "skipped: it needs a broker and a database of its own; run it under tests/services"

@@ -40,7 +40,7 @@ impl Records {
         match fleet.mode {
             Mode::Embedded => Self::copy(&fleet.data()).await,
             Mode::Database | Mode::Distributed => {
-                let port = fleet.services.unwrap().database_port;
+                let port = fleet.services().database_port;
                 Ok(Self::Server(pool(port, &fleet.name).await?))
             }
         }

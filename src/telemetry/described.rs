@@ -1,7 +1,7 @@
 //! What each metric means: its `# HELP` line in `/metrics`. `tests/it/deploy.rs` holds that none is missing.
 
 /// What counts up.
-const COUNTERS: [(&str, &str); 17] = [
+const COUNTERS: [(&str, &str); 18] = [
     (
         "aftercall_broker_publishes_total",
         "Messages published to RabbitMQ, by what became of them.",
@@ -52,13 +52,12 @@ const COUNTERS: [(&str, &str); 17] = [
         "Tokens that the language model read and wrote, by kind.",
     ),
     (
-<<<<<<< HEAD
         "aftercall_log_lines_lost_total",
         "Lines of the log that were lost, for nobody took them in time.",
-=======
+    ),
+    (
         "aftercall_panics_total",
         "Tasks that panicked, handlers of requests among them.",
->>>>>>> main
     ),
     (
         "aftercall_reconciled_calls_total",

@@ -141,7 +141,7 @@ mod tests {
         // Nobody reads: a flush comes back all the same.
         lines.flush(Duration::from_millis(10));
         drop((0..said).map(|_| let_go.send(())).collect::<Vec<_>>());
-        lines.flush(Duration::from_secs(60));
+        lines.flush(Duration::from_mins(1));
         let text: Vec<u8> = heard.try_iter().flatten().collect();
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("line 0\nline 1\n"), "{text}");

@@ -20,7 +20,7 @@ demo: ## the whole product on this machine, in under a minute
 
 test: lint deny ## install what the tests need, run all of them, leave nothing running
 	@rm -f target/tmp/failures.md
-	tests/services tests/clients $(CARGO) test --locked
+	tests/services tests/clients $(CARGO) test --profile tests --locked
 
 chaos: ## the failure suite with twenty thousand events a run, and its table
 	@rm -f target/tmp/failures.md

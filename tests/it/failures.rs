@@ -1,7 +1,7 @@
 //! The failure suite: under a steady load of signed events something breaks and comes back. Then
 //! every accepted event has had its effects once, and the API answers as if nothing had happened.
 //!
-//! `AFTERCALL_CHAOS_EVENTS` sets how many events a run has (1,000). Each run adds its row to the table
+//! `AFTERCALL_CHAOS_EVENTS` sets how many events a run has (2,000). Each run adds its row to the table
 //! in `target/tmp/failures.md`. Distributed runs need `tests/services`, and are skipped without.
 //!
 //! A run has all that it breaks for itself, so that runs need not wait for each other.

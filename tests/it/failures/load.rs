@@ -29,7 +29,7 @@ const SENDER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many events a run has.
 pub(super) fn events() -> usize {
-    std::env::var("AFTERCALL_CHAOS_EVENTS").map_or(1_000, |count| count.parse().unwrap())
+    std::env::var("AFTERCALL_CHAOS_EVENTS").map_or(2_000, |count| count.parse().unwrap())
 }
 
 pub(super) fn caller(n: usize, events: usize) -> String {

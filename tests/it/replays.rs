@@ -127,9 +127,10 @@ async fn read(bench: &Bench, id: &str) -> Job {
         .unwrap()
 }
 
-/// Waits until the job rests in that status.
+/// Waits until the job rests in that status. The bench's clock runs ahead of the machine: what a driver that
+/// died had in its hands comes back only after its lease.
 async fn wait_for(bench: &Bench, id: &str, status: Status) -> Job {
-    for _ in 0..3_000 {
+    for _ in 0..30_000 {
         let job = read(bench, id).await;
         if job.status == status && job.in_flight() == 0 {
             return job;

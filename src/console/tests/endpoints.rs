@@ -6,6 +6,8 @@ use super::*;
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::{audit, deliveries, results};
 
+mod followed;
+
 const OPERATOR: [Scope; 6] = [
     Scope::ConversationsRead,
     Scope::ConversationsReadSensitive,
@@ -145,6 +147,18 @@ async fn made(desk: &Desk) -> (Endpoint, String) {
         .await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.text);
     (desk.endpoints().await.remove(0), secret(&made.text))
+}
+
+/// An event of the first agent.
+fn event() -> results::ResultEvent {
+    results::ResultEvent {
+        id: "evt_1".to_owned(),
+        kind: "conversation.completed".to_owned(),
+        agent_id: "agent_1".to_owned(),
+        key: None,
+        data: json!({}),
+        created_at: NOW,
+    }
 }
 
 #[tokio::test]
@@ -360,14 +374,7 @@ async fn a_test_says_how_it_went_and_what_was_missed_is_sent() {
     let asked = desk.post(&format!("{address}/send-missed"), &[]).await;
     assert!(asked.text.contains("Say since when"));
     desk.post(&format!("{address}/disable"), &[]).await;
-    let event = results::ResultEvent {
-        id: "evt_1".to_owned(),
-        kind: "conversation.completed".to_owned(),
-        agent_id: "agent_1".to_owned(),
-        key: None,
-        data: json!({}),
-        created_at: NOW,
-    };
+    let event = event();
     let db = &desk.bench.flow.db;
     db.write(move |mut conn| Box::pin(async move { results::add(&mut conn, &event).await }))
         .await
@@ -431,96 +438,4 @@ async fn who_may_not_read_it_has_nothing_sent_and_headers_stay_with_their_host()
     moved.push(("no_headers", "yes".to_owned()));
     let answer = desk.post(&address, &borrowed(&moved)).await;
     assert_eq!(answer.header("location"), format!("{address}?done=change"));
-}
-
-/// A delivery of an event of the first agent; its id.
-async fn deliver(desk: &Desk, endpoint: &Endpoint) -> String {
-    let (endpoint, event) = (
-        endpoint.clone(),
-        results::ResultEvent {
-            id: "evt_1".to_owned(),
-            kind: "conversation.completed".to_owned(),
-            agent_id: "agent_1".to_owned(),
-            key: None,
-            data: json!({}),
-            created_at: NOW,
-        },
-    );
-    let id = deliveries::id_of(&endpoint.id, &event.id);
-    let db = &desk.bench.flow.db;
-    db.write(move |mut conn| {
-        Box::pin(async move { deliveries::add(&mut conn, &endpoint, &event, NOW, NOW).await })
-    })
-    .await
-    .unwrap();
-    id
-}
-
-#[tokio::test]
-async fn an_integrator_follows_its_own_endpoints_and_no_others() {
-    let scopes = crate::store::tokens::Role::Integrator.scopes();
-    let desk = Desk::of(&scopes, &["agent_1", "agent_2"]).await;
-    let (endpoint, _) = made(&desk).await;
-    let own = deliver(&desk, &endpoint).await;
-    let other = Endpoint {
-        id: "ep_of_all".to_owned(),
-        subscription: crate::endpoint::Subscription {
-            events: vec!["*".to_owned()],
-            agents: Vec::new(),
-        },
-        ..endpoint.clone()
-    };
-    let foreign = deliver(&desk, &other).await;
-    let page = desk.get("/console/deliveries").await.text;
-    assert!(page.contains(&own) && !page.contains(&foreign), "{page}");
-    let one = desk.get(&format!("/console/deliveries/{own}")).await;
-    assert!(one.text.contains("Send once more"), "{}", one.text);
-    for (path, status) in [
-        (format!("/console/deliveries/{own}/retry"), 303),
-        (format!("/console/deliveries/{foreign}/retry"), 404),
-        (format!("/console/endpoints/{}/retry", endpoint.id), 303),
-    ] {
-        let answer = desk.post(&path, &[("since", "24h")]).await;
-        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.text);
-    }
-    let page = desk.get("/console/endpoints").await.text;
-    assert!(page.contains(&endpoint.id) && page.contains("href=\"/console/deliveries\""));
-}
-
-#[tokio::test]
-async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
-    let desk = Desk::of(&OPERATOR, &[]).await;
-    let page = desk.get("/console").await.text;
-    assert!(page.contains("Every call is processed.") && page.contains("0 endpoints"));
-    let (endpoint, _) = made(&desk).await;
-    deliver(&desk, &endpoint).await;
-    let failing = Endpoint {
-        failing_since: Some(NOW),
-        ..endpoint.clone()
-    };
-    let off = Endpoint {
-        id: "ep_off".to_owned(),
-        enabled: false,
-        disabled: Some((NOW, "gone".to_owned())),
-        ..endpoint
-    };
-    let kept = off.clone();
-    let db = &desk.bench.flow.db;
-    db.write(move |mut conn| {
-        Box::pin(async move {
-            endpoints::save(&mut conn, &failing).await?;
-            endpoints::save(&mut conn, &kept).await
-        })
-    })
-    .await
-    .unwrap();
-    deliver(&desk, &off).await;
-    let page = desk.get("/console").await.text;
-    for told in [
-        "For CRMs: 1 delivery waits, the oldest from",
-        "1 delivery waits until an endpoint is enabled",
-        "2 endpoints</a>: 1 fails, 1 is disabled",
-    ] {
-        assert!(page.contains(told), "{told}: {page}");
-    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::end_reason::Hint;
-use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner};
+use crate::id::{AgentId, ConversationId, ConversationKey, EventId, Owner, letter};
 use crate::room::RoomFact;
 use crate::time::Timestamp;
 
@@ -234,6 +234,14 @@ impl Message {
         }
     }
 
+    /// The id of the dead letter that it becomes. Every attempt of a delivery becomes the delivery's.
+    pub fn letter_id(&self) -> String {
+        match &self.work {
+            Work::Send(sending) => letter(&Self::resend(&sending.delivery_id).id),
+            _ => letter(&self.id),
+        }
+    }
+
     /// The second look at a settled conversation.
     pub fn recheck(key: &ConversationKey, source: &str, number: u32, now: Timestamp) -> Self {
         let Ok(event_id) = EventId::new(&crate::secret::sha256_hex(
@@ -337,6 +345,15 @@ mod tests {
             hint: None,
             body: None,
         }
+    }
+
+    #[test]
+    fn every_attempt_of_a_delivery_becomes_its_one_letter() {
+        let its = Message::resend("dlv_1").letter_id();
+        assert_eq!(Message::send("dlv_1", 3).letter_id(), its);
+        assert_ne!(Message::send("dlv_2", 3).letter_id(), its);
+        let call = Message::finalize(event());
+        assert_eq!(call.letter_id(), letter(&call.id));
     }
 
     #[test]

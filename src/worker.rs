@@ -116,7 +116,7 @@ pub async fn run(flow: &Flow, delivery: Delivery) {
         tracing::error!(
             stage = stage.as_str(),
             code,
-            dead_letter = crate::id::letter(&delivery.message.id),
+            dead_letter = delivery.message.letter_id(),
             "A message was given up: it is a dead letter"
         );
     }

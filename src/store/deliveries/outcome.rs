@@ -3,7 +3,6 @@
 
 use super::{After, Attempt, Delivery, add_attempt, attempts_of, get, settle};
 use crate::event::{Message, Stage};
-use crate::id::letter;
 use crate::store::dead_letters::{self, Letter};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -59,7 +58,7 @@ pub async fn keep_letter(
     let attempts = attempts.filter(|attempt| !attempt.code.is_empty());
     let message = Message::resend(&delivery.id);
     let kept = Letter {
-        id: letter(&message.id),
+        id: message.letter_id(),
         stage: Stage::Deliver.as_str().to_owned(),
         source: None,
         platform: None,

@@ -73,8 +73,8 @@ impl Sqlite {
         let options = quiet(options);
         // What a savepoint would restore is kept in memory: SQLite else writes every page that a job
         // touches to a temporary file first.
-        let writing = options.clone().pragma("temp_store", "MEMORY");
-        let mut writer = SqliteConnection::connect_with(&writing).await?;
+        let of_writer = options.clone().pragma("temp_store", "MEMORY");
+        let mut writer = SqliteConnection::connect_with(&of_writer).await?;
         super::migrate::sqlite(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)

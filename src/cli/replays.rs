@@ -11,6 +11,7 @@ use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
 use crate::host::Clock;
+use crate::replay::in_words;
 use crate::store::replays::Status;
 
 /// How often a job that is watched is asked how far it is.
@@ -133,12 +134,38 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
     }
     let mut table = output::table(&["field", "value"]);
     for (name, value) in job.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.add_row([name.clone(), field(job, name)]);
+        match name.as_str() {
+            "failures" => {}
+            "filter" => {
+                table.add_row(["letters".to_owned(), in_words(value)]);
+            }
+            _ if value.is_null() => {}
+            _ => {
+                table.add_row([name.clone(), field(job, name)]);
+            }
         }
     }
     output::rows(&table, "")?;
-    output::say(&format!("\n{}", told(job)))?;
+    output::say("")?;
+    tell(job)
+}
+
+/// How a job stands, and of what its letters have failed.
+fn tell(job: &Value) -> anyhow::Result<()> {
+    output::say(&told(job))?;
+    let failures: Vec<_> = job["failures"].as_array().into_iter().flatten().collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    output::say("\nFailed again")?;
+    let mut table = output::table(&["count", "stage", "code", "fault", "message", "example"]);
+    for failure in failures {
+        let cells = ["count", "stage", "code", "fault", "message", "example_id"];
+        table.add_row(cells.map(|name| field(failure, name)));
+    }
+    output::rows(&table, "")?;
+    let id = field(job, "id");
+    output::say(&format!("\naftercall dead list --failed-in {id}"))?;
     Ok(())
 }
 
@@ -149,7 +176,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     let job = loop {
         let job = client.get(&["v1", "replays", id], &[]).await?;
         let (done, total) = (count(&job, "done"), count(&job, "total"));
-        bar.draw(done, total, &progress(&job));
+        bar.draw(done, count(&job, "failed"), total, &progress(&job));
         if rests(&job) {
             break job;
         }
@@ -158,7 +185,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     bar.end();
     match format {
         Format::Json => output::json(&job)?,
-        Format::Table => output::say(&told(&job))?,
+        Format::Table => tell(&job)?,
     }
     Ok(if went_wrong(&job) {
         ExitCode::FAILURE

@@ -13,7 +13,7 @@ use crate::id::of_content;
 use crate::store::dead_letters;
 use crate::store::deliveries::{self, After, Attempt, Delivery};
 use crate::store::endpoints::{self, Endpoint, Off};
-use crate::store::passages;
+use crate::store::passages::{self, Passage};
 use crate::store::results::{self, ResultEvent};
 use crate::store::{Conn, Result, audit, conversations};
 use crate::time::Timestamp;
@@ -95,11 +95,15 @@ impl Settlement {
         self.ended_at(conn).await
     }
 
+    /// The end of the call whose result has arrived with this, at whichever endpoint was the first.
     async fn ended_at(&self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         let Some(key) = &self.delivery.key else {
             return Ok(None);
         };
         if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
+            return Ok(None);
+        }
+        if !passages::mark(conn, key, Passage::Delivered, self.now).await? {
             return Ok(None);
         }
         match conversations::get(conn, key).await? {

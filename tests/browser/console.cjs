@@ -88,7 +88,7 @@ const main = async () => {
 
   where = "conversation";
   const chain = await page.locator(".chain strong").allTextContents();
-  for (const step of ["Received", "Made durable", "Fetched", "Settled", "Remembered", "Delivered"]) {
+  for (const step of ["Received", "Made durable", "Fetched", "Settled", "Remembered", "Announced"]) {
     assert.ok(chain.includes(step), `the chain has ${step}: ${chain}`);
   }
   const seek = page.locator("a.seek").first();

@@ -110,7 +110,7 @@ async fn what_a_delivery_waits_for_is_told() {
         let behind = Next::Held(Held::Order(first));
         let before = waits(&bench).await;
         assert_eq!(before["evt_2"], behind);
-        assert!(matches!(before["evt_1"], Next::At(at) if at <= bench.now()));
+        assert!(matches!(before["evt_1"], Next::At(_)));
         assert!(matches!(before["evt_3"], Next::At(_)), "another kind");
         bench.work(5).await;
         let tried = waits(&bench).await;

@@ -47,7 +47,7 @@ pub enum Refusal {
         tolerance_s: i64,
     },
     /// No secret matches.
-    #[error("the signature matches none of the configured secrets ({tried})")]
+    #[error("the signature matches none of the {tried} configured secrets")]
     Mismatch {
         /// How many were tried.
         tried: usize,

@@ -362,7 +362,7 @@ impl Trial<'_> {
 fn no_secret_fits(count: usize) -> Check {
     Check::bad(
         "signature",
-        format!("it matches none of the configured secrets ({count})"),
+        format!("it matches none of the {count} configured secrets"),
         Some(
             "compare webhook.secrets with the secret on the platform's side; if that is the \
              same, the body was changed on its way",

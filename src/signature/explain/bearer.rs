@@ -36,7 +36,7 @@ pub fn bearer(headers: &HeaderMap, name: &str, secrets: &[Secret]) -> Vec<Check>
     } else {
         Check::bad(
             "secret",
-            format!("it is none of the configured secrets ({count})"),
+            format!("it is none of the {count} configured secrets"),
             Some("compare webhook.secrets with the secret on the platform's side"),
         )
     };

@@ -35,7 +35,7 @@ pub fn payload_jwt(
     checks.push(match token.check_maker(secrets) {
         Ok(()) => Check::good(
             "signature",
-            format!("made with one of the configured secrets ({count})"),
+            format!("made with one of the {count} configured secrets"),
         ),
         Err(Refusal::UnknownKey) => {
             Check::bad("secret", "the token's issuer (iss) is not Vonage", None)

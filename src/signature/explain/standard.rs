@@ -96,7 +96,7 @@ fn signature_check(claim: &Claim<'_>, secrets: &[Secret], body: &[u8]) -> Check 
     }
     Check::bad(
         "signature",
-        format!("it matches none of the configured secrets ({count})"),
+        format!("it matches none of the {count} configured secrets"),
         Some(
             "compare webhook.secrets with the secret on the sender's side; if that is the same, \
              webhook-id, webhook-timestamp or the body was changed on its way",

@@ -83,6 +83,26 @@ pub(super) async fn mark(
     Ok(())
 }
 
+/// Whether a call has passed a stage.
+pub async fn has_passed(
+    conn: &mut Conn<'_>,
+    key: &ConversationKey,
+    passage: Passage,
+) -> Result<bool> {
+    let column = passage.column();
+    let passed: i64 = on!(conn, c => {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT COUNT(*) FROM passages \
+             WHERE owner = $1 AND conversation_id = $2 AND {column} IS NOT NULL"
+        )))
+        .bind(key.owner.as_str())
+        .bind(key.id.as_str())
+        .fetch_one(c)
+        .await?
+    });
+    Ok(passed > 0)
+}
+
 /// When a call was over: as its platform says, else when its word came in.
 pub async fn over_at(conn: &mut Conn<'_>, record: &Record) -> Result<Option<Timestamp>> {
     if let Some(at) = record.conversation.over_at() {

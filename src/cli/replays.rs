@@ -10,6 +10,7 @@ use super::Globals;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
+use super::table::{Column, Table};
 use crate::host::Clock;
 use crate::store::replays::Status;
 
@@ -105,12 +106,19 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&["id", "created at", "status", "done", "failed", "of"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("created at").spare(1),
+        Column::word("status"),
+        Column::number("done"),
+        Column::number("failed").spare(2),
+        Column::number("of"),
+    ]);
     for job in found["replays"].as_array().into_iter().flatten() {
         let cells = ["id", "created_at", "status", "done", "failed", "total"];
-        table.add_row(cells.map(|name| field(job, name)));
+        table.row_of(job, &cells);
     }
-    output::rows(&table, "No replays. `aftercall dead replay` makes one.")?;
+    table.say("No replays. `aftercall dead replay` makes one.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
@@ -131,13 +139,7 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(job);
     }
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in job.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.add_row([name.clone(), field(job, name)]);
-        }
-    }
-    output::rows(&table, "")?;
+    Table::of_fields(job, &["id", "status", "reason", "done", "total"]).say("")?;
     output::say(&format!("\n{}", told(job)))?;
     Ok(())
 }

@@ -31,8 +31,8 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-/// Events a second.
-const RATE: u64 = 40;
+/// Events a second, if `AFTERCALL_CROWD_RATE` does not say.
+const RATE: u64 = 20;
 
 /// Endpoints of each kind.
 const EACH: usize = 5;
@@ -45,12 +45,19 @@ fn main() {
         .install_default()
         .expect("nobody was first");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let asked = std::env::var("AFTERCALL_CROWD_EVENTS").ok();
-    let events = asked.map_or(10_000, |text| text.parse().expect("a number of events"));
+    let number = |name: &str, otherwise: u64| {
+        let asked = std::env::var(name).ok();
+        asked.map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    let pace = Pace {
+        events: number("AFTERCALL_CROWD_EVENTS", 10_000),
+        rate: number("AFTERCALL_CROWD_RATE", RATE),
+    };
     println!(
-        "{:>10} {:>8} {:>10} {:>10} {:>10} {:>9} {:>7} {:>16} {:>13} {:>13}",
+        "{:>10} {:>8} {:>4} {:>10} {:>10} {:>10} {:>9} {:>7} {:>16} {:>13} {:>13}",
         "database",
         "events",
+        "/s",
         "quiet p50",
         "quiet p99",
         "crowd p50",
@@ -61,29 +68,41 @@ fn main() {
         "dead, tried"
     );
     runtime.block_on(async {
-        compare(None, events).await;
+        compare(None, pace).await;
         match std::env::var("AFTERCALL_TEST_DATABASE_URL") {
-            Ok(server) => compare(Some(&server), events).await,
+            Ok(server) => compare(Some(&server), pace).await,
             Err(_) => println!("  postgres: not measured; run it under tests/services"),
         }
     });
 }
 
+/// How many events, and how many of them a second.
+#[derive(Clone, Copy)]
+struct Pace {
+    events: u64,
+    rate: u64,
+}
+
 /// One line of the table: half of the quiet events before the crowd and half after it, so that a
 /// machine that grows busier or quieter does not decide.
-async fn compare(server: Option<&str>, events: u64) {
+async fn compare(server: Option<&str>, pace: Pace) {
     let healthy = [Mood::Steady].as_slice();
     let crowd = [Mood::Steady, Mood::Flaky, Mood::Slow, Mood::Dead].as_slice();
-    let mut quiet = run(server, "before", healthy, events / 2).await.latencies;
-    let beside = run(server, "beside", crowd, events).await;
-    quiet.extend(run(server, "after", healthy, events / 2).await.latencies);
+    let Pace { events, rate } = pace;
+    let half = Pace {
+        events: events / 2,
+        rate,
+    };
+    let mut quiet = run(server, "before", healthy, half).await.latencies;
+    let beside = run(server, "beside", crowd, pace).await;
+    quiet.extend(run(server, "after", healthy, half).await.latencies);
     let database = server.map_or("sqlite", |_| "postgres");
     quiet.sort_unstable();
     let (calm, busy) = (percentile(&quiet, 99), percentile(&beside.latencies, 99));
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a measurement")]
     let ratio = busy as f64 / calm as f64;
     println!(
-        "{database:>10} {events:>8} {:>10} {calm:>10} {:>10} {busy:>9} {ratio:>7.2} {:>16} {:>13} {:>13}",
+        "{database:>10} {events:>8} {rate:>4} {:>10} {calm:>10} {:>10} {busy:>9} {ratio:>7.2} {:>16} {:>13} {:>13}",
         percentile(&quiet, 50),
         percentile(&beside.latencies, 50),
         format!("{} ({})", beside.flaky_taken, beside.flaky_tried),
@@ -105,8 +124,8 @@ struct Outcome {
     dead_tried: u32,
 }
 
-/// Tells `count` events to endpoints of these moods.
-async fn run(server: Option<&str>, name: &str, moods: &[Mood], count: u64) -> Outcome {
+/// Tells events to endpoints of these moods.
+async fn run(server: Option<&str>, name: &str, moods: &[Mood], pace: Pace) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let host = Host::new(Clock::System);
     let url = match server {
@@ -120,8 +139,8 @@ async fn run(server: Option<&str>, name: &str, moods: &[Mood], count: u64) -> Ou
     worker::start(&flow, kept(), Duration::ZERO);
     let mut told = Vec::new();
     let begun = host.now();
-    for n in 0..count {
-        let due = begun.plus(Duration::from_millis(n * 1000 / RATE));
+    for n in 0..pace.events {
+        let due = begun.plus(Duration::from_millis(n * 1000 / pace.rate));
         host.clock.sleep(due.since(host.now())).await;
         let event = event(&host, n);
         told.push((event.id.clone(), host.now()));
@@ -244,7 +263,7 @@ fn endpoint(flow: &Flow, id: String, url: String, key: &Key) -> Endpoint {
         enabled: true,
         disabled: None,
         failing_since: None,
-        failures: 0,
+        unproved: 0,
         slow: false,
         ready_at: Timestamp::from_millis(0),
         created_at: flow.host.now(),

@@ -159,6 +159,10 @@ async fn rate(db: &Db, host: &Host) -> f64 {
     let worker = Arc::clone(&flow);
     host.spawn(async move {
         while let Ok(taken) = worker.queue.take(Stage::Remember, 64).await {
+            if taken.is_empty() {
+                // It is over.
+                break;
+            }
             // Many verdicts share a commit, as those of a worker's places do.
             let settled = taken
                 .into_iter()

@@ -10,6 +10,7 @@ use crate::store::{self, Db};
 use crate::time::Timestamp;
 use crate::verdict::{Attempt, Verdict};
 
+mod acks;
 mod letter;
 pub mod rabbit;
 mod sql;

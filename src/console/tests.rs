@@ -300,7 +300,7 @@ fn endpoint(planted: &str) -> Endpoint {
         enabled: true,
         disabled: Some((NOW, planted.to_owned())),
         failing_since: None,
-        failures: 0,
+        unproved: 0,
         slow: false,
         ready_at: NOW,
         created_at: NOW,

@@ -1,30 +1,32 @@
 //! Deliveries that are due, put into the queue: for each endpoint as many at once as it may have.
 //!
-//! No endpoint waits for another. Each has places of its own, one that fails has half as many after
-//! each failure in a row, and those that are slow share some, so that the workers' places are never
-//! all taken by endpoints that keep them long; and all are seen to at once, so that nobody's turn comes
-//! later for the number of others.
+//! No endpoint waits for another. Each has places of its own; those that are slow share some, those that
+//! fail now and then share fewer, and one that fails for a while has a single one: neither the workers'
+//! places nor the database's time are taken by what others need. Many are seen to at once, those that do
+//! well first, so that nobody's turn comes later for the number of others.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-
 use crate::event::Message;
 use crate::flow::Flow;
-use crate::store::endpoints;
-use crate::store::{Conn, Result, deliveries, outbox};
+use crate::store::deliveries::{Delivery, Turn};
+use crate::store::{self, Conn, Result, deliveries, endpoints, outbox};
 use crate::time::Timestamp;
 
 /// How often is looked for what has become due.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Endpoints that are seen to at once: their transactions share a commit of SQLite, or the connections
-/// of PostgreSQL.
-const AT_ONCE: usize = 16;
+/// Endpoints that are seen to in one transaction: a statement for each, and a few for all.
+const AT_ONCE: usize = 32;
 
 /// Deliveries at once to all endpoints that are slow: half of the places that one worker has.
 const PLACES_SLOW: u32 = 64;
+
+/// Deliveries at once to all endpoints that have failed lately. Few: with a backlog to work off, each
+/// keeps the database as busy as it can, and what is new for others stands behind it.
+const PLACES_FALLIBLE: u32 = 10;
 
 /// How long a delivery may be in the queue before its message counts as lost.
 const STUCK: Duration = Duration::from_hours(1);
@@ -59,62 +61,76 @@ pub async fn keep_dispatching(flow: Arc<Flow>) {
 /// Queues what is due now; says how many deliveries.
 pub async fn dispatch(flow: &Flow) -> Result<usize> {
     let now = flow.host.now();
-    let endpoints = flow
+    let turns = flow
         .db
-        .read(move |mut conn| Box::pin(async move { deliveries::waited_for(&mut conn, now).await }))
-        .await?;
-    let queued = stream::iter(endpoints)
-        .map(|endpoint| {
-            flow.db.write(move |mut conn| {
-                Box::pin(async move { queue_due(&mut conn, &endpoint, now).await })
-            })
+        .read(move |mut conn| {
+            Box::pin(async move { deliveries::turns(&mut conn, None, now).await })
         })
-        .buffer_unordered(AT_ONCE)
-        .try_fold(0, async |sum, queued| Ok(sum + queued))
         .await?;
-    if queued > 0 {
-        flow.queue.wake();
+    let ids: Vec<String> = turns
+        .into_iter()
+        .filter(|turn| free(turn) > 0)
+        .map(|turn| turn.endpoint_id)
+        .collect();
+    let mut queued = 0;
+    for some in ids.chunks(AT_ONCE) {
+        let some = some.to_vec();
+        queued += flow
+            .db
+            .write(move |mut conn| Box::pin(async move { queue_due(&mut conn, &some, now).await }))
+            .await?;
+        if queued > 0 {
+            flow.queue.wake();
+        }
     }
     Ok(queued)
 }
 
-async fn queue_due(conn: &mut Conn<'_>, endpoint_id: &str, now: Timestamp) -> Result<usize> {
-    endpoints::hold(conn, endpoint_id).await?;
-    let Some(endpoint) = endpoints::get(conn, endpoint_id).await? else {
-        return Ok(0);
-    };
-    if !endpoint.enabled || endpoint.ready_at > now {
-        return Ok(0);
-    }
-    let busy = deliveries::in_flight(conn, endpoint_id).await?;
-    let slow = if endpoint.slow {
-        Some(endpoints::slow(conn).await?)
-    } else {
-        None
-    };
-    let free = places(endpoint.concurrency, endpoint.failures, slow).saturating_sub(busy);
-    let limit = endpoint.rate.map_or(free, |rate| free.min(burst(rate)));
-    let due = deliveries::due(conn, endpoint_id, now, limit).await?;
-    for delivery in &due {
-        if deliveries::queue(conn, &delivery.id, now).await? {
-            let message = Message::send(&delivery.id, delivery.attempts.saturating_add(1));
-            outbox::put(conn, &message, now, now).await?;
+async fn queue_due(conn: &mut Conn<'_>, ids: &[String], now: Timestamp) -> Result<usize> {
+    // Two that looked at the same time would give an endpoint twice what it may have.
+    store::lock(conn, "the turns of deliveries").await?;
+    let mut due = Vec::new();
+    for turn in deliveries::turns(conn, Some(ids), now).await? {
+        let its = deliveries::due(conn, &turn.endpoint_id, now, free(&turn)).await?;
+        if let (Some(rate), Ok(sent @ 1..)) = (turn.rate, u32::try_from(its.len())) {
+            let ready_at = now.plus(Duration::from_secs(sent.into()) / rate);
+            endpoints::rest(conn, &turn.endpoint_id, ready_at).await?;
         }
+        due.extend(its);
     }
-    if let (Some(rate), Ok(sent @ 1..)) = (endpoint.rate, u32::try_from(due.len())) {
-        let ready_at = now.plus(Duration::from_secs(sent.into()) / rate);
-        endpoints::rest(conn, endpoint_id, ready_at).await?;
-    }
-    Ok(due.len())
+    let queued: HashSet<String> = deliveries::queue(conn, &due, now)
+        .await?
+        .into_iter()
+        .collect();
+    due.retain(|delivery| queued.contains(&delivery.id));
+    let message = |its: &Delivery| Message::send(&its.id, its.attempts.saturating_add(1));
+    let messages: Vec<Message> = due.iter().map(message).collect();
+    outbox::put_all(conn, &messages, now, now).await?;
+    Ok(messages.len())
 }
 
-/// How many deliveries an endpoint may have at once, after so many failures in a row; `slow` is how many
-/// are slow where it is one of them. What fails now and then soon has all of them again, and what is dead
-/// has one, by which is seen that it is back.
-fn places(concurrency: u32, failures: u32, slow: Option<u32>) -> u32 {
-    let share = slow.map_or(concurrency, |count| PLACES_SLOW / count.max(1));
-    let left = concurrency.checked_shr(failures).unwrap_or(0);
-    left.min(share).max(1)
+/// How many deliveries more an endpoint may have now.
+fn free(turn: &Turn) -> u32 {
+    let free = places(turn).saturating_sub(turn.busy);
+    turn.rate.map_or(free, |rate| free.min(burst(rate)))
+}
+
+/// How many deliveries an endpoint may have at once. What is down has one, by which is seen that it is
+/// back.
+fn places(turn: &Turn) -> u32 {
+    let share = |applies: bool, places: u32, among: u32| {
+        if applies {
+            places / among.max(1)
+        } else {
+            turn.concurrency
+        }
+    };
+    if turn.is_down {
+        return 1;
+    }
+    let slow = share(turn.slow, PLACES_SLOW, turn.slow_ones);
+    let fallible = share(turn.fallible, PLACES_FALLIBLE, turn.fallible_ones);
+    turn.concurrency.min(slow).min(fallible).max(1)
 }
 
 /// What an endpoint with a rate is sent between two looks.
@@ -146,20 +162,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_in_a_row_take_places_and_slow_ones_share_theirs() {
-        let check = |concurrency, failures, slow, wanted| {
-            assert_eq!(places(concurrency, failures, slow), wanted);
+    fn those_that_fail_or_are_slow_share_places_and_what_is_down_has_one() {
+        let turn = Turn {
+            endpoint_id: "ep_1".to_owned(),
+            concurrency: 10,
+            rate: None,
+            is_down: false,
+            fallible: false,
+            slow: false,
+            busy: 0,
+            fallible_ones: 0,
+            slow_ones: 0,
         };
-        check(10, 0, None, 10);
-        check(10, 1, None, 5);
-        check(10, 2, None, 2);
-        check(10, 3, None, 1);
-        check(10, 16, None, 1);
-        check(10, 40, None, 1);
-        check(10, 0, Some(1), 10);
-        check(10, 0, Some(16), 4);
-        check(10, 2, Some(16), 2);
-        check(10, 0, Some(500), 1);
-        check(1, 0, Some(1), 1);
+        let slow = |slow_ones| Turn {
+            slow: true,
+            slow_ones,
+            ..turn.clone()
+        };
+        let fallible = |fallible_ones, turn: Turn| Turn {
+            fallible: true,
+            fallible_ones,
+            ..turn
+        };
+        let check = |turn: Turn, wanted| assert_eq!(places(&turn), wanted, "{turn:?}");
+        check(turn.clone(), 10);
+        check(slow(1), 10);
+        check(slow(16), 4);
+        check(slow(500), 1);
+        check(fallible(1, turn.clone()), 10);
+        check(fallible(5, turn.clone()), 2);
+        check(fallible(500, turn.clone()), 1);
+        check(fallible(2, slow(16)), 4);
+        check(fallible(5, slow(16)), 2);
+        // Counted before it was one itself.
+        check(fallible(0, slow(0)), 10);
+        let is_down = Turn {
+            is_down: true,
+            ..turn.clone()
+        };
+        check(is_down, 1);
+        let narrow = Turn {
+            concurrency: 1,
+            ..slow(1)
+        };
+        check(narrow, 1);
     }
 }

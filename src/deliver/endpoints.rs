@@ -13,7 +13,7 @@ use crate::signature::standard::Key;
 use crate::store::audit::{self, Entry};
 use crate::store::endpoints::{self, Endpoint, Off};
 use crate::store::tokens::{Scope, Token};
-use crate::store::{Result, deliveries};
+use crate::store::{Conn, Result, deliveries};
 use crate::time::Timestamp;
 
 mod entitled;
@@ -127,7 +127,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         enabled: wanted.enabled,
         disabled: (!wanted.enabled).then(|| (now, Off::ByHand.as_str().to_owned())),
         failing_since: None,
-        failures: 0,
+        unproved: 0,
         slow: false,
         ready_at: Timestamp::from_millis(0),
         created_at: now,
@@ -207,29 +207,43 @@ async fn rewrite(
     let (id, now) = (id.to_owned(), flow.host.now());
     flow.db
         .write(move |mut conn| {
-            Box::pin(async move {
-                endpoints::hold(&mut conn, &id).await?;
-                let Some(mut endpoint) = endpoints::get(&mut conn, &id).await? else {
-                    return Ok(None);
-                };
-                change(&mut endpoint, now);
-                endpoint.updated_at = now;
-                endpoints::save(&mut conn, &endpoint).await?;
-                audit::add(&mut conn, &entry).await?;
-                Ok(Some(endpoint))
-            })
+            Box::pin(async move { rewrite_in(&mut conn, &id, &entry, now, change).await })
         })
         .await
 }
 
-/// Sends to an endpoint again, beginning with what waited for it.
+async fn rewrite_in(
+    conn: &mut Conn<'_>,
+    id: &str,
+    entry: &Entry,
+    now: Timestamp,
+    change: impl FnOnce(&mut Endpoint, Timestamp),
+) -> Result<Option<Endpoint>> {
+    endpoints::hold(conn, id).await?;
+    let Some(mut endpoint) = endpoints::get(conn, id).await? else {
+        return Ok(None);
+    };
+    change(&mut endpoint, now);
+    endpoint.updated_at = now;
+    endpoints::save(conn, &endpoint).await?;
+    audit::add(conn, entry).await?;
+    Ok(Some(endpoint))
+}
+
+/// Sends to an endpoint again, beginning with what waited for it, as if it had never failed.
 pub async fn enable(flow: &Flow, id: &str, entry: Entry) -> Result<Option<Endpoint>> {
-    let enabled = rewrite(flow, id, entry, |endpoint, _| {
-        endpoint.enabled = true;
-        endpoint.disabled = None;
-        endpoint.failing_since = None;
-        endpoint.failures = 0;
-        endpoint.ready_at = Timestamp::from_millis(0);
+    let (id, now) = (id.to_owned(), flow.host.now());
+    let enabled = flow.db.write(move |mut conn| {
+        Box::pin(async move {
+            let on = |endpoint: &mut Endpoint, _| {
+                endpoint.enabled = true;
+                endpoint.disabled = None;
+            };
+            if rewrite_in(&mut conn, &id, &entry, now, on).await?.is_some() {
+                endpoints::heal(&mut conn, &id).await?;
+            }
+            endpoints::get(&mut conn, &id).await
+        })
     });
     let enabled = enabled.await?;
     flow.news.tell();
@@ -271,8 +285,9 @@ pub async fn remove(flow: &Flow, id: &str, mut entry: Entry) -> Result<()> {
             Box::pin(async move {
                 endpoints::hold(&mut conn, &id).await?;
                 if let Some(endpoint) = endpoints::get(&mut conn, &id).await? {
-                    endpoints::remove(&mut conn, &id).await?;
+                    // In the order in which an attempt takes these rows, which holds nothing else.
                     deliveries::cancel_of_endpoint(&mut conn, &id, now).await?;
+                    endpoints::remove(&mut conn, &id).await?;
                     entry.detail = told::whole(&endpoint);
                     audit::add(&mut conn, &entry).await?;
                 }

@@ -69,7 +69,7 @@ pub async fn send_missed(
         wanted.retain(|event| {
             event.created_at < until && endpoint.subscription.wants(&event.kind, &event.agent_id)
         });
-        let (its, now) = (endpoint.clone(), flow.host.now());
+        let (its, now) = ([endpoint.clone()], flow.host.now());
         missed.deliveries += flow
             .db
             .write(move |mut conn| {
@@ -77,8 +77,7 @@ pub async fn send_missed(
                     let mut made = 0;
                     for event in &wanted {
                         let place = event.created_at;
-                        let new = deliveries::add(&mut conn, &its, event, place, now).await?;
-                        made += u64::from(new);
+                        made += deliveries::add(&mut conn, &its, event, place, now).await?;
                     }
                     Ok(made)
                 })

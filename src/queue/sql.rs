@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::acks::{Acks, take_out};
 use super::letter::{MAX_TAKES, crashed_worker, keep, letter_of, letter_of_body, remember};
 use super::{Claim, Delivery, Error, LEASE, Result};
 use crate::event::{Message, Stage};
 use crate::host::Host;
-use crate::store::dead_letters::{self, Letter};
+use crate::store::dead_letters::Letter;
 use crate::store::outbox::{self, Claimed, Depth};
 use crate::store::{Conn, Db};
 use crate::time::Timestamp;
@@ -28,6 +29,7 @@ pub struct SqlQueue {
     db: Db,
     host: Host,
     news: Arc<[Notify; Stage::ALL.len()]>,
+    acks: Acks,
 }
 
 impl SqlQueue {
@@ -41,6 +43,7 @@ impl SqlQueue {
             db,
             host,
             news: Arc::default(),
+            acks: Acks::default(),
         })
     }
 
@@ -132,6 +135,16 @@ impl SqlQueue {
     ) -> Result<()> {
         let stage = delivery.message.stage();
         let settlement = Settlement::of(delivery, verdict, self.host.now());
+        if let Settlement::Done(id) = &settlement {
+            let now = self.host.now();
+            if self
+                .acks
+                .ack(&self.db, id.clone(), claim.to_owned(), now)
+                .await
+            {
+                return Ok(());
+            }
+        }
         let given_up = matches!(settlement, Settlement::Park(_));
         while let Err(error) = self.carry_out(&settlement, claim).await {
             let away = matches!(&error, Error::Store(error) if error.is_unavailable());
@@ -155,10 +168,7 @@ impl SqlQueue {
             .write(move |mut conn| {
                 Box::pin(async move {
                     match settlement {
-                        Settlement::Done(id) => {
-                            outbox::remove(&mut conn, &id, &claim).await?;
-                            dead_letters::resolve(&mut conn, &id, now).await
-                        }
+                        Settlement::Done(id) => take_out(&mut conn, &[(id, claim)], now).await,
                         Settlement::Again(again) => {
                             let due_at = now.plus(again.after);
                             let (id, history) = (&again.id, &again.history);

@@ -1,6 +1,6 @@
 //! Dead letters: what a stage gave up on, kept with its cause.
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use self::row::Row;
 use super::conversations::{from_json, to_json};
@@ -196,15 +196,27 @@ pub async fn discard(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bo
 
 /// Resolves the letter of a message that has now succeeded, if there is one.
 pub async fn resolve(conn: &mut Conn<'_>, message_id: &str, now: Timestamp) -> Result<()> {
+    resolve_all(conn, [message_id], now).await
+}
+
+/// Resolves the letters of messages that have now succeeded, as far as there are any.
+pub async fn resolve_all<'a>(
+    conn: &mut Conn<'_>,
+    message_ids: impl IntoIterator<Item = &'a str>,
+    now: Timestamp,
+) -> Result<()> {
     on!(conn, c => {
-        sqlx::query(
-            "UPDATE dead_letters SET state = 'resolved', last_at = $1 \
-             WHERE message_id = $2 AND state IN ('dead', 'replaying')",
-        )
-        .bind(now.as_millis())
-        .bind(message_id)
-        .execute(c)
-        .await?;
+        let mut query =
+            QueryBuilder::new("UPDATE dead_letters SET state = 'resolved', last_at = ");
+        query
+            .push_bind(now.as_millis())
+            .push(" WHERE state IN ('dead', 'replaying') AND message_id IN (");
+        let mut ids = query.separated(", ");
+        for id in message_ids {
+            ids.push_bind(id.to_owned());
+        }
+        query.push(")");
+        query.build().execute(c).await?;
     });
     Ok(())
 }

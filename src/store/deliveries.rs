@@ -18,6 +18,7 @@ mod attempts;
 mod fate;
 pub mod list;
 mod outcome;
+mod turns;
 
 pub use attempts::{Attempt, add_attempt, attempts_of};
 pub use fate::{
@@ -25,6 +26,7 @@ pub use fate::{
     release_stuck, retry, retry_failed,
 };
 pub use outcome::{give_up, keep_letter, tell_timeline};
+pub use turns::{Turn, due, queue, turns};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,9 @@ pub struct Delivery {
     pub updated_at: Timestamp,
 }
 
+/// Rows that one statement puts in: their values are fewer than the 32,766 that SQLite takes.
+const ROWS_AT_ONCE: usize = 500;
+
 const COLUMNS: &str = "id, endpoint_id, event_id, type, agent_id, owner, conversation_id, status, \
      attempts, spent, due_at, delivered_at, created_at, updated_at";
 
@@ -152,47 +157,52 @@ pub fn id_of(endpoint_id: &str, event_id: &str) -> String {
 /// Makes a delivery for every endpoint that subscribed to an event; says how many are new. Belongs
 /// into the transaction that made the event, whose place in the feed is `place`.
 pub async fn fan_out(conn: &mut Conn<'_>, event: &ResultEvent, place: Timestamp) -> Result<u64> {
+    let wants = |endpoint: &Endpoint| endpoint.subscription.wants(&event.kind, &event.agent_id);
+    let mut endpoints = endpoints::enabled(conn).await?;
+    endpoints.retain(wants);
     let mut made = 0;
-    for endpoint in endpoints::enabled(conn).await? {
-        if endpoint.subscription.wants(&event.kind, &event.agent_id) {
-            made += u64::from(add(conn, &endpoint, event, place, event.created_at).await?);
-        }
+    for some in endpoints.chunks(ROWS_AT_ONCE) {
+        made += add(conn, some, event, place, event.created_at).await?;
     }
     Ok(made)
 }
 
-/// Makes the delivery of an event to an endpoint, due at once; says whether it is new.
+/// Makes the deliveries of an event to some endpoints, up to [`ROWS_AT_ONCE`], due at once; says how
+/// many are new.
 pub async fn add(
     conn: &mut Conn<'_>,
-    endpoint: &Endpoint,
+    endpoints: &[Endpoint],
     event: &ResultEvent,
     place: Timestamp,
     now: Timestamp,
-) -> Result<bool> {
-    let (owner, conversation_id) = event
-        .key
-        .as_ref()
-        .map_or(("", ""), |key| (key.owner.as_str(), key.id.as_str()));
+) -> Result<u64> {
+    if endpoints.is_empty() {
+        return Ok(0);
+    }
+    let key = event.key.as_ref();
+    let owner = key.map_or("", |key| key.owner.as_str());
+    let conversation_id = key.map_or("", |key| key.id.as_str());
     Ok(on!(conn, c => {
-        sqlx::query(
+        let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO deliveries (id, endpoint_id, event_id, type, agent_id, owner, \
-             conversation_id, place, status, due_at, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $9, $9) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(id_of(&endpoint.id, &event.id))
-        .bind(&endpoint.id)
-        .bind(&event.id)
-        .bind(&event.kind)
-        .bind(&event.agent_id)
-        .bind(owner)
-        .bind(conversation_id)
-        .bind(place.as_millis())
-        .bind(now.as_millis())
-        .execute(c)
-        .await?
-        .rows_affected()
-            == 1
+             conversation_id, place, status, due_at, created_at, updated_at) ",
+        );
+        query.push_values(endpoints, |mut row, endpoint| {
+            row.push_bind(id_of(&endpoint.id, &event.id))
+                .push_bind(&endpoint.id)
+                .push_bind(&event.id)
+                .push_bind(&event.kind)
+                .push_bind(&event.agent_id)
+                .push_bind(owner)
+                .push_bind(conversation_id)
+                .push_bind(place.as_millis())
+                .push_bind(Status::Pending.as_str())
+                .push_bind(now.as_millis())
+                .push_bind(now.as_millis())
+                .push_bind(now.as_millis());
+        });
+        query.push(" ON CONFLICT (id) DO NOTHING");
+        query.build().execute(c).await?.rows_affected()
     }))
 }
 
@@ -205,78 +215,6 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Delivery>> {
             .await?
     });
     row.map(Delivery::try_from).transpose()
-}
-
-/// The endpoints for which something is due.
-pub async fn waited_for(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<String>> {
-    Ok(on!(conn, c => {
-        sqlx::query_scalar(
-            "SELECT e.id FROM endpoints e WHERE e.enabled AND e.ready_at <= $1 \
-             AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
-             AND d.status = 'pending' AND d.due_at <= $1)",
-        )
-        .bind(now.as_millis())
-        .fetch_all(c)
-        .await?
-    }))
-}
-
-/// How many deliveries of an endpoint are in the queue or on their way.
-pub async fn in_flight(conn: &mut Conn<'_>, endpoint_id: &str) -> Result<u32> {
-    let count: i64 = on!(conn, c => {
-        sqlx::query_scalar(
-            "SELECT COUNT(*) FROM deliveries WHERE endpoint_id = $1 AND status = 'queued'",
-        )
-        .bind(endpoint_id)
-        .fetch_one(c)
-        .await?
-    });
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-/// Up to `limit` due deliveries of an endpoint whose turn it is: none whose conversation has an
-/// earlier event of its kind on its way. What tells of the conversation itself is one kind: its result
-/// comes before its corrections, and does not wait for an endpoint that will not take memories.
-pub async fn due(
-    conn: &mut Conn<'_>,
-    endpoint_id: &str,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<Delivery>> {
-    let rows: Vec<Row> = on!(conn, c => {
-        sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = $1 AND status = 'pending' \
-             AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
-             (SELECT 1 FROM deliveries e WHERE e.owner = d.owner \
-             AND e.conversation_id = d.conversation_id AND e.endpoint_id = d.endpoint_id \
-             AND e.place < d.place AND e.status IN ('pending', 'queued') AND (e.type = d.type \
-             OR (e.type LIKE 'conversation.%' AND d.type LIKE 'conversation.%')))) \
-             ORDER BY due_at, place LIMIT $3"
-        )))
-        .bind(endpoint_id)
-        .bind(now.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await?
-    });
-    rows.into_iter().map(Delivery::try_from).collect()
-}
-
-/// Marks a pending delivery as being in the queue, where its message goes in the same transaction;
-/// says whether it was pending.
-pub async fn queue(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<bool> {
-    Ok(on!(conn, c => {
-        sqlx::query(
-            "UPDATE deliveries SET status = 'queued', updated_at = $2 \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(id)
-        .bind(now.as_millis())
-        .execute(c)
-        .await?
-        .rows_affected()
-            == 1
-    }))
 }
 
 /// What became of a delivery with an attempt.

@@ -39,8 +39,8 @@ pub struct Endpoint {
     pub disabled: Option<(Timestamp, String)>,
     /// Since when nothing has succeeded.
     pub failing_since: Option<Timestamp>,
-    /// Attempts that have failed since one succeeded, as far as they are counted.
-    pub failures: u32,
+    /// How many successes are still wanted since an attempt has failed.
+    pub unproved: u32,
     /// Whether its last answer took long.
     pub slow: bool,
     /// It is sent nothing before: its rate, or its `Retry-After`.
@@ -106,7 +106,8 @@ impl TryFrom<Row> for Endpoint {
             enabled: row.enabled,
             disabled: row.disabled_at.map(at).zip(row.disabled_reason),
             failing_since: row.failing_since.map(at),
-            failures: number(row.failures)?,
+            // An older release counted failures in a row here: none is the same.
+            unproved: number(row.failures)?,
             slow: row.slow,
             ready_at: at(row.ready_at),
             created_at: at(row.created_at),
@@ -120,7 +121,8 @@ pub async fn hold(conn: &mut Conn<'_>, id: &str) -> Result<()> {
     super::lock(conn, &format!("endpoint {id}")).await
 }
 
-/// Keeps an endpoint, new or changed, whole. Changing one takes [`hold`] before reading it.
+/// Keeps an endpoint, new or changed. Changing one takes [`hold`] before reading it; how it does is
+/// not changed by this, for [`tell_health`], [`rest`] and [`heal`] tell that without holding it.
 pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
     let template = endpoint.template.as_ref().map(to_json).transpose()?;
     let (previous, previous_until) = endpoint.previous.clone().unzip();
@@ -141,8 +143,7 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
              previous_until = excluded.previous_until, rate = excluded.rate, \
              concurrency = excluded.concurrency, enabled = excluded.enabled, \
              disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason, \
-             failing_since = excluded.failing_since, failures = excluded.failures, \
-             slow = excluded.slow, ready_at = excluded.ready_at, updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at",
         )
         .bind(&endpoint.id)
         .bind(&endpoint.url)
@@ -161,7 +162,7 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
         .bind(disabled_at.map(Timestamp::as_millis))
         .bind(disabled_reason)
         .bind(endpoint.failing_since.map(Timestamp::as_millis))
-        .bind(i64::from(endpoint.failures))
+        .bind(i64::from(endpoint.unproved))
         .bind(endpoint.slow)
         .bind(endpoint.ready_at.as_millis())
         .bind(endpoint.created_at.as_millis())
@@ -232,14 +233,56 @@ pub async fn enabled(conn: &mut Conn<'_>) -> Result<Vec<Endpoint>> {
     rows.into_iter().map(Endpoint::try_from).collect()
 }
 
-/// How many of those that are sent something are slow.
-pub async fn slow(conn: &mut Conn<'_>) -> Result<u32> {
-    let count: i64 = on!(conn, c => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM endpoints WHERE enabled AND slow")
-            .fetch_one(c)
-            .await?
+/// How an attempt found an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it took what it was sent.
+    pub succeeded: bool,
+    /// Whether its answer took long.
+    pub slow: bool,
+}
+
+/// After a failure, so many successes in a row make an endpoint one that does not fail.
+pub const PROOF: u32 = 16;
+
+/// Tells how an attempt that ended at `now` has found an endpoint. Of two that fail at once, the first
+/// one says since when.
+pub async fn tell_health(
+    conn: &mut Conn<'_>,
+    id: &str,
+    health: Health,
+    now: Timestamp,
+) -> Result<()> {
+    let Health { succeeded, slow } = health;
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE endpoints SET slow = $2, \
+             failing_since = CASE WHEN $3 THEN NULL ELSE COALESCE(failing_since, $4) END, \
+             failures = CASE WHEN NOT $3 THEN $5 WHEN failures > 0 THEN failures - 1 \
+             ELSE 0 END WHERE id = $1",
+        )
+        .bind(id)
+        .bind(slow)
+        .bind(succeeded)
+        .bind(now.as_millis())
+        .bind(i64::from(PROOF))
+        .execute(c)
+        .await?;
     });
-    u32::try_from(count).map_err(|_| Error::Corrupt("endpoint"))
+    Ok(())
+}
+
+/// Forgets how an endpoint did, so that all that waits goes to it at once.
+pub async fn heal(conn: &mut Conn<'_>, id: &str) -> Result<()> {
+    on!(conn, c => {
+        sqlx::query(
+            "UPDATE endpoints SET failing_since = NULL, failures = 0, ready_at = 0 WHERE id = $1",
+        )
+        .bind(id)
+        .execute(c)
+        .await?;
+    });
+    Ok(())
 }
 
 /// Holds an endpoint's deliveries back until `at`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use super::conversations::{from_json, to_json};
 use super::{Conn, Result, on};
@@ -10,6 +10,9 @@ use crate::event::{Message, Stage};
 use crate::time::Timestamp;
 use crate::trace;
 use crate::verdict::Attempt;
+
+/// Rows that one statement puts in: their values are fewer than the 32,766 that SQLite takes.
+const ROWS_AT_ONCE: usize = 500;
 
 /// A message that somebody has claimed.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,22 +47,33 @@ pub async fn put(
     due_at: Timestamp,
     now: Timestamp,
 ) -> Result<bool> {
-    let body = trace::carry(message.encode());
-    Ok(on!(conn, c => {
-        sqlx::query(
-            "INSERT INTO outbox (id, stage, body, due_at, created_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(&message.id)
-        .bind(message.stage().as_str())
-        .bind(body)
-        .bind(due_at.as_millis())
-        .bind(now.as_millis())
-        .execute(c)
-        .await?
-        .rows_affected()
-            == 1
-    }))
+    Ok(put_all(conn, std::slice::from_ref(message), due_at, now).await? == 1)
+}
+
+/// Puts some messages in, due at `due_at`; says how many were not there yet.
+pub async fn put_all(
+    conn: &mut Conn<'_>,
+    messages: &[Message],
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let mut new = 0;
+    for some in messages.chunks(ROWS_AT_ONCE) {
+        new += on!(conn, c => {
+            let mut query =
+                QueryBuilder::new("INSERT INTO outbox (id, stage, body, due_at, created_at) ");
+            query.push_values(some, |mut row, message| {
+                row.push_bind(&message.id)
+                    .push_bind(message.stage().as_str())
+                    .push_bind(trace::carry(message.encode()))
+                    .push_bind(due_at.as_millis())
+                    .push_bind(now.as_millis());
+            });
+            query.push(" ON CONFLICT (id) DO NOTHING");
+            query.build().execute(c).await?.rows_affected()
+        });
+    }
+    Ok(new)
 }
 
 /// A message that has been tried before, on its way back into the outbox.
@@ -183,6 +197,27 @@ pub async fn remove(conn: &mut Conn<'_>, id: &str, claim: &str) -> Result<bool> 
             .rows_affected()
             == 1
     }))
+}
+
+/// Takes messages out, each as far as it is still the claim's beside it.
+pub async fn remove_done(conn: &mut Conn<'_>, done: &[(String, String)]) -> Result<()> {
+    for some in done.chunks(ROWS_AT_ONCE) {
+        on!(conn, c => {
+            let mut query = QueryBuilder::new("DELETE FROM outbox WHERE (id, claim) IN (VALUES ");
+            let mut pairs = query.separated(", ");
+            for (id, claim) in some {
+                pairs
+                    .push("(")
+                    .push_bind_unseparated(id)
+                    .push_unseparated(", ")
+                    .push_bind_unseparated(claim)
+                    .push_unseparated(")");
+            }
+            query.push(")");
+            query.build().execute(c).await?;
+        });
+    }
+    Ok(())
 }
 
 /// Takes messages out, as far as they are still this claim's.

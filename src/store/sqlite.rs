@@ -71,7 +71,10 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
         let options = quiet(options);
-        let mut writer = SqliteConnection::connect_with(&options).await?;
+        // What a savepoint would restore is kept in memory: SQLite else writes every page that a job
+        // touches to a temporary file first.
+        let of_writer = options.clone().pragma("temp_store", "MEMORY");
+        let mut writer = SqliteConnection::connect_with(&of_writer).await?;
         super::migrate::sqlite(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
@@ -198,19 +201,23 @@ async fn guard(job: BoxFuture<'_, Result<Value>>) -> Result<Value> {
 async fn commit(conn: &mut SqliteConnection, group: &mut Vec<Write>) {
     let mut finished = Vec::with_capacity(group.len());
     let outcome = async {
-        conn.execute("BEGIN IMMEDIATE").await?;
+        conn.execute(sqlx::query("BEGIN IMMEDIATE; SAVEPOINT job"))
+            .await?;
         for Write { job, done } in group.drain(..) {
             if done.is_closed() {
                 continue;
             }
-            conn.execute("SAVEPOINT job").await?;
             let value = guard(job(Conn::Sqlite(conn))).await;
-            if value.is_err() {
-                conn.execute("ROLLBACK TO job").await?;
-            }
-            conn.execute("RELEASE job").await?;
+            // Each statement is a hop to SQLite's thread and back: one ends a job and begins the next.
+            let next = if value.is_ok() {
+                "RELEASE job; SAVEPOINT job"
+            } else {
+                "ROLLBACK TO job"
+            };
+            conn.execute(sqlx::query(next)).await?;
             finished.push((done, value));
         }
+        // That ends the last savepoint, too.
         conn.execute("COMMIT").await?;
         Ok::<_, sqlx::Error>(())
     }

@@ -455,9 +455,13 @@ async fn the_store_keeps_searches_and_counts() {
                     let off = endpoints::Endpoint {
                         enabled: false,
                         disabled: Some((START, "gone".to_owned())),
-                        failing_since: Some(START),
                         ..its
                     };
+                    let health = endpoints::Health {
+                        succeeded: false,
+                        slow: false,
+                    };
+                    endpoints::tell_health(conn, &off.id, health, START).await?;
                     endpoints::save(conn, &off).await
                 })
             })
@@ -474,7 +478,12 @@ async fn the_store_keeps_searches_and_counts() {
         assert_eq!((off.1.enabled, off.1.failing, off.1.off), (1, 0, [0, 1, 0]));
         let back = one.clone();
         bench
-            .write(move |conn| Box::pin(async move { endpoints::save(conn, &back).await }))
+            .write(move |conn| {
+                Box::pin(async move {
+                    endpoints::save(conn, &back).await?;
+                    endpoints::heal(conn, &back.id).await
+                })
+            })
             .await;
 
         let now = bench.now();

@@ -11,6 +11,7 @@ use aftercall::store::dead_letters::State;
 use aftercall::store::dead_letters::{self, Kept};
 use aftercall::time::Timestamp;
 use aftercall::verdict::{Failure, Verdict};
+use futures::future::join_all;
 
 use tokio::sync::RwLockReadGuard;
 
@@ -293,6 +294,44 @@ async fn what_a_dead_worker_held_is_given_again_and_its_late_verdict_is_void() {
         case.wait_for_depth(Stage::Remember, 1).await;
         queue.settle(again, Verdict::Done).await.unwrap();
         case.wait_for_depth(Stage::Remember, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_at_once_leaves_each_by_its_own_claim() {
+    for case in in_databases("queue_acks").await {
+        let queue = &case.queue;
+        for n in 0..9 {
+            queue.publish(message(n), case.now()).await.unwrap();
+        }
+        let mut lost = queue.take(Stage::Remember, 9).await.unwrap();
+        case.backend.host.clock.sleep(Duration::from_mins(2)).await;
+        let mut again = queue.take(Stage::Remember, 9).await.unwrap();
+        for taken in [&mut lost, &mut again] {
+            taken.sort_by(|one, other| one.message.id.cmp(&other.message.id));
+        }
+        // Who is the first goes away before it has an answer.
+        tokio::select! {
+            biased;
+            settled = queue.settle(again.pop().unwrap(), Verdict::Done) => settled.unwrap(),
+            () = std::future::ready(()) => {}
+        }
+        let late = lost.drain(..4);
+        let own = again.drain(4..);
+        let settled = late.chain(own).map(|one| queue.settle(one, Verdict::Done));
+        for settled in join_all(settled).await {
+            settled.unwrap();
+        }
+        let left = queue.depth(Stage::Remember).await.unwrap().messages;
+        assert!((4..=5).contains(&left), "{left}");
+        let settled = again.drain(..).map(|one| queue.settle(one, Verdict::Done));
+        join_all(settled).await;
+        case.backend.host.clock.sleep(Duration::from_mins(2)).await;
+        if queue.depth(Stage::Remember).await.unwrap().messages > 0 {
+            let left = queue.take(Stage::Remember, 9).await.unwrap();
+            let ids: Vec<_> = left.iter().map(|one| &one.message.id).collect();
+            assert_eq!(ids, [&message(8).id], "that of the one who went away");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::Message;
 use crate::id::{ConversationKey, of_content};
 use crate::store::dead_letters;
 use crate::store::deliveries::{self, After, Attempt, Delivery};
-use crate::store::endpoints::{self, Endpoint, Off};
+use crate::store::endpoints::{self, Endpoint, Health, Off, PROOF};
 use crate::store::passages::{self, Passage};
 use crate::store::results::{self, ResultEvent};
 use crate::store::{Conn, Result, audit, conversations};
@@ -20,9 +20,6 @@ use crate::time::Timestamp;
 
 /// An endpoint that fails for so long is disabled (product contract §9).
 const GIVE_UP: Duration = Duration::from_hours(5 * 24);
-
-/// Failures in a row are counted so far: after so many, even the most places are one.
-const COUNTED: u32 = 16;
 
 /// An answer that takes so long makes an endpoint a slow one, until one takes less than half.
 const SLOW: Duration = Duration::from_secs(2);
@@ -69,7 +66,8 @@ impl Settlement {
             self.meaning.after = After::Failed;
         }
         let health = self.health();
-        if health.is_some() {
+        let off = health.and_then(|health| self.off(health));
+        if off.is_some() {
             endpoints::hold(conn, &self.endpoint.id).await?;
         }
         let (id, number) = (&self.delivery.id, self.number());
@@ -82,17 +80,21 @@ impl Settlement {
         let (after, why) = (self.meaning.after, self.meaning.why.as_ref());
         deliveries::tell_timeline(conn, &self.delivery, number, after, why, self.now).await?;
         match self.meaning.after {
-            After::Delivered | After::Skipped => {
+            // Before the first attempt there is no letter that could be resolved.
+            After::Delivered | After::Skipped if number > 1 => {
                 dead_letters::resolve(conn, &Message::resend(id).id, self.now).await?;
             }
             After::Failed if !self.replayed => self.keep_letter(conn).await?,
-            After::Failed | After::Again(_) => {}
+            After::Delivered | After::Skipped | After::Failed | After::Again(_) => {}
         }
         if let Some(rest) = self.meaning.rest.max(self.pause()) {
             endpoints::rest(conn, &self.endpoint.id, self.now.plus(rest)).await?;
         }
-        if let Some(health) = health {
-            self.judge_endpoint(conn, health).await?;
+        if let Some(health) = health.filter(|health| self.is_news(*health)) {
+            endpoints::tell_health(conn, &self.endpoint.id, health, self.now).await?;
+        }
+        if let Some(off) = off {
+            self.disable(conn, off).await?;
         }
         match arrived {
             Some(key) => over_at(conn, &key).await,
@@ -152,60 +154,55 @@ impl Settlement {
         (pause >= *PAUSES.start()).then(|| pause.min(*PAUSES.end()))
     }
 
-    /// How the endpoint does, when that is news.
+    /// How the attempt found the endpoint; none where nobody was asked.
     fn health(&self) -> Option<Health> {
-        let succeeded = self.meaning.after == After::Delivered;
         if self.meaning.after == After::Skipped || matches!(self.ended, Ended::Unmade(_)) {
-            // Nobody was asked.
             return None;
         }
-        let slow = if self.endpoint.slow {
-            self.latency * 2 >= SLOW
-        } else {
-            self.latency >= SLOW
-        };
-        let failing_since = match self.endpoint.failing_since {
-            _ if succeeded => None,
-            Some(since) => Some(since),
-            None => Some(self.now),
-        };
-        let failed_for = failing_since.map_or(Duration::ZERO, |since| self.now.since(since));
-        let disabled = if self.meaning.gone {
-            Some(Off::Gone.as_str())
-        } else if failed_for >= GIVE_UP {
-            Some(Off::Failing.as_str())
-        } else {
-            None
-        };
-        let failures = failures(self.endpoint.failures, succeeded);
-        let health = Health {
-            succeeded,
-            failing_since,
-            slow,
-            disabled,
-        };
-        let news = slow != self.endpoint.slow
-            || failing_since != self.endpoint.failing_since
-            || failures != self.endpoint.failures
-            || disabled.is_some();
-        news.then_some(health)
+        Some(Health {
+            succeeded: self.meaning.after == After::Delivered,
+            slow: if self.endpoint.slow {
+                self.latency * 2 >= SLOW
+            } else {
+                self.latency >= SLOW
+            },
+        })
     }
 
-    async fn judge_endpoint(&self, conn: &mut Conn<'_>, health: Health) -> Result<()> {
+    /// Whether that is not known of the endpoint yet.
+    fn is_news(&self, health: Health) -> bool {
+        let Endpoint {
+            slow,
+            unproved,
+            failing_since,
+            ..
+        } = self.endpoint;
+        let otherwise = if health.succeeded {
+            unproved > 0 || failing_since.is_some()
+        } else {
+            unproved < PROOF || failing_since.is_none()
+        };
+        otherwise || slow != health.slow
+    }
+
+    /// Why the endpoint is disabled from now on, if it is.
+    fn off(&self, health: Health) -> Option<Off> {
+        let failed_for = |since| self.now.since(since);
+        let too_long = self.endpoint.failing_since.map(failed_for) >= Some(GIVE_UP);
+        if self.meaning.gone {
+            Some(Off::Gone)
+        } else {
+            (!health.succeeded && too_long).then_some(Off::Failing)
+        }
+    }
+
+    async fn disable(&self, conn: &mut Conn<'_>, off: Off) -> Result<()> {
         // It may have been changed while it was asked; what its maker says stays.
-        let Some(mut endpoint) = endpoints::get(conn, &self.endpoint.id).await? else {
+        let found = endpoints::get(conn, &self.endpoint.id).await?;
+        let Some(mut endpoint) = found.filter(|endpoint| endpoint.enabled) else {
             return Ok(());
         };
-        endpoint.slow = health.slow;
-        endpoint.failures = failures(endpoint.failures, health.succeeded);
-        // Of two that fail at once, the first one says since when.
-        endpoint.failing_since = match (endpoint.failing_since, health.failing_since) {
-            (Some(since), Some(_)) => Some(since),
-            (_, now) => now,
-        };
-        let Some(reason) = health.disabled.filter(|_| endpoint.enabled) else {
-            return endpoints::save(conn, &endpoint).await;
-        };
+        let reason = off.as_str();
         endpoint.enabled = false;
         endpoint.disabled = Some((self.now, reason.to_owned()));
         endpoints::save(conn, &endpoint).await?;
@@ -248,22 +245,4 @@ async fn over_at(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<Option<Ti
         Some(record) => passages::over_at(conn, &record).await,
         None => Ok(None),
     }
-}
-
-/// How many have failed in a row once one more has, or has not.
-fn failures(so_far: u32, succeeded: bool) -> u32 {
-    if succeeded {
-        0
-    } else {
-        so_far.saturating_add(1).min(COUNTED)
-    }
-}
-
-/// How an endpoint does.
-struct Health {
-    succeeded: bool,
-    failing_since: Option<Timestamp>,
-    slow: bool,
-    /// Why it is disabled from now on.
-    disabled: Option<&'static str>,
 }

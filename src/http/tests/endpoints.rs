@@ -185,7 +185,7 @@ async fn deliver(bench: &Bench, endpoint_path: &str, agent: &str) -> String {
     db.write(move |mut conn| {
         Box::pin(async move {
             let endpoint = crate::store::endpoints::get(&mut conn, &id).await?.unwrap();
-            deliveries::add(&mut conn, &endpoint, &event, now, now).await
+            deliveries::add(&mut conn, &[endpoint], &event, now, now).await
         })
     })
     .await

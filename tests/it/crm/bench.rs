@@ -5,16 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aftercall::config;
-use aftercall::deliver::dispatch;
+use aftercall::deliver::{dispatch, endpoints as life};
 use aftercall::endpoint::{Payload, Subscription};
 use aftercall::event::{Message, Stage};
 use aftercall::flow::{Flow, News, Sources};
 use aftercall::host::Clock;
-use aftercall::id::{ConversationId, ConversationKey, Owner};
+use aftercall::id::{ConversationId, ConversationKey, Owner, fresh};
 use aftercall::outbound::{Outbound, guard};
 use aftercall::queue::Queue;
 use aftercall::replay;
 use aftercall::secret::SealKey;
+use aftercall::store::audit::Entry;
 use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Delivery};
 use aftercall::store::endpoints::{self, Endpoint};
@@ -149,7 +150,7 @@ impl Bench {
             enabled: true,
             disabled: None,
             failing_since: None,
-            failures: 0,
+            unproved: 0,
             slow: false,
             ready_at: Timestamp::from_millis(0),
             created_at: self.now(),
@@ -170,13 +171,16 @@ impl Bench {
     }
 
     pub(super) async fn enable(&self, id: &str) {
-        let mut endpoint = self.endpoint_of(id).await;
-        endpoint.enabled = true;
-        endpoint.disabled = None;
-        endpoint.failing_since = None;
-        endpoint.failures = 0;
-        self.write(move |conn| Box::pin(async move { endpoints::save(conn, &endpoint).await }))
-            .await;
+        let entry = Entry {
+            id: fresh("audit_", self.now(), self.flow.host.dice.bytes()),
+            at: self.now(),
+            actor: "test".to_owned(),
+            action: "endpoint.enable".to_owned(),
+            target: id.to_owned(),
+            detail: String::new(),
+        };
+        let enabled = life::enable(&self.flow, id, entry).await;
+        assert!(enabled.unwrap().unwrap().enabled);
     }
 
     pub(super) fn event(&self, n: usize, kind: &str, call: &str) -> ResultEvent {

@@ -8,7 +8,7 @@ async fn deliver(desk: &Desk, endpoint: &Endpoint) -> String {
     let id = deliveries::id_of(&endpoint.id, &event.id);
     let db = &desk.bench.flow.db;
     db.write(move |mut conn| {
-        Box::pin(async move { deliveries::add(&mut conn, &endpoint, &event, NOW, NOW).await })
+        Box::pin(async move { deliveries::add(&mut conn, &[endpoint], &event, NOW, NOW).await })
     })
     .await
     .unwrap();
@@ -53,9 +53,10 @@ async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
     assert!(page.contains("Every call is processed.") && page.contains("0 endpoints"));
     let (endpoint, _) = made(&desk).await;
     deliver(&desk, &endpoint).await;
-    let failing = Endpoint {
-        failing_since: Some(NOW),
-        ..endpoint.clone()
+    let failing = endpoint.id.clone();
+    let health = endpoints::Health {
+        succeeded: false,
+        slow: false,
     };
     let off = Endpoint {
         id: "ep_off".to_owned(),
@@ -67,7 +68,7 @@ async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
     let db = &desk.bench.flow.db;
     db.write(move |mut conn| {
         Box::pin(async move {
-            endpoints::save(&mut conn, &failing).await?;
+            endpoints::tell_health(&mut conn, &failing, health, NOW).await?;
             endpoints::save(&mut conn, &kept).await
         })
     })

@@ -1,0 +1,162 @@
+//! Whose turn it is: the endpoints for which something is due, and what of it goes into the queue.
+
+use std::time::Duration;
+
+use sqlx::{FromRow, QueryBuilder};
+
+use super::{COLUMNS, Delivery, Row};
+use crate::store::{Conn, Error, Result, on};
+use crate::time::Timestamp;
+
+/// An endpoint for which something is due, and what decides how much of it goes at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The endpoint.
+    pub endpoint_id: String,
+    /// Deliveries at once, as its maker says.
+    pub concurrency: u32,
+    /// Deliveries a second at the most.
+    pub rate: Option<u32>,
+    /// Whether it has failed for a while, and taken nothing.
+    pub is_down: bool,
+    /// Whether it has failed lately, and is not down.
+    pub fallible: bool,
+    /// Whether its last answer took long.
+    pub slow: bool,
+    /// Its deliveries that are in the queue or on their way.
+    pub busy: u32,
+    /// How many endpoints are fallible.
+    pub fallible_ones: u32,
+    /// How many endpoints are slow.
+    pub slow_ones: u32,
+}
+
+/// An endpoint that has taken nothing for so long, though it was tried, is down.
+const DOWN: Duration = Duration::from_secs(1);
+
+#[derive(FromRow)]
+struct TurnRow {
+    id: String,
+    concurrency: i64,
+    rate: Option<i64>,
+    is_down: bool,
+    fallible: bool,
+    slow: bool,
+    busy: i64,
+    fallible_ones: i64,
+    slow_ones: i64,
+}
+
+impl TryFrom<TurnRow> for Turn {
+    type Error = Error;
+
+    fn try_from(row: TurnRow) -> Result<Self> {
+        let number = |n: i64| u32::try_from(n).map_err(|_| Error::Corrupt("endpoint"));
+        Ok(Self {
+            endpoint_id: row.id,
+            concurrency: number(row.concurrency)?,
+            rate: row.rate.map(number).transpose()?,
+            is_down: row.is_down,
+            fallible: row.fallible,
+            slow: row.slow,
+            busy: number(row.busy)?,
+            fallible_ones: number(row.fallible_ones)?,
+            slow_ones: number(row.slow_ones)?,
+        })
+    }
+}
+
+/// The endpoints for which something is due, those first that do well; `among` these, or all.
+pub async fn turns(
+    conn: &mut Conn<'_>,
+    among: Option<&[String]>,
+    now: Timestamp,
+) -> Result<Vec<Turn>> {
+    let rows: Vec<TurnRow> = on!(conn, c => {
+        let mut query = QueryBuilder::new("WITH standing AS (SELECT id, concurrency, rate, slow, \
+             COALESCE(failing_since <= ");
+        query
+            .push_bind(now.minus(DOWN).as_millis())
+            .push(
+                ", FALSE) AS is_down, failures > 0 AND COALESCE(failing_since > ",
+            )
+            .push_bind(now.minus(DOWN).as_millis())
+            .push(
+                ", TRUE) AS fallible, ready_at FROM endpoints WHERE enabled) \
+                 SELECT e.id, e.concurrency, e.rate, e.is_down, e.fallible, e.slow, \
+                 (SELECT COUNT(*) FROM deliveries b WHERE b.endpoint_id = e.id \
+                 AND b.status = 'queued') AS busy, \
+                 (SELECT COUNT(*) FROM standing f WHERE f.fallible) AS fallible_ones, \
+                 (SELECT COUNT(*) FROM standing s WHERE s.slow) AS slow_ones \
+                 FROM standing e WHERE e.ready_at <= ",
+            )
+            .push_bind(now.as_millis())
+            .push(
+                " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
+                 AND d.status = 'pending' AND d.due_at <= ",
+            )
+            .push_bind(now.as_millis())
+            .push(")");
+        if let Some(ids) = among {
+            query.push(" AND e.id IN (");
+            let mut places = query.separated(", ");
+            for id in ids {
+                places.push_bind(id);
+            }
+            query.push(")");
+        }
+        query.push(" ORDER BY e.is_down, e.fallible, e.slow, e.id");
+        query.build_query_as().fetch_all(c).await?
+    });
+    rows.into_iter().map(Turn::try_from).collect()
+}
+
+/// Up to `limit` due deliveries of an endpoint whose turn it is: none whose conversation has an
+/// earlier event of its kind on its way. What tells of the conversation itself is one kind: its result
+/// comes before its corrections, and does not wait for an endpoint that will not take memories.
+pub async fn due(
+    conn: &mut Conn<'_>,
+    endpoint_id: &str,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Delivery>> {
+    let rows: Vec<Row> = on!(conn, c => {
+        sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = $1 AND status = 'pending' \
+             AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
+             (SELECT 1 FROM deliveries e WHERE e.owner = d.owner \
+             AND e.conversation_id = d.conversation_id AND e.endpoint_id = d.endpoint_id \
+             AND e.place < d.place AND e.status IN ('pending', 'queued') AND (e.type = d.type \
+             OR (e.type LIKE 'conversation.%' AND d.type LIKE 'conversation.%')))) \
+             ORDER BY due_at, place LIMIT $3"
+        )))
+        .bind(endpoint_id)
+        .bind(now.as_millis())
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await?
+    });
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+/// Marks pending deliveries as being in the queue, where their messages go in the same transaction;
+/// gives the ids of those that were pending.
+pub async fn queue(
+    conn: &mut Conn<'_>,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> Result<Vec<String>> {
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(conn, c => {
+        let mut query = QueryBuilder::new("UPDATE deliveries SET status = 'queued', updated_at = ");
+        query.push_bind(now.as_millis()).push(" WHERE status = 'pending' AND id IN (");
+        let mut ids = query.separated(", ");
+        for delivery in deliveries {
+            ids.push_bind(&delivery.id);
+        }
+        query.push(") RETURNING id");
+        query.build_query_scalar().fetch_all(c).await?
+    }))
+}

@@ -183,7 +183,7 @@ impl Table {
                 Kind::Text => {
                     let words = cells().flat_map(|cell| cell.split([' ', '\n']));
                     let longest = words.map(terminal::width).max().unwrap_or(0);
-                    most.min(longest.min(UNBROKEN).max(LEGIBLE)).max(title)
+                    most.min(longest.clamp(LEGIBLE, UNBROKEN)).max(title)
                 }
             };
             Wish {

@@ -119,7 +119,7 @@ fn need_keys(
     let no_secrets = has_no(reader, "webhook.secrets");
     match key {
         Some(_) if no_secrets => {
-            reader.missing("webhook.secrets", "they are the API secrets of webhook.key")
+            reader.missing("webhook.secrets", "they are the API secrets of webhook.key");
         }
         Some(key) => keys.extend(secrets.iter().map(|one| (key.clone(), one.clone()))),
         None if !no_secrets => reader.missing(

@@ -114,12 +114,11 @@ fn row(token: Token, now: Timestamp) -> Row {
             Some(_) if token.revoked_at.is_some() => "revoked",
             Some(_) => "expired",
         },
-        may: match Role::of(&token.scopes) {
-            Some(role) => role.as_str().to_owned(),
-            None => {
-                let scopes = token.scopes.iter().map(|scope| scope.as_str());
-                scopes.collect::<Vec<_>>().join(", ")
-            }
+        may: if let Some(role) = Role::of(&token.scopes) {
+            role.as_str().to_owned()
+        } else {
+            let scopes = token.scopes.iter().map(|scope| scope.as_str());
+            scopes.collect::<Vec<_>>().join(", ")
         },
         agents: token.agents.join(", "),
         made: Moment::of(token.created_at, now),

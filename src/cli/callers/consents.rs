@@ -67,12 +67,11 @@ impl Consents {
 pub(super) async fn run(globals: &Globals, args: &Consents) -> anyhow::Result<ExitCode> {
     let client = Client::new(globals, &args.remote)?;
     let path = ["v1", "consents"];
-    let consents = match args.change() {
-        Some(change) => client.post(&path, &[], &change).await?,
-        None => {
-            let query = [("caller_identity", args.caller_identity.clone())];
-            client.get(&path, &query).await?
-        }
+    let consents = if let Some(change) = args.change() {
+        client.post(&path, &[], &change).await?
+    } else {
+        let query = [("caller_identity", args.caller_identity.clone())];
+        client.get(&path, &query).await?
     };
     match args.remote.output.format() {
         Format::Json => output::json(&consents)?,

@@ -1,9 +1,8 @@
-//! What commands write: tables for people, JSON for pipes.
+//! What commands write: text for people, JSON for pipes.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// How results are written.
@@ -75,35 +74,6 @@ pub(super) fn note(text: &str) {
 pub(super) fn json(value: &Value) -> anyhow::Result<()> {
     say(&serde_json::to_string_pretty(value)?)?;
     Ok(())
-}
-
-/// Below so many columns a table is not fitted to the terminal.
-const NARROWEST: u16 = 40;
-
-/// A table with these columns, as wide as the terminal.
-pub(super) fn table(columns: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(columns.iter().map(|name| Cell::new(name.to_uppercase())));
-    // A terminal that says nothing of its width says 0: one letter a line helps nobody.
-    if table.width().is_some_and(|width| width < NARROWEST) {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table
-}
-
-/// Writes a table; `nothing` when it has no rows.
-pub(super) fn rows(table: &Table, nothing: &str) -> io::Result<()> {
-    if table.is_empty() {
-        return say(nothing);
-    }
-    let lines: Vec<_> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    say(&lines.join("\n"))
 }
 
 /// A field of a JSON object as a table shows it: nothing for null and absent.

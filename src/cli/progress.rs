@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use super::terminal;
+
 /// Cells that the bar has.
 const CELLS: usize = 24;
 
@@ -27,6 +29,7 @@ impl Bar {
             return;
         }
         let line = line(done, failed, total, more);
+        let line = terminal::in_one_line(&line);
         let width = line.chars().count();
         let gap = self.width.saturating_sub(width);
         self.width = width;

@@ -10,6 +10,7 @@ use super::client::{Client, Remote};
 use super::moment::moment;
 use super::output::{self, Format, field};
 use super::progress::Bar;
+use super::table::{Column, Table};
 use crate::host::Clock;
 use crate::time::Timestamp;
 
@@ -93,12 +94,18 @@ fn listings(found: &Value) -> anyhow::Result<()> {
     } else {
         "queued"
     };
-    let mut table = output::table(&[
-        "source", "status", "listed", "unknown", "changed", queued, "error",
+    let mut table = Table::new([
+        Column::word("source"),
+        Column::word("status"),
+        Column::number("listed").spare(1),
+        Column::number("unknown").spare(3),
+        Column::number("changed").spare(4),
+        Column::number(queued).spare(2),
+        Column::text("error"),
     ]);
     for one in found["sources"].as_array().into_iter().flatten() {
         let count = |name: &str| one[name].as_i64().unwrap_or(0);
-        table.add_row([
+        table.row([
             field(one, "source"),
             field(one, "status"),
             field(one, "listed"),
@@ -112,7 +119,7 @@ fn listings(found: &Value) -> anyhow::Result<()> {
             field(one, "error"),
         ]);
     }
-    output::rows(&table, "")?;
+    table.say("")?;
     Ok(())
 }
 
@@ -154,13 +161,13 @@ fn exit(compared: bool) -> ExitCode {
 }
 
 fn counts(found: &Value) -> anyhow::Result<()> {
-    let mut table = output::table(&[
-        "source",
-        "known",
-        "processed",
-        "missing",
-        "oldest missing",
-        "checked at",
+    let mut table = Table::new([
+        Column::word("source"),
+        Column::number("known").spare(3),
+        Column::number("processed").spare(4),
+        Column::number("missing"),
+        Column::time("oldest missing").spare(2),
+        Column::time("checked at").spare(1),
     ]);
     for one in found["sources"].as_array().into_iter().flatten() {
         let never = one["comparison"] == "never";
@@ -171,7 +178,7 @@ fn counts(found: &Value) -> anyhow::Result<()> {
                 field(one, name)
             }
         };
-        table.add_row([
+        table.row([
             field(one, "source"),
             field(one, "known"),
             field(one, "processed"),
@@ -180,10 +187,7 @@ fn counts(found: &Value) -> anyhow::Result<()> {
             known("checked_at", "not yet"),
         ]);
     }
-    output::rows(
-        &table,
-        "No source has an API: there is no list to compare with.",
-    )?;
+    table.say("No source has an API: there is no list to compare with.")?;
     for one in found["sources"].as_array().into_iter().flatten() {
         if let Some(told) = told(one) {
             output::say(&told)?;
@@ -203,30 +207,31 @@ fn told(one: &Value) -> Option<String> {
 }
 
 fn missing(found: &Value) -> anyhow::Result<()> {
-    let mut table = output::table(&[
-        "source",
-        "conversation",
-        "created at",
-        "ended at",
-        "queued at",
+    let mut table = Table::new([
+        Column::word("source"),
+        Column::word("conversation"),
+        Column::time("created at").spare(1),
+        Column::time("ended at").spare(3),
+        Column::time("queued at").spare(2),
     ]);
     for call in found["missing"].as_array().into_iter().flatten() {
-        table.add_row([
-            field(call, "source"),
-            field(call, "conversation_id"),
-            field(call, "created_at"),
-            field(call, "ended_at"),
-            field(call, "queued_at"),
-        ]);
+        let cells = [
+            "source",
+            "conversation_id",
+            "created_at",
+            "ended_at",
+            "queued_at",
+        ];
+        table.row_of(call, &cells);
     }
     let never: Vec<_> = (found["not_compared"].as_array().into_iter().flatten())
         .filter_map(Value::as_str)
         .map(output::printable)
         .collect();
     if never.is_empty() {
-        output::rows(&table, "No call is missing.")?;
+        table.say("No call is missing.")?;
     } else {
-        output::rows(&table, "No call is known to be missing.")?;
+        table.say("No call is known to be missing.")?;
         let never = never.join(", ");
         output::say(&format!(
             "Not compared yet, so that calls may be missing: {never}; `aftercall coverage` says why."

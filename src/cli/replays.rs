@@ -10,6 +10,7 @@ use super::Globals;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
+use super::table::{Column, Table};
 use crate::host::Clock;
 use crate::replay::in_words;
 use crate::store::replays::Status;
@@ -106,12 +107,19 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&["id", "created at", "status", "done", "failed", "of"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("created at").spare(1),
+        Column::word("status"),
+        Column::number("done"),
+        Column::number("failed").spare(2),
+        Column::number("of"),
+    ]);
     for job in found["replays"].as_array().into_iter().flatten() {
         let cells = ["id", "created_at", "status", "done", "failed", "total"];
-        table.add_row(cells.map(|name| field(job, name)));
+        table.row_of(job, &cells);
     }
-    output::rows(&table, "No replays. `aftercall dead replay` makes one.")?;
+    table.say("No replays. `aftercall dead replay` makes one.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
@@ -132,20 +140,14 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(job);
     }
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in job.as_object().into_iter().flatten() {
-        match name.as_str() {
-            "failures" => {}
-            "filter" => {
-                table.add_row(["letters".to_owned(), in_words(value)]);
-            }
-            _ if value.is_null() => {}
-            _ => {
-                table.add_row([name.clone(), field(job, name)]);
-            }
-        }
-    }
-    output::rows(&table, "")?;
+    let mut shown = job.clone();
+    shown["letters"] = in_words(&shown["filter"].take()).into();
+    shown["failures"].take();
+    Table::of_fields(
+        &shown,
+        &["id", "status", "reason", "letters", "done", "total"],
+    )
+    .say("")?;
     output::say("")?;
     tell(job)
 }
@@ -158,12 +160,19 @@ fn tell(job: &Value) -> anyhow::Result<()> {
         return Ok(());
     }
     output::say("\nFailed again")?;
-    let mut table = output::table(&["count", "stage", "code", "fault", "message", "example"]);
+    let mut table = Table::new([
+        Column::number("count"),
+        Column::word("stage").spare(2),
+        Column::word("code"),
+        Column::word("fault").spare(3),
+        Column::text("message"),
+        Column::word("example").spare(1),
+    ]);
     for failure in failures {
         let cells = ["count", "stage", "code", "fault", "message", "example_id"];
-        table.add_row(cells.map(|name| field(failure, name)));
+        table.row_of(failure, &cells);
     }
-    output::rows(&table, "")?;
+    table.say("")?;
     let id = field(job, "id");
     output::say(&format!("\naftercall dead list --failed-in {id}"))?;
     Ok(())

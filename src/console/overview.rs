@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::access::{Refused, Session};
-use super::chart::{Bar, bars};
+use super::chart::{Chart, chart};
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::show::{Moment, counted, href, latency, number, page};
@@ -34,6 +34,11 @@ const SPREAD: [i64; 14] = [
     900_000, 3_600_000,
 ];
 
+/// What stands below its bars: where each ends, as far as there is room.
+const MARKS: [&str; SPREAD.len() + 1] = [
+    "1 s", "", "", "10 s", "", "", "15 s", "", "30 s", "", "2 min", "", "15 min", "", "more",
+];
+
 struct Choice {
     title: &'static str,
     href: String,
@@ -44,7 +49,9 @@ struct Tile {
     title: &'static str,
     told: &'static str,
     total: String,
-    bars: Vec<Bar>,
+    chart: Chart,
+    /// Where the chart begins.
+    from: String,
 }
 
 struct Queue {
@@ -99,7 +106,9 @@ struct Overview {
     p95: String,
     p99: String,
     delivered: String,
-    spread: Vec<Bar>,
+    spread: Chart,
+    marks: [&'static str; SPREAD.len() + 1],
+    now: Moment,
     sees_all: bool,
     oldest: Option<Moment>,
     is_late: bool,
@@ -178,6 +187,8 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
             "calls",
         ),
         spread: spread(&stats.latency.sorted),
+        marks: MARKS,
+        now: Moment::of(now, now),
         sees_all: !stats.waiting.is_empty(),
         oldest: oldest.map(|at| Moment::of(at, now)),
         is_late: oldest.is_some_and(|at| is_late(at, now)),
@@ -269,13 +280,13 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
     };
     let counts = stats.passed.iter().find(|(one, _)| *one == passage);
     let mut from = stats.since;
+    let utc = |at: Timestamp| at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
     let mut values = Vec::new();
     for count in counts
         .map(|(_, counts)| counts.as_slice())
         .unwrap_or_default()
     {
-        let at = from.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-        let told = format!("{}: {}", at.strftime("%-d %b %H:%M"), number(*count));
+        let told = format!("{}: {}", utc(from).strftime("%-d %b %H:%M"), number(*count));
         values.push((*count, told));
         from = from.plus(stats.window.span());
     }
@@ -283,7 +294,8 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
         title,
         told,
         total: number(stats.total(passage)),
-        bars: bars(&values),
+        chart: chart(&values),
+        from: utc(stats.since).strftime("%-d %b, %H:%M").to_string(),
     }
 }
 
@@ -297,9 +309,9 @@ fn told(millis: Option<i64>) -> String {
 }
 
 /// How many calls took how long.
-fn spread(sorted: &[i64]) -> Vec<Bar> {
+fn spread(sorted: &[i64]) -> Chart {
     if sorted.is_empty() {
-        return Vec::new();
+        return Chart::default();
     }
     let mut values = Vec::with_capacity(SPREAD.len() + 1);
     let mut counted = 0;
@@ -311,7 +323,7 @@ fn spread(sorted: &[i64]) -> Vec<Bar> {
     }
     let rest = i64::try_from(sorted.len() - counted).unwrap_or(i64::MAX);
     values.push((rest, format!("longer: {}", number(rest))));
-    bars(&values)
+    chart(&values)
 }
 
 fn is_late(at: Timestamp, now: Timestamp) -> bool {

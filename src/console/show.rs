@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 
 use super::Failure;
 use crate::page::{Cursor, PageRequest};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, rough};
 
 /// A whole page, or a part of one.
 pub(super) fn page(template: &impl Template) -> Result<Response, Failure> {
@@ -37,11 +37,7 @@ impl Moment {
         Self {
             exact: at.to_string(),
             text: utc(at).strftime(form).to_string(),
-            ago: if at > now {
-                format!("in {}", rough(at.since(now)))
-            } else {
-                format!("{} ago", rough(now.since(at)))
-            },
+            ago: at.seen_from(now),
         }
     }
 }
@@ -54,17 +50,6 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let local: jiff::civil::DateTime = text.parse().ok()?;
     let zoned = local.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Timestamp::from_jiff(zoned.timestamp()))
-}
-
-/// A span of time, to the one unit that matters.
-pub(super) fn rough(span: Duration) -> String {
-    let secs = span.as_secs();
-    match secs {
-        0..=59 => format!("{secs} s"),
-        60..=3_599 => format!("{} min", secs / 60),
-        3_600..=172_799 => format!("{} h", secs / 3_600),
-        _ => format!("{} d", secs / 86_400),
-    }
 }
 
 /// A latency: milliseconds below a second, then seconds, then what is rough.
@@ -211,7 +196,6 @@ mod tests {
         assert_eq!(latency(950), "950 ms");
         assert_eq!(latency(10_400), "10 s");
         assert_eq!(latency(2_340), "2.3 s");
-        assert_eq!(rough(Duration::from_hours(49)), "2 d");
         assert_eq!(
             (clock(187_400), clock(3_661_000)),
             ("3:07".into(), "1:01:01".into())

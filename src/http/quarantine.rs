@@ -361,10 +361,11 @@ async fn release_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(Many { source }): Json<Many>,
+    body: Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     bearer.require_unbound()?;
+    let Many { source } = body.read()?;
     if api.flow.sources.get(&source).is_none() {
         let why = "no such source is configured".to_owned();
         return Err(ApiError::invalid([("source".to_owned(), why)].into()));

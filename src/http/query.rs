@@ -1,5 +1,6 @@
 //! Parameters and bodies read field by field, so that an answer names every one that is wrong.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -253,9 +254,17 @@ impl FromParams for PageRequest {
     }
 }
 
-/// A JSON body, all of whose fields are known and understood. Content-Type is not judged.
+/// A JSON body, all of whose fields are known and understood; or what is wrong with it, which only those
+/// learn who may ask: see [`Json::read`]. Content-Type is not judged.
 #[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
+pub(crate) struct Json<T>(Result<T, ApiError>);
+
+impl<T> Json<T> {
+    /// The body. Handlers ask for it after they have asked whether the token may do this at all.
+    pub(crate) fn read(self) -> Result<T, ApiError> {
+        self.0
+    }
+}
 
 /// A JSON object as it came, until each field is taken.
 #[derive(Debug)]
@@ -370,9 +379,15 @@ impl Object {
 }
 
 impl<T: FromObject> FromRequest<Arc<Api>> for Json<T> {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Infallible> {
+        Ok(Self(Self::of(request, api).await))
+    }
+}
+
+impl<T: FromObject> Json<T> {
+    async fn of(request: Request, api: &Arc<Api>) -> Result<T, ApiError> {
         let bytes = match Bytes::from_request(request, api).await {
             Ok(bytes) => bytes,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -391,7 +406,7 @@ impl<T: FromObject> FromRequest<Arc<Api>> for Json<T> {
         let value = T::from_object(&mut object);
         let wrong = object.finish();
         if wrong.is_empty() {
-            Ok(Self(value))
+            Ok(value)
         } else {
             Err(ApiError::invalid(wrong))
         }

@@ -270,10 +270,11 @@ async fn begin(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(new): Json<NewReconciliation>,
+    body: Json<NewReconciliation>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     bearer.require_unbound()?;
+    let new = body.read()?;
     let accounts = accounts(&api, new.source.as_deref())?;
     let wish = Wish {
         accounts,

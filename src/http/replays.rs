@@ -79,9 +79,10 @@ async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(new): Json<NewReplay>,
+    body: Json<NewReplay>,
 ) -> Result<Response, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    let new = body.read()?;
     let (dry_run, plan, told) = (new.dry_run, new.plan(), new.filter.told());
     let usual_canary = new.canary.is_none();
     let filter = new.filter.stored(&api, &bearer);

@@ -26,6 +26,7 @@ mod crowd;
 mod distributed;
 mod erased;
 mod hostile;
+mod measured;
 mod order;
 mod process;
 

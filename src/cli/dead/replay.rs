@@ -1,5 +1,6 @@
 //! `aftercall dead replay`: looked at, confirmed, and watched.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use super::filter::Filter;
 use crate::cli::ask::{self, Yes};
 use crate::cli::client::{Client, Remote};
 use crate::cli::output::{self, Format, counted, field, grouped};
+use crate::cli::table::{Column, Table};
 use crate::cli::{Globals, replays};
 use crate::replay::usual_canary;
 
@@ -89,12 +91,16 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
         "stop_at_failure_rate": args.stop_at_failure_rate,
     });
     let job = client.post(&["v1", "replays"], &[], &body).await?;
-    if job["total"] == 0 {
+    // Who names a letter means one that is there.
+    let found = job["total"].as_u64().unwrap_or(0);
+    if let Some(told) = missing(found, &args.filter.ids) {
+        output::note(&told);
+    }
+    if found == 0 {
         match format {
             Format::Json => output::json(&job)?,
             Format::Table => output::say("No letters match.")?,
         }
-        // Who names a letter means one that is there.
         return Ok(ExitCode::from(u8::from(named > 0)));
     }
     let id = field(&job, "id");
@@ -109,6 +115,22 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
         output::note(&format!("{id} runs, also when you stop watching."));
     }
     replays::follow(&client, &id, format).await
+}
+
+/// What is said of letters that were named, and of which so many are there to be replayed.
+fn missing(found: u64, named: &[String]) -> Option<String> {
+    let wanted: BTreeSet<_> = named.iter().collect();
+    let lost = (wanted.len() as u64).saturating_sub(found);
+    match named {
+        _ if lost == 0 => None,
+        [id] => Some(format!(
+            "{id} is no letter that can be replayed: it is not there, or not dead"
+        )),
+        _ => Some(format!(
+            "{lost} of the {} letters that are named are not there, or not dead",
+            wanted.len()
+        )),
+    }
 }
 
 async fn preview(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
@@ -155,9 +177,15 @@ fn question(total: u64, rate: f64, canary: u64) -> String {
 
 /// What would happen, letter by letter, and altogether.
 fn show(found: &Value) -> anyhow::Result<()> {
-    let mut table = output::table(&["letter", "stage", "conversation", "effect", "note"]);
+    let mut table = Table::new([
+        Column::word("letter"),
+        Column::word("stage").spare(1),
+        Column::word("conversation").spare(2),
+        Column::word("effect"),
+        Column::text("note"),
+    ]);
     for example in found["examples"].as_array().into_iter().flatten() {
-        table.add_row([
+        table.row([
             field(example, "id"),
             field(example, "stage"),
             field(example, "conversation_id"),
@@ -165,7 +193,7 @@ fn show(found: &Value) -> anyhow::Result<()> {
             note(example),
         ]);
     }
-    output::rows(&table, "No letters match.")?;
+    table.say("No letters match.")?;
     if found["total"] != 0 {
         output::say(&format!("\n{}", summary(found)))?;
     }
@@ -257,6 +285,18 @@ mod tests {
             "Replay 1 letter, at 0.5 a second (about 2 s)?"
         );
         assert!(question(50_000, 1.0, 10).ends_with("(about 13.9 h)?"));
+    }
+
+    #[test]
+    fn letters_that_are_not_there_are_told_of() {
+        let named = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let told = |found, ids: &[&str]| missing(found, &named(ids)).unwrap_or_default();
+        assert!(told(0, &["dl_x"]).starts_with("dl_x is no letter"));
+        assert!(told(1, &["dl_x", "dl_y", "dl_z"]).starts_with("2 of the 3 letters"));
+        assert_eq!(
+            (told(1, &["dl_x", "dl_x"]), told(4, &[])),
+            Default::default()
+        );
     }
 
     #[test]

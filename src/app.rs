@@ -34,6 +34,7 @@ use crate::{console, platform, reconcile, telemetry, worker};
 mod begun;
 mod gauges;
 mod keys;
+mod process;
 
 /// How long a start waits for the keys before the present one, which a receiver can do without.
 const KEYS_WAIT: Duration = Duration::from_secs(2);
@@ -289,7 +290,10 @@ async fn wait_for_schema(db: &Db, host: &Host) -> Result<(), StartError> {
                 pending = pending.join(", "),
                 "The database lacks migrations: run `aftercall migrate`"
             ),
-            Err(error) => tracing::warn!(error = %error, "The database can't be reached yet"),
+            Err(error) => {
+                gauges::without_database();
+                tracing::warn!(error = %error, "The database can't be reached yet");
+            }
         }
         if !host.pause(Duration::from_secs(2)).await {
             return Err(StartError::Stopped);
@@ -308,7 +312,6 @@ fn work(app: &App, works: bool) {
         );
         reconcile::start(flow);
     }
-    flow.host.spawn(gauges::keep(Arc::clone(flow)));
 }
 
 /// The address that a process serves on, already taken. Until the process is built, whoever knocks
@@ -390,6 +393,7 @@ impl Running {
         if app.config.database.is_embedded() {
             app.prepare().await?;
         }
+        flow.host.spawn(gauges::keep(Arc::clone(flow)));
         flow.host.spawn(http::serve(
             listener,
             router,

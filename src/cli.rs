@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config::Overrides;
 
 mod ask;
+mod audit;
 mod callers;
 mod check;
 mod client;
@@ -30,6 +31,8 @@ mod replays;
 mod serve;
 mod shell;
 mod simulate;
+mod table;
+mod terminal;
 mod tokens;
 mod verify;
 
@@ -146,6 +149,9 @@ enum Command {
     /// List callers, and erase one everywhere
     #[command(subcommand)]
     Callers(callers::Command),
+    /// See who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Make, list and revoke API tokens
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -207,6 +213,7 @@ impl Command {
             Self::Export(args) => export::run(globals, &args).await,
             Self::Memories(command) => memories::run(globals, command).await,
             Self::Callers(command) => callers::run(globals, command).await,
+            Self::Audit(command) => audit::run(globals, command).await,
             Self::Tokens(command) => tokens::run(globals, command).await,
             Self::Completion(args) => shell::completion(&args),
             Self::Man(args) => shell::man(&args),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use serde_json::json;
+use tracing::Instrument as _;
 
 use crate::conversation::{CallSuccess, Conversation, Message};
 use crate::erasure::bars::{self, Bar};
@@ -109,7 +110,8 @@ async fn attempt(
     let Some((record, messages)) = found else {
         return Ok(());
     };
-    let outcome = match extract(flow, &record, &messages).await {
+    let span = tracing::info_span!("memory.extract", extractor = "rules");
+    let outcome = match extract(flow, &record, &messages).instrument(span).await {
         Ok(outcome) => outcome,
         Err(why) => {
             let again = retry::REMEMBER.after(delivery.attempt, flow.host.dice.fraction());
@@ -426,7 +428,7 @@ impl Writing {
     fn step(&self, outcome: &Outcome, revision: i64) -> Step {
         let detail = match outcome {
             Outcome::Remembered { observations, .. } => {
-                format!("{} observations", observations.len())
+                timeline::counted(observations.len(), "observation")
             }
             other => other.reason().unwrap_or_default().to_owned(),
         };

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -21,11 +22,24 @@ mod otlp;
 /// The variables that say what is logged, in the order in which they are asked.
 const FILTERS: [&str; 2] = ["AFTERCALL_LOG", "RUST_LOG"];
 
+/// The variables that say where traces go, in the words of OpenTelemetry.
+const COLLECTORS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
+/// Whether this build makes traces.
+pub const TRACES: bool = cfg!(feature = "otlp");
+
 /// How long the end of the process waits for whoever reads the log.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The lines on their way to standard error.
 static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// What nobody has brought up to date for so long is not told any more: an old value would look like one
+/// of now, as while the database is away.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// Seconds, from a durable insert to a platform that takes its time.
 const BUCKETS: [f64; 14] = [
@@ -88,6 +102,15 @@ pub fn hush_panics() {
     }));
 }
 
+/// The variable that says where traces go; none where nobody wants any.
+pub fn collector() -> Option<&'static str> {
+    COLLECTORS.into_iter().find(|name| is_given(name))
+}
+
+fn is_given(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// `NO_COLOR`, when it is set to anything (no-color.org).
 pub fn no_color() -> Option<std::ffi::OsString> {
     std::env::var_os("NO_COLOR").filter(|value| !value.is_empty())
@@ -118,7 +141,8 @@ pub fn metrics() -> PrometheusHandle {
                 let calls = Matcher::Full("aftercall_call_latency_seconds".to_owned());
                 builder.set_buckets_for_metric(calls, &CALL_BUCKETS)
             })
-            .expect("there are buckets");
+            .expect("there are buckets")
+            .idle_timeout(MetricKindMask::GAUGE, Some(FRESH));
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {

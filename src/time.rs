@@ -67,6 +67,15 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// How long ago it was or when it will be, as people say it: `3 min ago`, `in 5 s`.
+    pub fn seen_from(self, now: Self) -> String {
+        if self > now {
+            format!("in {}", rough(self.since(now)))
+        } else {
+            format!("{} ago", rough(now.since(self)))
+        }
+    }
+
     /// The same moment in the calendar's own type, for zones and dates.
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
@@ -79,6 +88,17 @@ impl Timestamp {
     /// The moment a calendar's value names, cut to the millisecond.
     pub fn from_jiff(at: jiff::Timestamp) -> Self {
         Self::from_millis(at.as_millisecond())
+    }
+}
+
+/// A span of time, to the one unit that matters.
+pub fn rough(span: Duration) -> String {
+    let secs = span.as_secs();
+    match secs {
+        0..=59 => format!("{secs} s"),
+        60..=3_599 => format!("{} min", secs / 60),
+        3_600..=172_799 => format!("{} h", secs / 3_600),
+        _ => format!("{} d", secs / 86_400),
     }
 }
 
@@ -132,6 +152,18 @@ mod tests {
             "2025-10-14T15:00:02+02:00".parse(),
             Ok(Timestamp::from_secs(1_760_446_802))
         );
+    }
+
+    #[test]
+    fn people_say_how_long_ago_it_was() {
+        let now = Timestamp::from_secs(1_780_000_000);
+        assert_eq!(
+            now.minus(Duration::from_secs(200)).seen_from(now),
+            "3 min ago"
+        );
+        assert_eq!(now.seen_from(now), "0 s ago");
+        assert_eq!(now.plus(Duration::from_hours(5)).seen_from(now), "in 5 h");
+        assert_eq!(rough(Duration::from_hours(49)), "2 d");
     }
 
     #[test]

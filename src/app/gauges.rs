@@ -3,38 +3,100 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
+use tokio::time::timeout;
+
+use super::process;
 use crate::circuit::CircuitState;
 use crate::event::Stage;
 use crate::flow::Flow;
 use crate::queue::rabbit::BrokerState;
 use crate::store::endpoints::Off;
-use crate::store::{dead_letters, deliveries, endpoints, known_calls, quarantine, reconcile};
+use crate::store::{
+    self, Sizes, dead_letters, deliveries, endpoints, known_calls, quarantine, reconcile,
+};
 use crate::time::Timestamp;
 
 /// How often the gauges are brought up to date: whoever looks after an incident wants what is so now.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How often is asked how large the database is.
+const MEASURED_EVERY: Duration = Duration::from_mins(1);
+
+/// How long the database is waited for before it is said to be away: longer than a connection is.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long its answers are waited for, so that whether it is there is told again before that is old.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Keeps all of them. What can't be asked is told no more after a while (`telemetry.rs`), and holds up
+/// nothing else: what this process itself knows, the broker and the database are asked side by side.
 pub(super) async fn keep(flow: Arc<Flow>) {
-    metrics::gauge!("aftercall_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     super::begun::begin(&flow.sources);
-    let started = flow.host.now();
+    tokio::join!(own(&flow), waiting(&flow), kept(&flow));
+}
+
+/// What is told while a process that can't do without its database waits for it.
+pub(super) fn without_database() {
+    version();
+    set(&metrics::gauge!("aftercall_database_up"), 0);
+}
+
+fn version() {
+    metrics::gauge!("aftercall_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// What is known without asking anybody.
+async fn own(flow: &Flow) {
+    process::describe();
     loop {
-        broker(&flow);
-        circuits(&flow);
-        connections(&flow);
-        // What can't be asked now keeps its last value; the rest goes on.
-        for sampled in [
-            queues(&flow).await,
-            records(&flow).await,
-            coverage(&flow, started).await,
-        ] {
-            if let Err(error) = sampled {
-                tracing::debug!(error = %error, "The gauges could not be sampled");
-            }
+        version();
+        broker(flow);
+        circuits(flow);
+        connections(flow);
+        process::sample();
+        if !flow.host.pause(EVERY).await {
+            return;
+        }
+    }
+}
+
+/// What waits in the queue.
+async fn waiting(flow: &Flow) {
+    loop {
+        unless_failed(queues(flow).await);
+        if !flow.host.pause(EVERY).await {
+            return;
+        }
+    }
+}
+
+/// What the database holds, and whether it answers at all.
+async fn kept(flow: &Flow) {
+    let started = flow.host.now();
+    let mut measured: Option<(Timestamp, Sizes)> = None;
+    loop {
+        let answers = timeout(PATIENCE, flow.db.ping()).await;
+        let is_up = matches!(answers, Ok(Ok(())));
+        set(&metrics::gauge!("aftercall_database_up"), is_up.into());
+        if is_up {
+            let sampled = async {
+                unless_failed(records(flow).await);
+                unless_failed(coverage(flow, started).await);
+                unless_failed(measure(flow, &mut measured).await);
+            };
+            // What has not come by then comes the next time.
+            let _ = timeout(LONGEST, sampled).await;
         }
         if !flow.host.pause(EVERY).await {
             return;
         }
+    }
+}
+
+fn unless_failed(sampled: crate::queue::Result<()>) {
+    if let Err(error) = sampled {
+        tracing::debug!(error = %error, "The gauges could not be sampled");
     }
 }
 
@@ -47,9 +109,10 @@ fn broker(flow: &Flow) {
 }
 
 async fn queues(flow: &Flow) -> crate::queue::Result<()> {
+    let depths = Stage::ALL.map(|stage| flow.queue.depth(stage));
+    let depths = try_join_all(depths).await?;
     let now = flow.host.now();
-    for stage in Stage::ALL {
-        let depth = flow.queue.depth(stage).await?;
+    for (stage, depth) in Stage::ALL.into_iter().zip(depths) {
         let age = depth
             .oldest_at
             .map_or(Duration::ZERO, |oldest| now.since(oldest));
@@ -163,6 +226,40 @@ async fn coverage(flow: &Flow, started: Timestamp) -> crate::queue::Result<()> {
         metrics::gauge!("aftercall_coverage_age_seconds", "source" => source)
             .set(now.since(checked_at).as_secs_f64());
     }
+    Ok(())
+}
+
+/// How large the database is, asked now and then.
+async fn measure(
+    flow: &Flow,
+    measured: &mut Option<(Timestamp, Sizes)>,
+) -> crate::queue::Result<()> {
+    let now = flow.host.now();
+    let (at, sizes) = match measured.take() {
+        Some((at, sizes)) if now.since(at) < MEASURED_EVERY => (at, sizes),
+        _ => {
+            let sizes = flow
+                .db
+                .read(|mut conn| Box::pin(async move { store::sizes(&mut conn).await }))
+                .await?;
+            (now, sizes)
+        }
+    };
+    set(&metrics::gauge!("aftercall_database_bytes"), sizes.bytes);
+    for size in sizes.tables.iter().filter(|size| size.holds().is_some()) {
+        let table = size.table.clone();
+        set(
+            &metrics::gauge!("aftercall_table_rows", "table" => table.clone()),
+            size.rows,
+        );
+        if let Some(bytes) = size.bytes {
+            set(
+                &metrics::gauge!("aftercall_table_bytes", "table" => table),
+                bytes,
+            );
+        }
+    }
+    *measured = Some((at, sizes));
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::Globals;
 use super::ask::{self, Yes};
 use super::client::{Client, Remote};
-use super::output::{self, Format, field, grouped};
+use super::output::{self, Format, counted, field};
+use super::table::{Column, Table};
+
+mod consents;
 
 /// `aftercall callers`
 #[derive(Debug, Subcommand)]
@@ -17,6 +20,8 @@ use super::output::{self, Format, field, grouped};
 pub(super) enum Command {
     /// List callers with the agents that they called, whoever called last first
     List(List),
+    /// What a caller refuses, over all agents: read it, or set it by hand
+    Consents(consents::Consents),
     /// Erase a caller: memory, conversations, and whatever names them
     Erase(Erase),
 }
@@ -60,6 +65,7 @@ pub(super) struct Erase {
 pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(globals, args).await?,
+        Command::Consents(args) => return consents::run(globals, &args).await,
         Command::Erase(args) => erase(globals, args).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -78,17 +84,24 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&["caller", "agent", "calls", "facts", "last call"]);
+    let mut table = Table::new([
+        Column::word("caller"),
+        Column::word("agent"),
+        Column::number("calls").spare(2),
+        Column::number("facts").spare(3),
+        Column::time("last call").spare(1),
+    ]);
     for caller in found["callers"].as_array().into_iter().flatten() {
-        table.add_row([
-            field(caller, "caller_identity"),
-            field(caller, "agent_id"),
-            field(caller, "conversation_count"),
-            field(caller, "memory_count"),
-            field(caller, "last_call_at"),
-        ]);
+        let cells = [
+            "caller_identity",
+            "agent_id",
+            "conversation_count",
+            "memory_count",
+            "last_call_at",
+        ];
+        table.row_of(caller, &cells);
     }
-    output::rows(&table, "Nobody has called.")?;
+    table.say("Nobody has called.")?;
     Ok(())
 }
 
@@ -114,11 +127,11 @@ fn told_before(caller: &str, found: &Value) -> String {
     let rows: Vec<_> = found["callers"].as_array().into_iter().flatten().collect();
     let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_u64()).sum();
     format!(
-        "This takes away {} calls and {} facts with {} agents, and whatever else names the caller. It \
-         can't be undone.\nErase {}?",
-        grouped(sum("conversation_count")),
-        grouped(sum("memory_count")),
-        grouped(rows.len() as u64),
+        "This takes away {} and {} with {}, and whatever else names the caller. It can't be \
+         undone.\nErase {}?",
+        counted(sum("conversation_count"), "call", "calls"),
+        counted(sum("memory_count"), "fact", "facts"),
+        counted(rows.len() as u64, "agent", "agents"),
         output::printable(caller),
     )
 }

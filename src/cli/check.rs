@@ -7,10 +7,12 @@ use serde_json::json;
 
 use super::Globals;
 use super::output::{self, Choice, Format};
+use super::table::{Column, Table};
 use crate::config::{Config, ConfigError, PlatformName, SignedBy};
 use crate::extract::llm::{Llm, LlmError};
 use crate::platform::{self, FetchError, ListQuery, Source};
 use crate::queue::rabbit;
+use crate::telemetry;
 
 mod database;
 
@@ -94,9 +96,9 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
 
 /// Without settings there is nothing else to look at.
 fn wrong_settings(error: &ConfigError) -> Vec<Finding> {
-    let mend = "aftercall.example.toml says what each key takes";
-    let found =
-        |problem: &crate::config::Problem| Finding::failed(&problem.key, &problem.message, mend);
+    let found = |problem: &crate::config::Problem| {
+        Finding::failed(&problem.key, &problem.message, &problem.mend)
+    };
     error.problems.iter().map(found).collect()
 }
 
@@ -107,6 +109,7 @@ async fn look(config: &Config) -> anyhow::Result<Vec<Finding>> {
     }
     findings.push(folder(&config.data_dir));
     findings.push(secret_key(config));
+    findings.extend(telemetry::collector().map(traces));
     findings.extend(database::look(config).await);
     findings.extend(broker(config).await);
     findings.extend(sources(config).await?);
@@ -154,6 +157,21 @@ fn secret_key(config: &Config) -> Finding {
     } else {
         let shown = kept.display();
         Finding::ok(what, format!("{shown} will be made by `aftercall serve`"))
+    }
+}
+
+/// Whether traces go where a variable says.
+fn traces(variable: &str) -> Finding {
+    let what = "traces";
+    if telemetry::TRACES {
+        Finding::ok(what, format!("go to the collector that {variable} names"))
+    } else {
+        Finding::new(
+            what,
+            State::Warning,
+            format!("{variable} is set, and this build makes none"),
+            "take the image of deploy/Dockerfile, or build with --features otlp",
+        )
     }
 }
 
@@ -365,17 +383,30 @@ fn show(format: Format, findings: &[Finding]) -> anyhow::Result<()> {
             .collect();
         return output::json(&json!({ "checks": findings }));
     }
-    let mut table = output::table(&["check", "", "found", "to mend it"]);
+    let mut table = Table::new([
+        Column::word("check"),
+        Column::word("state"),
+        Column::text("found"),
+    ]);
     for finding in findings {
-        table.add_row([
-            finding.what.as_str(),
-            finding.state.as_str(),
-            &output::printable(&finding.found),
-            &finding.mend,
+        table.row([
+            finding.what.clone(),
+            finding.state.as_str().to_owned(),
+            and_mend(&finding.found, &finding.mend),
         ]);
     }
-    output::rows(&table, "Nothing was looked at.")?;
+    table.say("Nothing was looked at.")?;
     Ok(())
+}
+
+/// What was found, and below it what mends it.
+pub(super) fn and_mend(found: &str, mend: &str) -> String {
+    let found = output::printable(found);
+    if mend.is_empty() {
+        found
+    } else {
+        format!("{found}\n→ {}", output::printable(mend))
+    }
 }
 
 #[cfg(test)]

@@ -187,6 +187,11 @@ impl Client {
         self.ask(Method::POST, path, query, Some(body)).await
     }
 
+    /// `PATCH` with a JSON body.
+    pub(super) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        self.ask(Method::PATCH, path, &[], Some(body)).await
+    }
+
     /// `DELETE`
     pub(super) async fn delete(
         &self,

@@ -11,6 +11,7 @@ use super::ask::Yes;
 use super::client::{self, Client, Remote};
 use super::moment::moment;
 use super::output::{self, Format, field};
+use super::table::{Column, Table};
 use crate::time::Timestamp;
 
 /// `aftercall conversations`
@@ -176,9 +177,9 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
     }
     let mut table = table();
     for call in found["conversations"].as_array().into_iter().flatten() {
-        table.add_row(row(call));
+        table.row(row(call));
     }
-    output::rows(&table, "No conversations.")?;
+    table.say("No conversations.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
@@ -186,38 +187,31 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
 }
 
 /// A table of calls, still without a row.
-pub(super) fn table() -> comfy_table::Table {
-    output::table(&[
-        "id",
-        "created",
-        "agent",
-        "caller",
-        "status",
-        "end reason",
-        "length",
+pub(super) fn table() -> Table {
+    Table::new([
+        Column::word("id"),
+        Column::time("created").spare(1),
+        Column::word("agent").spare(5),
+        Column::word("caller").spare(2),
+        Column::word("status").spare(4),
+        Column::word("end reason"),
+        Column::word("by").spare(3),
+        Column::number("length").spare(6),
     ])
 }
 
 /// A call as a row of [`table`].
-pub(super) fn row(call: &Value) -> [String; 7] {
+pub(super) fn row(call: &Value) -> [String; 8] {
     [
         field(call, "id"),
         field(call, "created_at"),
         field(call, "agent_id"),
         field(call, "caller_identity"),
         field(call, "status"),
-        reason(call),
+        field(call, "end_reason"),
+        field(call, "end_reason_source"),
         length(call),
     ]
-}
-
-/// The reason, and whose word it is when it is not the platform's.
-fn reason(call: &Value) -> String {
-    let reason = field(call, "end_reason");
-    match field(call, "end_reason_source").as_str() {
-        "" | "platform" => reason,
-        source => format!("{reason} ({source})"),
-    }
 }
 
 fn length(call: &Value) -> String {
@@ -227,12 +221,35 @@ fn length(call: &Value) -> String {
     })
 }
 
+/// What is read beside the conversation, and shown below it.
+const PARTS: [&str; 3] = ["messages", "memories", "timeline"];
+
+/// What is asked for first of a conversation; what else it has follows.
+const FIELDS: [&str; 16] = [
+    "id",
+    "status",
+    "end_reason",
+    "end_reason_source",
+    "end_reason_raw",
+    "summary",
+    "agent_id",
+    "agent_name",
+    "caller_identity",
+    "from_number",
+    "to_number",
+    "transport",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+];
+
 async fn show(globals: &Globals, one: &One) -> anyhow::Result<()> {
     let client = Client::new(globals, &one.remote)?;
     let query = one.query();
     let path = ["v1", "conversations", &one.id];
     let mut call = client.get(&path, &query).await?;
-    for part in ["messages", "memories", "timeline"] {
+    for part in PARTS {
         let rows = client
             .list(
                 &["v1", "conversations", &one.id, part],
@@ -251,66 +268,57 @@ async fn show(globals: &Globals, one: &One) -> anyhow::Result<()> {
     if one.remote.output.format() == Format::Json {
         return output::json(&call);
     }
-    fields(&call)?;
-    transcript(&call)?;
-    memories(&call)?;
-    timeline(&call)?;
+    let [messages, memories, steps] = PARTS.map(|part| call[part].take());
+    Table::of_fields(&call, &FIELDS).say("Nothing is known of it.")?;
+    transcript(&messages)?;
+    remembered(&memories)?;
+    timeline(&steps)?;
     Ok(())
 }
 
-/// What stands in the conversation itself, but for what is null, empty or shown further down.
-fn fields(call: &Value) -> std::io::Result<()> {
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in call.as_object().into_iter().flatten() {
-        let nothing = match value {
-            Value::Null | Value::Array(_) => true,
-            Value::String(text) => text.is_empty(),
-            Value::Object(inner) => inner.is_empty(),
-            _ => false,
-        };
-        if !nothing {
-            table.add_row([name.clone(), field(call, name)]);
-        }
-    }
-    output::rows(&table, "Nothing is known of it.")
-}
-
-fn transcript(call: &Value) -> std::io::Result<()> {
-    let Some(messages) = call["messages"].as_array() else {
+fn transcript(messages: &Value) -> std::io::Result<()> {
+    let Some(messages) = messages.as_array() else {
         return output::say("\nThe token may not read the transcript.");
     };
     output::say("\nTranscript")?;
-    let mut table = output::table(&["role", "content"]);
+    let mut table = Table::new([Column::word("role"), Column::text("content")]);
     for message in messages {
-        table.add_row([field(message, "role"), field(message, "content")]);
+        table.row_of(message, &["role", "content"]);
     }
-    output::rows(&table, "No messages.")
+    table.say("No messages.")
 }
 
-fn memories(call: &Value) -> std::io::Result<()> {
-    let Some(memories) = call["memories"].as_array() else {
+fn remembered(memories: &Value) -> std::io::Result<()> {
+    let Some(memories) = memories.as_array() else {
         return Ok(());
     };
     output::say("\nRemembered")?;
-    let mut table = output::table(&["slot", "fact", "confidence"]);
+    let mut table = Table::new([
+        Column::word("slot"),
+        Column::text("fact"),
+        Column::number("confidence").spare(1),
+    ]);
     for memory in memories {
-        let cells = ["slot", "fact", "confidence"];
-        table.add_row(cells.map(|name| field(memory, name)));
+        table.row_of(memory, &["slot", "fact", "confidence"]);
     }
-    output::rows(&table, "Nothing.")
+    table.say("Nothing.")
 }
 
-fn timeline(call: &Value) -> std::io::Result<()> {
-    let Some(steps) = call["timeline"].as_array() else {
+fn timeline(steps: &Value) -> std::io::Result<()> {
+    let Some(steps) = steps.as_array() else {
         return Ok(());
     };
     output::say("\nTimeline")?;
-    let mut table = output::table(&["at", "step", "attempt", "detail"]);
+    let mut table = Table::new([
+        Column::time("at"),
+        Column::word("step"),
+        Column::number("attempt").spare(1),
+        Column::text("detail"),
+    ]);
     for step in steps {
-        let cells = ["at", "step", "attempt", "detail"];
-        table.add_row(cells.map(|name| field(step, name)));
+        table.row_of(step, &["at", "step", "attempt", "detail"]);
     }
-    output::rows(&table, "Nothing happened to it yet.")
+    table.say("Nothing happened to it yet.")
 }
 
 #[cfg(test)]
@@ -320,12 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_says_whose_word_the_reason_is() {
-        let call = json!({"end_reason": "caller_hangup", "end_reason_source": "fallback"});
-        assert_eq!(reason(&call), "caller_hangup (fallback)");
-        let call = json!({"end_reason": "transferred", "end_reason_source": "platform"});
-        assert_eq!(reason(&call), "transferred");
-        assert_eq!(reason(&json!({"end_reason": null})), "");
+    fn a_call_is_as_long_as_it_took() {
         assert_eq!(length(&json!({"duration_ms": 125_900})), "2:05");
         assert_eq!(length(&json!({"duration_ms": null})), "");
     }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use self::filter::Filter;
 use super::ask::{self, Yes};
 use super::client::{Client, Remote};
-use super::output::{self, Format, field, grouped};
-use super::{Globals, WrongUsage};
+use super::output::{self, Format, counted, field, grouped};
+use super::table::{Column, Table};
+use super::{Globals, WrongUsage, terminal};
 
 mod filter;
 mod replay;
@@ -123,18 +124,18 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&[
-        "id",
-        "last at",
-        "state",
-        "stage",
-        "source",
-        "conversation",
-        "code",
-        "attempts",
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("last at").spare(1),
+        Column::word("state").spare(4),
+        Column::word("stage").spare(2),
+        Column::word("source").spare(5),
+        Column::word("conversation").spare(3),
+        Column::word("code"),
+        Column::number("attempts").spare(6),
     ]);
     for letter in found["dead_letters"].as_array().into_iter().flatten() {
-        table.add_row([
+        table.row([
             field(letter, "id"),
             field(letter, "last_at"),
             field(letter, "state"),
@@ -148,7 +149,7 @@ async fn list(globals: &Globals, args: List) -> anyhow::Result<()> {
                 .to_string(),
         ]);
     }
-    output::rows(&table, "No dead letters.")?;
+    table.say("No dead letters.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
@@ -168,25 +169,29 @@ fn causes(found: &Value) -> anyhow::Result<()> {
         return Ok(());
     }
     output::say(&format!("{}\n", summary(found)))?;
-    let mut table = output::table(&["count", "stage", "code", "fault", "message", "example"]);
+    let mut table = Table::new([
+        Column::number("count"),
+        Column::word("stage").spare(2),
+        Column::word("code"),
+        Column::word("fault").spare(3),
+        Column::text("message"),
+        Column::word("example").spare(1),
+    ]);
     for group in groups {
         let cells = ["count", "stage", "code", "fault", "message", "example_id"];
-        table.add_row(cells.map(|name| field(group, name)));
+        table.row_of(group, &cells);
     }
-    output::rows(&table, "")?;
+    table.say("")?;
     Ok(())
 }
 
 /// As `4,012 letters, 3 causes`.
 fn summary(found: &Value) -> String {
     let groups = found["groups"].as_array().map_or(0, Vec::len);
-    let letters = letters_of(found);
     format!(
-        "{} {}, {} {}",
-        grouped(letters),
-        if letters == 1 { "letter" } else { "letters" },
-        grouped(groups as u64),
-        if groups == 1 { "cause" } else { "causes" },
+        "{}, {}",
+        counted(letters_of(found), "letter", "letters"),
+        counted(groups as u64, "cause", "causes")
     )
 }
 
@@ -194,6 +199,24 @@ fn letters_of(found: &Value) -> u64 {
     let groups = found["groups"].as_array().into_iter().flatten();
     groups.filter_map(|group| group["count"].as_u64()).sum()
 }
+
+/// What is asked for first of a letter; what else it has follows.
+const FIELDS: [&str; 14] = [
+    "id",
+    "state",
+    "stage",
+    "code",
+    "message",
+    "fault",
+    "source",
+    "platform",
+    "conversation_id",
+    "agent_id",
+    "caller_identity",
+    "event_id",
+    "first_at",
+    "last_at",
+];
 
 async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
     let client = Client::new(globals, &args.remote)?;
@@ -209,22 +232,21 @@ async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
     }
     let attempts = letter["attempts"].take();
     let body = letter["body"].take();
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in letter.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.add_row([name.clone(), field(&letter, name)]);
-        }
-    }
-    output::rows(&table, "")?;
+    Table::of_fields(&letter, &FIELDS).say("")?;
     output::say("\nAttempts")?;
-    let mut table = output::table(&["at", "code", "message", "counts"]);
+    let mut table = Table::new([
+        Column::time("at"),
+        Column::word("code"),
+        Column::text("message"),
+        Column::word("counts").spare(1),
+    ]);
     for attempt in attempts.as_array().into_iter().flatten() {
-        let cells = ["at", "code", "message", "spent"];
-        table.add_row(cells.map(|name| field(attempt, name)));
+        table.row_of(attempt, &["at", "code", "message", "spent"]);
     }
-    output::rows(&table, "None.")?;
+    table.say("None.")?;
     if let Some(body) = body.as_str() {
-        output::say(&format!("\nBody\n{}", output::printable(body)))?;
+        output::say("\nBody")?;
+        terminal::say(0, &output::printable(body))?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
 use super::moment::moment;
-use super::output::{self, Format, field};
+use super::output::{self, Format, counted, field};
+use super::table::{Column, Table};
 use super::{Globals, WrongUsage};
 use crate::time::Timestamp;
 
@@ -132,19 +133,19 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&[
-        "id",
-        "created at",
-        "type",
-        "conversation",
-        "endpoint",
-        "status",
-        "attempts",
-        "next attempt",
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("created at").spare(4),
+        Column::word("type").spare(1),
+        Column::word("conversation").spare(5),
+        Column::word("endpoint").spare(6),
+        Column::word("status"),
+        Column::number("attempts").spare(3),
+        Column::time("next attempt").spare(2),
     ]);
     for delivery in found["deliveries"].as_array().into_iter().flatten() {
         let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
-        table.add_row([
+        table.row([
             field(delivery, "id"),
             field(delivery, "created_at"),
             field(delivery, "type"),
@@ -152,32 +153,52 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
             field(delivery, "endpoint_id"),
             field(delivery, "status"),
             attempts.to_string(),
-            field(delivery, "next_attempt_at"),
+            next(delivery),
         ]);
     }
-    output::rows(&table, "No deliveries.")?;
+    table.say("No deliveries.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
     Ok(())
 }
 
+/// When a delivery goes, or what keeps it.
+fn next(delivery: &Value) -> String {
+    match delivery["held"].as_str() {
+        None => field(delivery, "next_attempt_at"),
+        Some("disabled") => "when its endpoint is enabled".to_owned(),
+        Some("failing") => "when its endpoint takes something again".to_owned(),
+        Some("order") => format!("behind {}", field(delivery, "held_by")),
+        Some(other) => format!("held: {other}"),
+    }
+}
+
 fn show(mut delivery: Value) -> anyhow::Result<()> {
     let attempts = delivery["attempts"].take();
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in delivery.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.add_row([name.clone(), field(&delivery, name)]);
-        }
-    }
-    output::rows(&table, "")?;
+    let first = [
+        "id",
+        "status",
+        "type",
+        "event_id",
+        "conversation_id",
+        "endpoint_id",
+    ];
+    Table::of_fields(&delivery, &first).say("")?;
     output::say("\nAttempts")?;
-    let columns = ["number", "at", "status", "latency_ms", "code", "message"];
-    let mut table = output::table(&columns);
+    let mut table = Table::new([
+        Column::number("number"),
+        Column::time("at"),
+        Column::number("status"),
+        Column::number("latency ms").spare(2),
+        Column::word("code").spare(1),
+        Column::text("message"),
+    ]);
     for attempt in attempts.as_array().into_iter().flatten() {
-        table.add_row(columns.map(|name| field(attempt, name)));
+        let cells = ["number", "at", "status", "latency_ms", "code", "message"];
+        table.row_of(attempt, &cells);
     }
-    output::rows(&table, "None.")?;
+    table.say("None.")?;
     Ok(())
 }
 
@@ -195,8 +216,9 @@ async fn retry(globals: &Globals, args: &Retry) -> anyhow::Result<()> {
             let answer = client
                 .post(&path, &[], &json!({"since": args.since}))
                 .await?;
-            let told = format!("{} deliveries are sent again", field(&answer, "retried"));
-            (answer, told)
+            let retried = answer["retried"].as_u64().unwrap_or(0);
+            let told = counted(retried, "delivery is", "deliveries are");
+            (answer, format!("{told} sent again"))
         }
         (None, None) => {
             let why = "name a delivery, or an endpoint with --endpoint-id and --since";
@@ -206,5 +228,25 @@ async fn retry(globals: &Globals, args: &Retry) -> anyhow::Result<()> {
     match format {
         Format::Json => output::json(&answer),
         Format::Table => Ok(output::say(&told)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_delivery_is_said_in_words() {
+        for (delivery, told) in [
+            (json!({"next_attempt_at": null, "held": null}), ""),
+            (
+                json!({"next_attempt_at": "2026-02-01T00:00:00.000Z", "held": null}),
+                "2026-02-01T00:00:00.000Z",
+            ),
+            (json!({"held": "order", "held_by": "dlv_1"}), "behind dlv_1"),
+            (json!({"held": "disabled"}), "when its endpoint is enabled"),
+        ] {
+            assert_eq!(next(&delivery), told);
+        }
     }
 }

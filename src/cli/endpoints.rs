@@ -1,5 +1,6 @@
 //! `aftercall endpoints`: who is sent results.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
@@ -8,8 +9,11 @@ use serde_json::{Map, Value, json};
 use super::ask::Yes;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
+use super::table::{Column, Table};
 use super::{Globals, WrongUsage};
 use crate::outbound::preset::Preset;
+
+mod change;
 
 /// `aftercall endpoints`
 #[derive(Debug, Subcommand)]
@@ -21,6 +25,8 @@ pub(super) enum Command {
     List(List),
     /// Make an endpoint; its secret is shown this once
     Add(Add),
+    /// Change an endpoint: where it is, what it gets, how fast
+    Change(change::Change),
     /// Give an endpoint a new secret; the old one signs beside it for a while
     RotateSecret(Rotate),
     /// Send a test event, now and once
@@ -45,6 +51,15 @@ pub(super) struct List {
 enum Shape {
     Thin,
     Full,
+}
+
+impl Shape {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Thin => "thin",
+            Self::Full => "full",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,6 +155,16 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
     match command {
         Command::List(args) => list(globals, &args).await?,
         Command::Add(args) => add(globals, args).await?,
+        Command::Change(args) => {
+            let (client, format) = (
+                Client::new(globals, &args.remote)?,
+                args.remote.output.format(),
+            );
+            let id = args.id.clone();
+            let body = args.body()?;
+            let endpoint = client.patch(&["v1", "endpoints", &id], &body).await?;
+            told(&endpoint, format, "is changed")?;
+        }
         Command::RotateSecret(args) => {
             let client = Client::new(globals, &args.remote)?;
             let path = ["v1", "endpoints", &args.id, "rotate-secret"];
@@ -179,11 +204,18 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&all);
     }
-    let mut table = output::table(&["id", "url", "events", "payload", "state", "failing since"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::text("url"),
+        Column::text("events").spare(3),
+        Column::word("payload").spare(4),
+        Column::text("state").spare(1),
+        Column::time("failing since").spare(2),
+    ]);
     for endpoint in all["endpoints"].as_array().into_iter().flatten() {
         let events = endpoint["events"].as_array().into_iter().flatten();
         let events: Vec<_> = events.filter_map(Value::as_str).collect();
-        table.add_row([
+        table.row([
             field(endpoint, "id"),
             field(endpoint, "url"),
             events.join(" "),
@@ -200,7 +232,7 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
             field(endpoint, "failing_since"),
         ]);
     }
-    output::rows(&table, "No endpoints.")?;
+    table.say("No endpoints.")?;
     Ok(())
 }
 
@@ -240,10 +272,7 @@ fn wanted(args: Add) -> anyhow::Result<Value> {
         body["agents"] = json!(args.agents);
     }
     if let Some(shape) = args.payload {
-        body["payload"] = json!(match shape {
-            Shape::Thin => "thin",
-            Shape::Full => "full",
-        });
+        body["payload"] = json!(shape.as_str());
     }
     let headers: Result<Map<String, Value>, WrongUsage> =
         args.headers.iter().map(|header| named(header)).collect();
@@ -255,9 +284,7 @@ fn wanted(args: Add) -> anyhow::Result<Value> {
         body["template"] = json!({"preset": name});
     }
     if let Some(path) = args.template {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| anyhow::Error::new(error).context(path.display().to_string()))?;
-        body["template"] = json!({"body": text});
+        body["template"] = template(&path)?;
     }
     for (name, value) in [
         ("description", args.description.map(Value::from)),
@@ -269,6 +296,13 @@ fn wanted(args: Add) -> anyhow::Result<Value> {
         }
     }
     Ok(body)
+}
+
+/// A template of one's own, from its file.
+fn template(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::Error::new(error).context(path.display().to_string()))?;
+    Ok(json!({"body": text}))
 }
 
 /// A header's name and value. What is wrong with one is told without repeating it.

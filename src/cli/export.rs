@@ -100,7 +100,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         }
         for call in page["conversations"].as_array().into_iter().flatten() {
             if let Some(table) = &mut table {
-                table.add_row(conversations::row(call));
+                table.row(conversations::row(call));
                 continue;
             }
             let line = match args.format {
@@ -124,7 +124,7 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
     }
     if let Some(table) = table {
         drop(out);
-        output::rows(&table, "No conversations.")?;
+        table.say("No conversations.")?;
     } else if io::stderr().is_terminal() {
         output::note(&format!("\r  {count} calls"));
     }

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::Globals;
 use super::ask::Yes;
 use super::client::{Client, Remote};
 use super::moment::moment;
 use super::output::{self, Format, field};
+use super::table::{Column, Table};
+use super::{Globals, terminal};
 use crate::time::Timestamp;
 
 /// `aftercall memories`
@@ -136,14 +137,15 @@ async fn show(globals: &Globals, pair: &Pair) -> anyhow::Result<()> {
         return output::json(&held);
     }
     for memory in held["memories"].as_array().into_iter().flatten() {
-        output::say(&format!(
-            "{} — {}, since {}, confidence {}, by {}",
-            field(memory, "fact"),
+        terminal::say(0, &field(memory, "fact"))?;
+        let how = format!(
+            "{}, since {}, confidence {}, by {}",
             field(memory, "slot"),
             field(memory, "valid_from"),
             field(memory, "confidence"),
             field(memory, "extractor"),
-        ))?;
+        );
+        terminal::say(2, &how)?;
         explain(memory)?;
     }
     if held["memories"].as_array().is_none_or(Vec::is_empty) {
@@ -160,10 +162,11 @@ fn explain(memory: &Value) -> anyhow::Result<()> {
             field(said, "conversation_id"),
             field(said, "message_id")
         );
-        match said["quote"].as_str() {
-            Some(quote) => output::say(&format!("    “{}” ({place})", output::printable(quote)))?,
-            None => output::say(&format!("    {place}"))?,
-        }
+        let told = match said["quote"].as_str() {
+            Some(quote) => format!("“{}” ({place})", output::printable(quote)),
+            None => place,
+        };
+        terminal::say(4, &told)?;
     }
     Ok(())
 }
@@ -182,18 +185,26 @@ async fn history(globals: &Globals, args: &History) -> anyhow::Result<()> {
     if args.pair.remote.output.format() == Format::Json {
         return output::json(&told);
     }
-    let mut table = output::table(&["slot", "fact", "from", "to", "recorded", "said in"]);
+    let mut table = Table::new([
+        Column::word("slot"),
+        Column::text("fact"),
+        Column::time("from").spare(1),
+        Column::time("to").spare(2),
+        Column::time("recorded").spare(4),
+        Column::word("said in").spare(3),
+    ]);
     for memory in told["memories"].as_array().into_iter().flatten() {
-        table.add_row([
-            field(memory, "slot"),
-            field(memory, "fact"),
-            field(memory, "valid_from"),
-            field(memory, "valid_to"),
-            field(memory, "recorded_from"),
-            field(memory, "source_conversation_id"),
-        ]);
+        let cells = [
+            "slot",
+            "fact",
+            "valid_from",
+            "valid_to",
+            "recorded_from",
+            "source_conversation_id",
+        ];
+        table.row_of(memory, &cells);
     }
-    output::rows(&table, "Nothing was held about this caller.")?;
+    table.say("Nothing was held about this caller.")?;
     Ok(())
 }
 

@@ -1,9 +1,8 @@
-//! What commands write: tables for people, JSON for pipes.
+//! What commands write: text for people, JSON for pipes.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// How results are written.
@@ -77,35 +76,6 @@ pub(super) fn json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Below so many columns a table is not fitted to the terminal.
-const NARROWEST: u16 = 40;
-
-/// A table with these columns, as wide as the terminal.
-pub(super) fn table(columns: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(columns.iter().map(|name| Cell::new(name.to_uppercase())));
-    // A terminal that says nothing of its width says 0: one letter a line helps nobody.
-    if table.width().is_some_and(|width| width < NARROWEST) {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table
-}
-
-/// Writes a table; `nothing` when it has no rows.
-pub(super) fn rows(table: &Table, nothing: &str) -> io::Result<()> {
-    if table.is_empty() {
-        return say(nothing);
-    }
-    let lines: Vec<_> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    say(&lines.join("\n"))
-}
-
 /// A field of a JSON object as a table shows it: nothing for null and absent.
 pub(super) fn field(object: &Value, name: &str) -> String {
     match &object[name] {
@@ -126,6 +96,12 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1 letter`, `2 letters`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    let what = if number == 1 { one } else { many };
+    format!("{} {what}", grouped(number))
 }
 
 /// A number of bytes, in the unit that keeps it short.
@@ -167,6 +143,8 @@ mod tests {
     fn long_numbers_are_read_in_groups() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(100), "100");
+        let facts = |number| counted(number, "fact", "facts");
+        assert_eq!([facts(1), facts(2_000)], ["1 fact", "2,000 facts"]);
         assert_eq!(bytes(1_000), "1000 B");
         assert_eq!(bytes(5 << 20), "5.0 MiB");
     }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
-use super::{Globals, WrongUsage};
+use super::table::{Column, Table};
+use super::{Globals, WrongUsage, terminal};
 
 /// `aftercall quarantine`
 #[derive(Debug, Subcommand)]
@@ -89,18 +90,19 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&["id", "received at", "source", "reason", "detail", "bytes"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("received at").spare(1),
+        Column::word("source").spare(3),
+        Column::word("reason"),
+        Column::text("detail").spare(2),
+        Column::number("bytes").spare(4),
+    ]);
     for refused in found["quarantine"].as_array().into_iter().flatten() {
-        table.add_row([
-            field(refused, "id"),
-            field(refused, "received_at"),
-            field(refused, "source"),
-            field(refused, "reason"),
-            field(refused, "detail"),
-            field(refused, "size"),
-        ]);
+        let cells = ["id", "received_at", "source", "reason", "detail", "size"];
+        table.row_of(refused, &cells);
     }
-    output::rows(&table, "Nothing is in quarantine.")?;
+    table.say("Nothing is in quarantine.")?;
     Ok(())
 }
 
@@ -111,30 +113,28 @@ async fn show(globals: &Globals, args: &Show) -> anyhow::Result<()> {
         .then(|| ("body", "include".to_owned()))
         .into_iter()
         .collect();
-    let refused = client.get(&["v1", "quarantine", &args.id], &query).await?;
+    let mut refused = client.get(&["v1", "quarantine", &args.id], &query).await?;
     if args.remote.output.format() == Format::Json {
         return output::json(&refused);
     }
-    let mut table = output::table(&["field", "value"]);
-    for name in [
+    let (headers, body) = (refused["headers"].take(), refused["body"].take());
+    let first = [
         "id",
         "source",
         "platform",
         "received_at",
         "reason",
         "detail",
-        "size",
-    ] {
-        table.add_row([name.to_owned(), field(&refused, name)]);
-    }
-    output::rows(&table, "")?;
+    ];
+    Table::of_fields(&refused, &first).say("")?;
     if args.body {
         output::say("")?;
-        for header in refused["headers"].as_array().into_iter().flatten() {
+        for header in headers.as_array().into_iter().flatten() {
             let text = |at: usize| output::printable(header[at].as_str().unwrap_or_default());
-            output::say(&format!("{}: {}", text(0), text(1)))?;
+            terminal::say(0, &format!("{}: {}", text(0), text(1)))?;
         }
-        output::say(&format!("\n{}", field(&refused, "body")))?;
+        output::say("")?;
+        terminal::say(0, &output::printable(body.as_str().unwrap_or_default()))?;
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use super::Globals;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
+use super::table::{Column, Table};
 use crate::host::Clock;
+use crate::replay::in_words;
 use crate::store::replays::Status;
 
 /// How often a job that is watched is asked how far it is.
@@ -105,12 +107,19 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&found);
     }
-    let mut table = output::table(&["id", "created at", "status", "done", "failed", "of"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::time("created at").spare(1),
+        Column::word("status"),
+        Column::number("done"),
+        Column::number("failed").spare(2),
+        Column::number("of"),
+    ]);
     for job in found["replays"].as_array().into_iter().flatten() {
         let cells = ["id", "created_at", "status", "done", "failed", "total"];
-        table.add_row(cells.map(|name| field(job, name)));
+        table.row_of(job, &cells);
     }
-    output::rows(&table, "No replays. `aftercall dead replay` makes one.")?;
+    table.say("No replays. `aftercall dead replay` makes one.")?;
     if found["has_more"] == true {
         output::note("There are more; raise --limit to see them.");
     }
@@ -131,14 +140,41 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(job);
     }
-    let mut table = output::table(&["field", "value"]);
-    for (name, value) in job.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.add_row([name.clone(), field(job, name)]);
-        }
+    let mut shown = job.clone();
+    shown["letters"] = in_words(&shown["filter"].take()).into();
+    shown["failures"].take();
+    Table::of_fields(
+        &shown,
+        &["id", "status", "reason", "letters", "done", "total"],
+    )
+    .say("")?;
+    output::say("")?;
+    tell(job)
+}
+
+/// How a job stands, and of what its letters have failed.
+fn tell(job: &Value) -> anyhow::Result<()> {
+    output::say(&told(job))?;
+    let failures: Vec<_> = job["failures"].as_array().into_iter().flatten().collect();
+    if failures.is_empty() {
+        return Ok(());
     }
-    output::rows(&table, "")?;
-    output::say(&format!("\n{}", told(job)))?;
+    output::say("\nFailed again")?;
+    let mut table = Table::new([
+        Column::number("count"),
+        Column::word("stage").spare(2),
+        Column::word("code"),
+        Column::word("fault").spare(3),
+        Column::text("message"),
+        Column::word("example").spare(1),
+    ]);
+    for failure in failures {
+        let cells = ["count", "stage", "code", "fault", "message", "example_id"];
+        table.row_of(failure, &cells);
+    }
+    table.say("")?;
+    let id = field(job, "id");
+    output::say(&format!("\naftercall dead list --failed-in {id}"))?;
     Ok(())
 }
 
@@ -149,7 +185,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     let job = loop {
         let job = client.get(&["v1", "replays", id], &[]).await?;
         let (done, total) = (count(&job, "done"), count(&job, "total"));
-        bar.draw(done, total, &progress(&job));
+        bar.draw(done, count(&job, "failed"), total, &progress(&job));
         if rests(&job) {
             break job;
         }
@@ -158,7 +194,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     bar.end();
     match format {
         Format::Json => output::json(&job)?,
-        Format::Table => output::say(&told(&job))?,
+        Format::Table => tell(&job)?,
     }
     Ok(if went_wrong(&job) {
         ExitCode::FAILURE

@@ -57,6 +57,12 @@ pub(super) async fn run(globals: &Globals, args: Args) -> anyhow::Result<ExitCod
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(variable) = telemetry::collector().filter(|_| !telemetry::TRACES) {
+        tracing::warn!(
+            variable,
+            "This build makes no traces: take the image of deploy/Dockerfile, or build with --features otlp"
+        );
+    }
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::ask::Yes;
+use super::ask::{self, Yes};
 use super::client::{Client, Remote};
 use super::output::{self, Format, field};
+use super::table::{Column, Table};
 use super::{Globals, WrongUsage};
 use crate::host::Clock;
 use crate::store::tokens::{Role, Scope};
@@ -76,14 +77,10 @@ pub(super) async fn run(globals: &Globals, command: Command) -> anyhow::Result<E
         Command::Create(args) => create(globals, args).await?,
         Command::List(args) => list(globals, &args).await?,
         Command::Revoke(args) => {
-            let question = format!(
-                "Whoever uses the token is shut out at once, for good.\nRevoke {}?",
-                args.id
-            );
-            if !args.yes.or_ask(&question)? {
+            let client = Client::new(globals, &args.remote)?;
+            if args.yes.is_to_be_asked() && !ask::ask(&question(&client, &args.id).await?)? {
                 return Ok(ExitCode::SUCCESS);
             }
-            let client = Client::new(globals, &args.remote)?;
             client.delete(&["v1", "tokens", &args.id], &[]).await?;
             match args.remote.output.format() {
                 Format::Json => output::json(&json!({"id": args.id, "revoked": true}))?,
@@ -115,9 +112,40 @@ async fn create(globals: &Globals, args: Create) -> anyhow::Result<()> {
             output::say(&field(&made, "token"))?;
             let id = field(&made, "id");
             output::note(&format!("This is {id}. It is not shown again."));
+            if made["expires_at"].is_null() {
+                output::note("It never expires; with --expires 90d it would end by itself.");
+            }
             Ok(())
         }
     }
+}
+
+/// What happens when a token is revoked.
+async fn question(client: &Client, id: &str) -> anyhow::Result<String> {
+    let path = ["v1", "tokens"];
+    let all = client.list(&path, "tokens", &[], usize::MAX).await?;
+    Ok(told_before(id, &all, Clock::System.now()))
+}
+
+fn told_before(id: &str, all: &Value, now: Timestamp) -> String {
+    let tokens = all["tokens"].as_array().into_iter().flatten();
+    let is_over = |token: &Value| {
+        let end = token["expires_at"]
+            .as_str()
+            .and_then(|end| end.parse().ok());
+        !token["revoked_at"].is_null() || end.is_some_and(|end: Timestamp| end <= now)
+    };
+    let admins: Vec<_> = tokens
+        .filter(|token| token["role"] == "admin" && token["agents"] == json!([]) && !is_over(token))
+        .map(|token| field(token, "id"))
+        .collect();
+    let last = if admins == [id] {
+        "It is the last admin token: afterwards nobody can make tokens until aftercall is started \
+         again with another one in AFTERCALL_ADMIN_TOKEN.\n"
+    } else {
+        ""
+    };
+    format!("Whoever uses the token is shut out at once, for good.\n{last}Revoke {id}?")
 }
 
 /// The scopes by name, so that a slip is told before anybody is asked.
@@ -150,18 +178,25 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
     if args.remote.output.format() == Format::Json {
         return output::json(&all);
     }
-    let mut table = output::table(&["id", "name", "may", "agents", "last used", "works"]);
+    let mut table = Table::new([
+        Column::word("id"),
+        Column::text("name"),
+        Column::text("may").spare(1),
+        Column::text("agents").spare(3),
+        Column::time("last used").spare(4),
+        Column::time("ends").spare(2),
+    ]);
     for token in all["tokens"].as_array().into_iter().flatten() {
-        table.add_row([
+        table.row([
             field(token, "id"),
             field(token, "name"),
             may(token),
             words(&token["agents"]),
             field(token, "last_used_at"),
-            works(token),
+            ends(token),
         ]);
     }
-    output::rows(&table, "No tokens.")?;
+    table.say("No tokens.")?;
     Ok(())
 }
 
@@ -180,19 +215,38 @@ fn words(list: &Value) -> String {
         .join(" ")
 }
 
-fn works(token: &Value) -> String {
+/// When it stops working.
+fn ends(token: &Value) -> String {
     if !token["revoked_at"].is_null() {
-        format!("revoked {}", field(token, "revoked_at"))
+        "revoked".to_owned()
     } else if token["expires_at"].is_null() {
-        "for good".to_owned()
+        "never".to_owned()
     } else {
-        format!("until {}", field(token, "expires_at"))
+        field(token, "expires_at")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_revokes_the_last_admin_is_told() {
+        let now = Timestamp::from_secs(0);
+        let token = |id: &str, role: &str, end: &str| {
+            let end = Some(end).filter(|end| !end.is_empty());
+            json!({"id": id, "role": role, "agents": [], "revoked_at": null, "expires_at": end})
+        };
+        let mut tokens = vec![
+            token("token_a", "admin", ""),
+            token("token_b", "operator", ""),
+            token("token_c", "admin", "1969-01-01T00:00:00Z"),
+        ];
+        let told = |tokens: &[Value]| told_before("token_a", &json!({"tokens": tokens}), now);
+        assert!(told(&tokens).contains("AFTERCALL_ADMIN_TOKEN"));
+        tokens.push(token("token_d", "admin", "2999-01-01T00:00:00Z"));
+        assert!(!told(&tokens).contains("AFTERCALL_ADMIN_TOKEN"));
+    }
 
     #[test]
     fn a_token_ends_at_a_moment_or_after_a_span() {

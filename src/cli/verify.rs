@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 
+use super::check::and_mend;
 use super::output::{self, Choice, Format};
+use super::table::{Column, Table};
 use super::{Globals, WrongUsage};
 use crate::config::Config;
 use crate::host::Clock;
@@ -124,7 +126,7 @@ impl Judged<'_> {
             Some(refusal) => format!("refused: {refusal}"),
         })?;
         if let Some(checks) = &self.checks {
-            output::rows(&table(checks), "There is nothing to explain.")?;
+            table(checks).say("There is nothing to explain.")?;
         } else if self.refusal.is_some() {
             if let Some(assumed) = &self.assumed {
                 output::note(&format!("the URL is {}", assumed.detail));
@@ -293,14 +295,17 @@ impl Head {
     }
 }
 
-fn table(checks: &[Check]) -> comfy_table::Table {
-    let mut table = output::table(&["part", "", "found", "to mend it"]);
+fn table(checks: &[Check]) -> Table {
+    let mut table = Table::new([
+        Column::word("part"),
+        Column::word("state"),
+        Column::text("found"),
+    ]);
     for check in checks {
-        table.add_row([
-            check.part,
-            if check.ok { "ok" } else { "FAILS" },
-            &output::printable(&check.detail),
-            check.mend.as_deref().unwrap_or_default(),
+        table.row([
+            check.part.to_owned(),
+            if check.ok { "ok" } else { "FAILS" }.to_owned(),
+            and_mend(&check.detail, check.mend.as_deref().unwrap_or_default()),
         ]);
     }
     table

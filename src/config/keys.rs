@@ -98,6 +98,21 @@ pub(super) fn variables() -> Vec<String> {
         .collect()
 }
 
+/// The variables that set a key, the usual one first; none for what is set in the file alone.
+pub(super) fn variables_of(key: &str) -> Vec<String> {
+    if key == "sources" || !SETTINGS.contains(&key) {
+        return Vec::new();
+    }
+    let short = SHORT.iter().filter(|(_, meant)| *meant == key);
+    let short = short.map(|(name, _)| (*name).to_owned());
+    short.chain([variable(key)]).collect()
+}
+
+/// Whether a name is so close to a known one that this may be meant.
+pub(super) fn is_near(name: &str, known: &str) -> bool {
+    strsim::damerau_levenshtein(name, known) * 4 <= known.len()
+}
+
 /// The known keys in the table of this name.
 pub(super) fn below<'a>(table: &str, known: &[&'a str]) -> Vec<&'a str> {
     let is_below = |key: &str| {
@@ -167,5 +182,10 @@ mod tests {
         assert_eq!(variable("server.listen"), "AFTERCALL_SERVER__LISTEN");
         assert_eq!(variable("secret_key"), "AFTERCALL_SECRET_KEY");
         assert!(!variables().contains(&"AFTERCALL_SOURCES".to_owned()));
+        assert_eq!(
+            variables_of("queue.url"),
+            ["AFTERCALL_AMQP_URL", "AFTERCALL_QUEUE__URL"]
+        );
+        assert!(variables_of("sources").is_empty() && variables_of("webhook.url").is_empty());
     }
 }

@@ -32,6 +32,8 @@ pub struct Problem {
     pub key: String,
     /// What is wrong with it. Never a secret's text.
     pub message: String,
+    /// What mends it.
+    pub mend: String,
 }
 
 /// The settings can't be used.
@@ -42,11 +44,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn one(key: &str, message: String) -> Self {
+    fn one(key: &str, message: String, mend: &str) -> Self {
         Self {
             problems: vec![Problem {
                 key: key.to_owned(),
                 message,
+                mend: mend.to_owned(),
             }],
         }
     }
@@ -56,14 +59,19 @@ impl std::error::Error for ConfigError {}
 
 impl From<::config::ConfigError> for ConfigError {
     fn from(error: ::config::ConfigError) -> Self {
-        Self::one("settings", without_quotation(&error.to_string()))
+        let message = without_quotation(&error.to_string());
+        Self::one(
+            "settings",
+            message,
+            "compare the file with aftercall.example.toml",
+        )
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the settings can't be used")?;
-        for Problem { key, message } in &self.problems {
+        for Problem { key, message, .. } in &self.problems {
             write!(f, "\n  {key}: {message}")?;
         }
         Ok(())
@@ -128,6 +136,7 @@ fn readable(
                 env.insert(name, value);
             }
             (Ok(name), Err(_)) if name.starts_with(keys::PREFIX) => problems.push(Problem {
+                mend: format!("set {name} to text in UTF-8, or unset it"),
                 key: name,
                 message: "expected UTF-8".to_owned(),
             }),
@@ -152,14 +161,21 @@ fn read_file(overrides: &Overrides, env: &BTreeMap<String, String>) -> Result<Fi
         return Ok(file(""));
     }
     let key = path.display().to_string();
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ConfigError::one(&key, format!("the file can't be read: {error}")))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let message = format!("the file can't be read: {error}");
+        ConfigError::one(
+            &key,
+            message,
+            "name the file with --config or AFTERCALL_CONFIG, and let this user read it",
+        )
+    })?;
     let file = file(&text);
     match file.collect() {
         Ok(_) => Ok(file),
         Err(error) => Err(ConfigError::one(
             &key,
             without_quotation(&error.to_string()),
+            "mend the file at that line: it is no TOML",
         )),
     }
 }
@@ -225,7 +241,11 @@ fn unknown_variables(env: &BTreeMap<String, String>, named: &BTreeSet<String>) -
                 );
             }
             let nearest = keys::nearest(name, known.iter().map(String::as_str));
-            format!("unknown variable {name}; did you mean {nearest}?")
+            if keys::is_near(name, nearest) {
+                format!("unknown variable {name}; did you mean {nearest}?")
+            } else {
+                format!("unknown variable {name}; no setting is called so, or nearly")
+            }
         })
         .collect()
 }

@@ -41,10 +41,41 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
 
     /// Notes that something is wrong with a key. The message must carry no secret.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
+        self.note(key, message, self.change(key));
+    }
+
+    /// Notes that a key is needed, and why.
+    pub(super) fn missing(&mut self, key: &str, why: impl Display) {
+        self.problem(key, format!("missing; {why}"));
+    }
+
+    fn note(&mut self, key: &str, message: impl Into<String>, mend: String) {
         self.notes.problems.push(Problem {
             key: format!("{}{key}", self.path),
             message: message.into(),
+            mend,
         });
+    }
+
+    /// What mends a value, by where it came from, or where it should come from.
+    fn change(&self, key: &str) -> String {
+        let plain = key.split('[').next().unwrap_or_default();
+        let variables = match self.path.as_str() {
+            "" => keys::variables_of(plain),
+            _ => Vec::new(),
+        };
+        let is_set = |name: &&String| self.notes.env.get(*name).is_some_and(|set| !set.is_empty());
+        match (variables.iter().find(is_set), variables.first()) {
+            (Some(name), _) => format!("change the variable {name}, or unset it"),
+            (None, _) if key.is_empty() || self.has(plain) => format!(
+                "change {}{key} in the settings' file; aftercall.example.toml says what it takes",
+                self.path
+            ),
+            (None, Some(name)) => {
+                format!("set {plain} in the settings' file, or the variable {name}")
+            }
+            (None, None) => format!("add {plain} to this source in the settings' file"),
+        }
     }
 
     /// Notes that something is odd with a key, but no error.
@@ -62,19 +93,18 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
                 continue;
             }
             let below = keys::below(&key, known);
-            let message = match (is_table, below.as_slice()) {
+            let (what, nearest) = match (is_table, below.as_slice()) {
                 (true, [_, ..]) => continue,
-                (false, [_, ..]) => format!("expected a table with {}", below.join(", ")),
-                (true, []) => {
-                    let nearest = keys::nearest(&key, keys::tables(known));
-                    format!("unknown table; did you mean {nearest}?")
+                (false, [_, ..]) => {
+                    self.problem(&key, format!("expected a table with {}", below.join(", ")));
+                    continue;
                 }
-                (false, []) => {
-                    let nearest = keys::nearest(&key, known.iter().copied());
-                    format!("unknown key; did you mean {nearest}?")
-                }
+                (true, []) => ("table", keys::nearest(&key, keys::tables(known))),
+                (false, []) => ("key", keys::nearest(&key, known.iter().copied())),
             };
-            self.problem(&key, message);
+            let mend = format!("call it {nearest}, or take it out of the settings' file");
+            let message = format!("unknown {what}; did you mean {nearest}?");
+            self.note(&key, message, mend);
         }
     }
 
@@ -193,40 +223,55 @@ impl<'t, 'n, 'e> Reader<'t, 'n, 'e> {
     /// A secret written inline, as `{ env = "NAME" }` or as `{ file = "path" }`.
     pub(super) fn secret_in(&mut self, key: &str, value: &Value) -> Option<Secret> {
         let found = match &value.kind {
-            ValueKind::Table(place) => self.secret_from(place),
-            _ => scalar(value)
-                .ok_or_else(|| "expected a secret: text, { env = … } or { file = … }".to_owned()),
+            ValueKind::Table(place) => self.secret_from(key, place),
+            _ => scalar(value).ok_or_else(|| {
+                let expected = "expected a secret: text, { env = … } or { file = … }";
+                (expected.to_owned(), self.change(key))
+            }),
         };
-        match found.and_then(|text| Secret::new(text).map_err(|error| error.to_string())) {
+        let secret = found.and_then(|text| {
+            Secret::new(text).map_err(|error| (error.to_string(), self.change(key)))
+        });
+        match secret {
             Ok(secret) => Some(secret),
-            Err(message) => {
-                self.problem(key, message);
+            Err((message, mend)) => {
+                self.note(key, message, mend);
                 None
             }
         }
     }
 
-    fn secret_from(&mut self, place: &Table) -> Result<String, String> {
+    /// A secret from where it is kept; else what is wrong, and what mends it.
+    fn secret_from(&mut self, key: &str, place: &Table) -> Result<String, (String, String)> {
         let mut entries = place.iter();
         let (Some((kind, name)), None) = (entries.next(), entries.next()) else {
-            return Err("expected exactly one of env and file".to_owned());
+            let expected = "expected exactly one of env and file".to_owned();
+            return Err((expected, self.change(key)));
         };
-        let name = scalar(name).ok_or_else(|| format!("expected text in {kind}"))?;
+        let Some(name) = scalar(name) else {
+            return Err((format!("expected text in {kind}"), self.change(key)));
+        };
         match kind.as_str() {
             "env" => {
                 self.notes.named.insert(name.clone());
-                match self.notes.env.get(&name) {
-                    Some(text) if text.is_empty() => Err(format!("the variable {name} is empty")),
-                    Some(text) => Ok(text.clone()),
-                    None => Err(format!("the variable {name} is not set")),
-                }
+                let why = match self.notes.env.get(&name) {
+                    Some(text) if text.is_empty() => "is empty",
+                    Some(text) => return Ok(text.clone()),
+                    None => "is not set",
+                };
+                let mend = format!("set {name} in the environment that aftercall is started in");
+                Err((format!("the variable {name} {why}"), mend))
             }
             "file" => std::fs::read_to_string(&name)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|error| format!("the file {name} can't be read: {error}")),
+                .map_err(|error| {
+                    let mend = format!("put the secret into {name}, and let this user read it");
+                    (format!("the file {name} can't be read: {error}"), mend)
+                }),
             other => {
                 let nearest = keys::nearest(other, ["env", "file"]);
-                Err(format!("unknown key {other}; did you mean {nearest}?"))
+                let message = format!("unknown key {other}; did you mean {nearest}?");
+                Err((message, format!("call it {nearest}")))
             }
         }
     }

@@ -49,10 +49,10 @@ pub(super) fn read(settings: &Table, notes: &mut Notes<'_>) -> Vec<SourceConfig>
 fn source(reader: &mut Reader<'_, '_, '_>) -> Option<SourceConfig> {
     reader.only(keys::SOURCE);
     if !reader.has("name") {
-        reader.problem("name", "missing; it is the last part of the webhook's path");
+        reader.missing("name", "it is the last part of the webhook's path");
     }
     if !reader.has("platform") {
-        reader.problem("platform", format!("missing; it is one of {}", all_names()));
+        reader.missing("platform", format!("it is one of {}", all_names()));
     }
     let name = reader.parsed("name", name);
     let platform = reader.parsed("platform", PlatformName::parse);
@@ -67,9 +67,9 @@ fn source(reader: &mut Reader<'_, '_, '_>) -> Option<SourceConfig> {
     } else {
         if platform.signed_by() == SignedBy::Polled {
             let name = platform.as_str();
-            reader.problem(
+            reader.missing(
                 "api.token",
-                format!("missing; {name} sends no webhook, so its API must be asked"),
+                format!("{name} sends no webhook, so its API must be asked"),
             );
         }
         None
@@ -121,7 +121,7 @@ fn api(reader: &mut Reader<'_, '_, '_>, sender: PlatformName) -> Option<ApiConfi
     };
     let given = reader.parsed("api.base_url", units::base_url);
     if !reader.has("api.token") {
-        reader.problem("api.token", "missing; the platform's API asks for it");
+        reader.missing("api.token", "the platform's API asks for it");
     }
     let token = reader.secret("api.token");
     let account = reader.text("api.account").filter(|name| !name.is_empty());
@@ -142,9 +142,9 @@ fn api(reader: &mut Reader<'_, '_, '_>, sender: PlatformName) -> Option<ApiConfi
         (KnownApi::At(known), None) => known.to_owned(),
         (KnownApi::Unpublished, None) => {
             if !reader.has("api.base_url") {
-                reader.problem(
+                reader.missing(
                     "api.base_url",
-                    format!("missing; the address of {name}'s API is published nowhere"),
+                    format!("the address of {name}'s API is published nowhere"),
                 );
             }
             return None;
@@ -153,7 +153,7 @@ fn api(reader: &mut Reader<'_, '_, '_>, sender: PlatformName) -> Option<ApiConfi
     if let Some(what) = platform.account()
         && account.is_none()
     {
-        reader.problem("api.account", format!("missing; it is {name}'s {what}"));
+        reader.missing("api.account", format!("it is {name}'s {what}"));
     }
     Some(ApiConfig {
         platform,

@@ -156,6 +156,58 @@ fn an_unknown_variable_is_a_warning() {
 }
 
 #[test]
+fn nothing_is_guessed_of_a_variable_that_is_like_none() {
+    let warnings = load("", &[("AFTERCALL_TEST_RABBITMQCTL", "x")])
+        .unwrap()
+        .warnings;
+    assert!(
+        warnings[0].ends_with("no setting is called so, or nearly"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn each_problem_says_what_mends_it() {
+    let text = SPEECHIFY.replace("\"whsec_planted\"", "{ env = \"ACME_SECRET\" }")
+        + "api.tokn = \"x\"\napi.token = { file = \"/nonexistent\" }\n[finalize]\ngrace = \"soon\"\n";
+    let problems = load(&text, &[("AFTERCALL_SERVER__LISTEN", "nowhere")])
+        .unwrap_err()
+        .problems;
+    for (key, mend) in [
+        (
+            "sources.acme-voice.webhook.secrets[0]",
+            "set ACME_SECRET in the environment",
+        ),
+        (
+            "sources.acme-voice.api.tokn",
+            "call it api.token, or take it out",
+        ),
+        (
+            "sources.acme-voice.api.token",
+            "put the secret into /nonexistent",
+        ),
+        (
+            "finalize.grace",
+            "change finalize.grace in the settings' file",
+        ),
+        (
+            "server.listen",
+            "change the variable AFTERCALL_SERVER__LISTEN",
+        ),
+    ] {
+        let found = problems.iter().find(|problem| problem.key == key);
+        let found = found.unwrap_or_else(|| panic!("nothing of {key}: {problems:?}"));
+        assert!(found.mend.starts_with(mend), "{found:?}");
+    }
+    let text = SPEECHIFY.replace("webhook.secrets", "# webhook.secrets");
+    let problems = load(&text, &[]).unwrap_err().problems;
+    assert_eq!(
+        problems[0].mend,
+        "add webhook.secrets to this source in the settings' file"
+    );
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest() {
     refused(
         "[server]\nlisten = \"a:1\"\nlisen = \"b:2\"\n[finalise]\ngrace = \"1s\"",

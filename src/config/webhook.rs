@@ -77,9 +77,9 @@ fn need_secrets(reader: &mut Reader<'_, '_, '_>) {
         }
     }
     if has_no(reader, "webhook.secrets") {
-        reader.problem(
+        reader.missing(
             "webhook.secrets",
-            "missing; without a secret every delivery would be refused",
+            "without a secret every delivery would be refused",
         );
     }
 }
@@ -118,18 +118,17 @@ fn need_keys(
     let key = reader.text("webhook.key").filter(|key| !key.is_empty());
     let no_secrets = has_no(reader, "webhook.secrets");
     match key {
-        Some(_) if no_secrets => reader.problem(
-            "webhook.secrets",
-            "missing; they are the API secrets of webhook.key",
-        ),
+        Some(_) if no_secrets => {
+            reader.missing("webhook.secrets", "they are the API secrets of webhook.key");
+        }
         Some(key) => keys.extend(secrets.iter().map(|one| (key.clone(), one.clone()))),
-        None if !no_secrets => reader.problem(
+        None if !no_secrets => reader.missing(
             "webhook.key",
-            "missing; it is the API key that the secrets belong to",
+            "it is the API key that the secrets belong to",
         ),
-        None if has_no(reader, "webhook.keys") => reader.problem(
+        None if has_no(reader, "webhook.keys") => reader.missing(
             "webhook.key",
-            "missing; livekit needs webhook.key and webhook.secrets, or webhook.keys",
+            "livekit needs webhook.key and webhook.secrets, or webhook.keys",
         ),
         None => {}
     }

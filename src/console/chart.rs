@@ -15,22 +15,25 @@ pub(super) struct Bar {
     pub(super) told: String,
 }
 
-/// Bars from left to right; the highest fills the chart.
-pub(super) fn bars(values: &[(i64, String)]) -> Vec<Bar> {
+/// Bars, and their scale.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chart {
+    pub(super) bars: Vec<Bar>,
+    /// What the highest bar stands for, which fills the chart.
+    pub(super) most: i64,
+}
+
+/// Bars from left to right.
+pub(super) fn chart(values: &[(i64, String)]) -> Chart {
     let places = i64::try_from(values.len()).unwrap_or(i64::MAX).max(1);
     let step = WIDTH / places;
-    let highest = values
-        .iter()
-        .map(|(value, _)| *value)
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    (0..)
+    let most = values.iter().map(|(value, _)| *value).max().unwrap_or(0);
+    let bars = (0..)
         .zip(values)
         .map(|(place, (value, told))| {
             // Whatever there is can be seen.
             let least = i64::from(*value > 0) * 3;
-            let height = (value * HEIGHT / highest).max(least);
+            let height = (value * HEIGHT / most.max(1)).max(least);
             Bar {
                 x: place * step,
                 y: HEIGHT - height,
@@ -39,7 +42,8 @@ pub(super) fn bars(values: &[(i64, String)]) -> Vec<Bar> {
                 told: told.clone(),
             }
         })
-        .collect()
+        .collect();
+    Chart { bars, most }
 }
 
 #[cfg(test)]
@@ -49,14 +53,14 @@ mod tests {
     #[test]
     fn bars_stay_within_the_chart_and_show_the_least() {
         let values: Vec<_> = [0, 1, 1_000].map(|n| (n, n.to_string())).into();
-        let drawn = bars(&values);
-        let heights: Vec<_> = drawn.iter().map(|bar| bar.height).collect();
+        let Chart { bars, most } = chart(&values);
+        assert_eq!(most, 1_000);
+        let heights: Vec<_> = bars.iter().map(|bar| bar.height).collect();
         assert_eq!(heights, [0, 3, 100]);
         assert!(
-            drawn
-                .iter()
+            bars.iter()
                 .all(|bar| bar.x + bar.width <= WIDTH && bar.y >= 0)
         );
-        assert!(bars(&[]).is_empty());
+        assert_eq!(chart(&[]), Chart::default());
     }
 }

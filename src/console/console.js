@@ -35,6 +35,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (target.querySelector(":active") || (target.contains(here) && !here.id)) event.detail.shouldSwap = false;
 });
 
+// A page that can't renew itself says so: what it shows is as old as it says.
+for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => event.detail.target.classList.add("stale"));
+}
+
 // "/" goes to the search.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select");

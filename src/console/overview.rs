@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::access::{Refused, Session};
-use super::chart::{Bar, bars};
+use super::chart::{Chart, chart};
 use super::failure::Failure;
 use super::frame::{Frame, Section};
 use super::show::{Moment, counted, href, latency, number, page};
@@ -34,6 +34,11 @@ const SPREAD: [i64; 14] = [
     900_000, 3_600_000,
 ];
 
+/// What stands below its bars: where each ends, as far as there is room.
+const MARKS: [&str; SPREAD.len() + 1] = [
+    "1 s", "", "", "10 s", "", "", "15 s", "", "30 s", "", "2 min", "", "15 min", "", "more",
+];
+
 struct Choice {
     title: &'static str,
     href: String,
@@ -44,7 +49,9 @@ struct Tile {
     title: &'static str,
     told: &'static str,
     total: String,
-    bars: Vec<Bar>,
+    chart: Chart,
+    /// Where the chart begins.
+    from: String,
 }
 
 struct Queue {
@@ -99,7 +106,9 @@ struct Overview {
     p95: String,
     p99: String,
     delivered: String,
-    spread: Vec<Bar>,
+    spread: Chart,
+    marks: [&'static str; SPREAD.len() + 1],
+    now: Moment,
     sees_all: bool,
     oldest: Option<Moment>,
     is_late: bool,
@@ -178,6 +187,8 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
             "calls",
         ),
         spread: spread(&stats.latency.sorted),
+        marks: MARKS,
+        now: Moment::of(now, now),
         sees_all: !stats.waiting.is_empty(),
         oldest: oldest.map(|at| Moment::of(at, now)),
         is_late: oldest.is_some_and(|at| is_late(at, now)),
@@ -208,12 +219,14 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
         sources: stats
             .sources
             .iter()
-            .map(|source| row(source, now))
+            .map(|source| row(source, stats.unread.get(&source.name), now))
             .collect(),
         dead: number(stats.dead_letters),
         has_dead: stats.dead_letters > 0,
         causes,
-        quarantined: stats.quarantined.map(number),
+        quarantined: stats
+            .quarantined
+            .map(|kept| counted(kept, "refused delivery", "refused deliveries")),
     }
 }
 
@@ -262,17 +275,18 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
         Passage::Received => ("Received", "calls came in"),
         Passage::Finalized => ("Finalized", "were settled"),
         Passage::Remembered => ("Remembered", "were gone through"),
-        Passage::Delivered => ("Delivered", "were handed on"),
+        Passage::Delivered if has_no_crm(stats) => ("Delivered", "no endpoint is enabled"),
+        Passage::Delivered => ("Delivered", "reached a CRM"),
     };
     let counts = stats.passed.iter().find(|(one, _)| *one == passage);
     let mut from = stats.since;
+    let utc = |at: Timestamp| at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
     let mut values = Vec::new();
     for count in counts
         .map(|(_, counts)| counts.as_slice())
         .unwrap_or_default()
     {
-        let at = from.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-        let told = format!("{}: {}", at.strftime("%-d %b %H:%M"), number(*count));
+        let told = format!("{}: {}", utc(from).strftime("%-d %b %H:%M"), number(*count));
         values.push((*count, told));
         from = from.plus(stats.window.span());
     }
@@ -280,8 +294,14 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
         title,
         told,
         total: number(stats.total(passage)),
-        bars: bars(&values),
+        chart: chart(&values),
+        from: utc(stats.since).strftime("%-d %b, %H:%M").to_string(),
     }
+}
+
+/// Whether there is nobody to whom a result could go.
+fn has_no_crm(stats: &Stats) -> bool {
+    stats.crms.is_some_and(|crms| crms.endpoints.enabled == 0)
 }
 
 fn told(millis: Option<i64>) -> String {
@@ -289,9 +309,9 @@ fn told(millis: Option<i64>) -> String {
 }
 
 /// How many calls took how long.
-fn spread(sorted: &[i64]) -> Vec<Bar> {
+fn spread(sorted: &[i64]) -> Chart {
     if sorted.is_empty() {
-        return Vec::new();
+        return Chart::default();
     }
     let mut values = Vec::with_capacity(SPREAD.len() + 1);
     let mut counted = 0;
@@ -303,26 +323,27 @@ fn spread(sorted: &[i64]) -> Vec<Bar> {
     }
     let rest = i64::try_from(sorted.len() - counted).unwrap_or(i64::MAX);
     values.push((rest, format!("longer: {}", number(rest))));
-    bars(&values)
+    chart(&values)
 }
 
 fn is_late(at: Timestamp, now: Timestamp) -> bool {
     now.as_millis() - at.as_millis() > LATE
 }
 
-fn row(source: &SourceState, now: Timestamp) -> SourceRow {
-    let (circuit, told) = match source.circuit {
-        CircuitState::Closed if source.asked => ("answers", String::new()),
-        CircuitState::Closed => ("no API", "its events alone make its calls".to_owned()),
-        CircuitState::Open => (
+fn row(source: &SourceState, unread: Option<&String>, now: Timestamp) -> SourceRow {
+    let (circuit, told) = match (source.circuit, unread) {
+        (CircuitState::Closed, Some(why)) => ("not read whole", why.clone()),
+        (CircuitState::Closed, None) if source.asked => ("answers", String::new()),
+        (CircuitState::Closed, None) => ("no API", "its events alone make its calls".to_owned()),
+        (CircuitState::Open, _) => (
             "refuses us",
             "its calls wait, unspent: renew api.token".to_owned(),
         ),
-        CircuitState::Lacking(scope) => (
+        (CircuitState::Lacking(scope), _) => (
             "shows too little",
             format!("its calls wait, unspent: give api.token the scope {scope}"),
         ),
-        CircuitState::Paused(until) => {
+        (CircuitState::Paused(until), _) => {
             ("resting", format!("goes on {}", Moment::of(until, now).ago))
         }
     };
@@ -335,7 +356,7 @@ fn row(source: &SourceState, now: Timestamp) -> SourceRow {
             "is polled".to_owned()
         },
         circuit,
-        is_well: source.circuit == CircuitState::Closed,
+        is_well: source.circuit == CircuitState::Closed && unread.is_none(),
         told,
     }
 }

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 
 use super::Failure;
 use crate::page::{Cursor, PageRequest};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, rough};
 
 /// A whole page, or a part of one.
 pub(super) fn page(template: &impl Template) -> Result<Response, Failure> {
@@ -37,24 +37,19 @@ impl Moment {
         Self {
             exact: at.to_string(),
             text: utc(at).strftime(form).to_string(),
-            ago: if at > now {
-                format!("in {}", rough(at.since(now)))
-            } else {
-                format!("{} ago", rough(now.since(at)))
-            },
+            ago: at.seen_from(now),
         }
     }
 }
 
-/// A span of time, to the one unit that matters.
-pub(super) fn rough(span: Duration) -> String {
-    let secs = span.as_secs();
-    match secs {
-        0..=59 => format!("{secs} s"),
-        60..=3_599 => format!("{} min", secs / 60),
-        3_600..=172_799 => format!("{} h", secs / 3_600),
-        _ => format!("{} d", secs / 86_400),
+/// A moment as a browser's field for one says it, which is in UTC here, or as RFC 3339.
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
     }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    let zoned = local.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(Timestamp::from_jiff(zoned.timestamp()))
 }
 
 /// A latency: milliseconds below a second, then seconds, then what is rough.
@@ -178,6 +173,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn moments_are_read_as_browsers_write_them() {
+        let at = "2026-02-01T09:30:00Z".parse().ok();
+        for text in [
+            "2026-02-01T09:30",
+            "2026-02-01T09:30:00",
+            "2026-02-01T10:30:00+01:00",
+        ] {
+            assert_eq!(moment(text), at, "{text}");
+        }
+        assert_eq!(moment("2026-02-01"), "2026-02-01T00:00:00Z".parse().ok());
+        assert_eq!((moment(""), moment("today")), (None, None));
+    }
+
+    #[test]
     fn people_read_spans_and_numbers() {
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(
@@ -187,7 +196,6 @@ mod tests {
         assert_eq!(latency(950), "950 ms");
         assert_eq!(latency(10_400), "10 s");
         assert_eq!(latency(2_340), "2.3 s");
-        assert_eq!(rough(Duration::from_hours(49)), "2 d");
         assert_eq!(
             (clock(187_400), clock(3_661_000)),
             ("3:07".into(), "1:01:01".into())

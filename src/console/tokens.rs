@@ -17,7 +17,7 @@ use super::show::{Moment, next, page, request};
 use crate::flow::Flow;
 use crate::id::AgentId;
 use crate::store::audit;
-use crate::store::tokens::{self, Scope, Token};
+use crate::store::tokens::{self, Role, Scope, Token};
 use crate::time::Timestamp;
 
 const PATH: &str = "/console/tokens";
@@ -44,7 +44,8 @@ struct Asked {
 struct Row {
     id: String,
     name: String,
-    scopes: String,
+    /// A role in a word, or the scopes one by one.
+    may: String,
     agents: String,
     made: Moment,
     used: Option<Moment>,
@@ -59,6 +60,7 @@ struct Page {
     frame: Frame,
     /// The new token, which is never shown again.
     made: String,
+    roles: [(&'static str, &'static str); 4],
     scopes: [&'static str; 8],
     is_deep: bool,
     rows: Vec<Row>,
@@ -93,6 +95,7 @@ async fn listed(
     Ok(page(&Page {
         frame,
         made,
+        roles: Role::ALL.map(|role| (role.as_str(), role.told())),
         scopes: Scope::ALL.map(Scope::as_str),
         is_deep: !cursor.is_empty(),
         next: next(PATH, &[], found.next.as_ref()),
@@ -111,12 +114,12 @@ fn row(token: Token, now: Timestamp) -> Row {
             Some(_) if token.revoked_at.is_some() => "revoked",
             Some(_) => "expired",
         },
-        scopes: token
-            .scopes
-            .iter()
-            .map(|scope| scope.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+        may: if let Some(role) = Role::of(&token.scopes) {
+            role.as_str().to_owned()
+        } else {
+            let scopes = token.scopes.iter().map(|scope| scope.as_str());
+            scopes.collect::<Vec<_>>().join(", ")
+        },
         agents: token.agents.join(", "),
         made: Moment::of(token.created_at, now),
         used: token.last_used_at.map(|at| Moment::of(at, now)),
@@ -156,10 +159,7 @@ fn wanted(posted: &Posted, now: Timestamp) -> Result<Token, Failure> {
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(invalid("Give the token a name of 1 to 100 characters."));
     }
-    let scopes: Vec<Scope> = posted.all("scope").filter_map(Scope::parse).collect();
-    if scopes.is_empty() {
-        return Err(invalid("Choose at least one scope."));
-    }
+    let (scopes, role) = may(posted)?;
     let agents: Vec<String> = posted
         .field("agents")
         .unwrap_or_default()
@@ -169,6 +169,9 @@ fn wanted(posted: &Posted, now: Timestamp) -> Result<Token, Failure> {
         .collect();
     if agents.iter().any(|id| AgentId::new(id).is_err()) {
         return Err(invalid("Agents are ids, set apart by commas."));
+    }
+    if role.is_some_and(Role::is_bound) && agents.is_empty() {
+        return Err(invalid("An integrator is bound to agents: name them."));
     }
     let days = match posted.field("days") {
         None => None,
@@ -195,6 +198,21 @@ fn wanted(posted: &Posted, now: Timestamp) -> Result<Token, Failure> {
         revoked_at: None,
         created_at: now,
     })
+}
+
+/// What a new token may do: by its role, else scope by scope.
+fn may(posted: &Posted) -> Result<(Vec<Scope>, Option<Role>), Failure> {
+    let invalid = |why: &str| Failure::Invalid(why.to_owned());
+    let scopes: Vec<Scope> = posted.all("scope").filter_map(Scope::parse).collect();
+    match (posted.field("role").map(Role::parse), scopes.is_empty()) {
+        (None, true) => Err(invalid("Choose a role, or at least one scope.")),
+        (None, false) => Ok((scopes, None)),
+        (Some(Some(role)), true) => Ok((role.scopes(), Some(role))),
+        (Some(Some(_)), false) => Err(invalid(
+            "A role stands for its scopes: choose the role or the scopes, not both.",
+        )),
+        (Some(None), _) => Err(invalid("There is no such role.")),
+    }
 }
 
 async fn revoke(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument as _;
 
 use super::body::Facts;
 use super::verdict::{Ended, judge};
@@ -46,7 +47,8 @@ pub async fn send(flow: &Flow, sending: &Sending) -> Verdict {
         Err(error) => return store_failed(&error),
     };
     let began = flow.host.now();
-    let ended = match attempt(flow, &job, began).await {
+    let span = tracing::info_span!("webhook.deliver", attempt = job.delivery.attempts + 1);
+    let ended = match attempt(flow, &job, began).instrument(span).await {
         Ok(ended) => ended,
         Err(verdict) => return verdict,
     };

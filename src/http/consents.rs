@@ -159,10 +159,11 @@ async fn set(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(new): Json<NewConsents>,
+    body: Json<NewConsents>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesWrite)?;
     bearer.require_unbound()?;
+    let new = body.read()?;
     let Some(caller) = CallerKey::of("", &new.caller_identity) else {
         return Err(ApiError::invalid(Fields::new()));
     };

@@ -202,12 +202,13 @@ async fn discard_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(Many { filter, limit }): Json<Many>,
+    body: Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    let Many { filter, limit } = body.read()?;
     if filter.state().is_some_and(|state| state != Fate::Dead) {
         let why = "only dead letters can be discarded".to_owned();
-        return Err(ApiError::invalid([("filter".to_owned(), why)].into()));
+        return Err(ApiError::invalid([("filter.state".to_owned(), why)].into()));
     }
     tell(&api, &bearer, "dead_letter.discard", &filter.told()).await?;
     let filter = filter.stored(&api, &bearer);

@@ -91,9 +91,10 @@ async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(new): Json<NewEndpoint>,
+    body: Json<NewEndpoint>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    let new = body.read()?;
     let (made, key) = life::make(&api.flow, new.into());
     let judged = life::judge(&api.flow, &bearer.0, None, &made).await?;
     let resolved = judged.map_err(refused)?;
@@ -140,9 +141,10 @@ async fn change(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Query(()): Query<()>,
-    Json(changes): Json<Changes>,
+    body: Json<Changes>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    let changes = body.read()?;
     let current = the_endpoint(&api, &bearer, &id).await?;
     let headers = changes.headers.as_ref();
     let headers = headers.map(|headers| life::sealed_headers(&api.flow, headers));
@@ -231,9 +233,10 @@ async fn rotate_secret(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Query(()): Query<()>,
-    Json(Overlap { overlap }): Json<Overlap>,
+    body: Json<Overlap>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    let Overlap { overlap } = body.read()?;
     the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.rotate_secret", &id, "");
     let rotated = life::rotate(&api.flow, &id, overlap, entry).await?;
@@ -290,9 +293,10 @@ async fn retry_failed(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Query(()): Query<()>,
-    Json(Since { since }): Json<Since>,
+    body: Json<Since>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.reach(&api, Scope::OpsWrite).await?;
+    let Since { since } = body.read()?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
     let since_then = format!("since {since}");
     let entry = bearer.did(&api, "endpoint.retry_failed", &id, &since_then);
@@ -319,9 +323,10 @@ async fn send_missed(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Query(()): Query<()>,
-    Json(Window { since, until }): Json<Window>,
+    body: Json<Window>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.reach(&api, Scope::OpsWrite).await?;
+    let Window { since, until } = body.read()?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     let Some(since) = since.or(endpoint.disabled.as_ref().map(|(at, _)| *at)) else {
         let why = "is required for an endpoint that is not disabled".to_owned();

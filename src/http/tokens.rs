@@ -200,6 +200,9 @@ impl FromObject for NewToken {
 struct MadeToken {
     /// The token.
     token: String,
+    /// What is odd about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     #[serde(flatten)]
     about: TokenBody,
 }
@@ -216,10 +219,11 @@ async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Query(()): Query<()>,
-    Json(new): Json<NewToken>,
+    body: Json<NewToken>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
+    let new = body.read()?;
     let host = &api.flow.host;
     let now = host.now();
     if new.expires_at.is_some_and(|end| end <= now) {
@@ -253,7 +257,15 @@ async fn create(
         })
         .await?;
     let about = TokenBody::from(made);
-    Ok((StatusCode::CREATED, axum::Json(MadeToken { token, about })))
+    let body = MadeToken {
+        token,
+        warning: about
+            .expires_at
+            .is_none()
+            .then_some("the token never expires; give expires_at to one that should end by itself"),
+        about,
+    };
+    Ok((StatusCode::CREATED, axum::Json(body)))
 }
 
 /// Agent ids as conversations carry them.

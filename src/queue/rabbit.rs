@@ -282,14 +282,16 @@ impl RabbitQueue {
     }
 
     /// Messages in the stage's queue and its outbox rows. Those in the delay tiers belong to no stage
-    /// (see [`RabbitQueue::delayed`]), but to the age of the oldest, as those in our own hands do.
+    /// (see [`RabbitQueue::delayed`]), but to the age of the oldest, as those in our own hands do. While
+    /// the database is away, the broker's alone are told.
     pub(super) async fn depth(&self, stage: Stage) -> Result<Depth> {
         let kept = self
             .0
             .courier
             .db
             .read(move |mut conn| Box::pin(async move { outbox::depth(&mut conn, stage).await }))
-            .await?;
+            .await
+            .unwrap_or_default();
         let queue = self.0.courier.names.stage(stage);
         let (waiting, takers) = self.count(&queue).await?;
         let (ages, now) = (&self.0.ages, self.host().now());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tracing::Instrument as _;
 
 use super::{Refolding, input_hash};
 use crate::conversation::Message;
@@ -124,7 +125,8 @@ async fn read_one(flow: &Flow, model: &Llm, claimed: &Claimed) -> store::Result<
         region: source.map_or(&flow.region, |source| &source.region),
         known: &call.known,
     };
-    match model.read(script).await {
+    let span = tracing::info_span!("memory.extract", extractor = "llm");
+    match model.read(script).instrument(span).await {
         Ok(reading) => {
             write(flow, model, call, reading).await?;
             Ok(false)
@@ -284,11 +286,8 @@ impl Writing {
                 return Ok(());
             }
             self.remember(conn, &key, subject).await?;
-            found = format!(
-                "{} observations by {}",
-                self.reading.observations.len(),
-                self.extractor
-            );
+            let count = timeline::counted(self.reading.observations.len(), "observation");
+            found = format!("{count} by {}", self.extractor);
         }
         let step = step(&key, record.revision, self.call.attempt, self.now, found);
         timeline::add(conn, &key, &step).await?;

@@ -74,7 +74,7 @@ const COUNTERS: [(&str, &str); 18] = [
 ];
 
 /// What goes up and down.
-const GAUGES: [(&str, &str); 20] = [
+const GAUGES: [(&str, &str); 24] = [
     (
         "aftercall_broker_blocked",
         "1 while RabbitMQ takes no messages because of an alarm.",
@@ -87,6 +87,14 @@ const GAUGES: [(&str, &str); 20] = [
     (
         "aftercall_db_connections",
         "Open connections to the database, by state.",
+    ),
+    (
+        "aftercall_database_bytes",
+        "How large the database is, all in all.",
+    ),
+    (
+        "aftercall_database_up",
+        "1 while the database answers. What only it knows is not told meanwhile.",
     ),
     ("aftercall_dead_letters", "Letters that are dead now."),
     (
@@ -135,7 +143,7 @@ const GAUGES: [(&str, &str); 20] = [
     ),
     (
         "aftercall_queue_messages",
-        "Messages of a stage that are not worked off.",
+        "Messages of a stage that are not worked off; while the database is away, those in RabbitMQ.",
     ),
     (
         "aftercall_queue_oldest_age_seconds",
@@ -148,6 +156,14 @@ const GAUGES: [(&str, &str); 20] = [
     (
         "aftercall_source_paused",
         "1 while the source's API has asked us to rest.",
+    ),
+    (
+        "aftercall_table_bytes",
+        "What a table that grows takes with its indexes, on PostgreSQL.",
+    ),
+    (
+        "aftercall_table_rows",
+        "About how many rows a table has that grows.",
     ),
 ];
 

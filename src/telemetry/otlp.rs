@@ -17,11 +17,7 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Where traces go, in the words of OpenTelemetry.
-const ENDPOINTS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+use super::{collector, is_given};
 
 /// How long the collector is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,16 +52,19 @@ pub(super) fn layer<S>() -> Option<impl Layer<S>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let given = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    ENDPOINTS.into_iter().find(|name| given(name))?;
+    collector()?;
     let client = Client {
         client: reqwest::Client::builder().timeout(PATIENCE).build().ok()?,
         runtime: tokio::runtime::Handle::try_current().ok()?,
     };
     let exporter = SpanExporter::builder().with_http().with_http_client(client);
-    let resource = Resource::builder()
-        .with_service_name("aftercall")
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_attribute(version);
+    let resource = if is_named() {
+        resource
+    } else {
+        resource.with_service_name("aftercall")
+    };
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter.build().ok()?)
         .with_resource(resource.build())
@@ -79,6 +78,12 @@ where
             .with_location(false)
             .with_threads(false),
     )
+}
+
+/// Whether the operator gives the process a name of its own: the exporter's own defaults read it.
+fn is_named() -> bool {
+    let attributes = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    is_given("OTEL_SERVICE_NAME") || attributes.contains("service.name=")
 }
 
 /// Sends what waits. Blocks for some seconds at the most.

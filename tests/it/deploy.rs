@@ -446,6 +446,17 @@ fn alerts_and_dashboard_speak_of_metrics_that_exist() {
 }
 
 #[test]
+fn every_metric_is_on_the_dashboard() {
+    let (_, described) = code();
+    let dashboard = text("grafana/aftercall.json");
+    let missing: Vec<_> = names(&described, r#""aftercall_[a-z_]+""#)
+        .into_iter()
+        .filter(|name| !dashboard.contains(name.trim_matches('"')))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
 fn every_metric_is_described_once_and_named_by_convention() {
     let (code, described) = code();
     let counted = names(

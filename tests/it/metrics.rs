@@ -27,7 +27,8 @@ async fn what_alerts_ask_of_is_there_before_it_happens() {
     };
     let server = Server::start_from(&settings, &[]).await;
     let age = "aftercall_coverage_age_seconds{source=\"voice\"}";
-    let text = once(&server, age).await;
+    once(&server, age).await;
+    let text = once(&server, "aftercall_table_rows{table=\"timeline\"}").await;
     for line in [
         "aftercall_panics_total 0",
         "aftercall_http_panics_total 0",
@@ -39,6 +40,10 @@ async fn what_alerts_ask_of_is_there_before_it_happens() {
         "aftercall_endpoints_off{reason=\"failing\"} 0",
         "aftercall_endpoints_failing 0",
         "aftercall_deliveries_waiting 0",
+        "aftercall_database_up 1",
+        "aftercall_table_rows{table=\"conversations\"} 0",
+        "# TYPE process_cpu_seconds_total counter",
+        "# TYPE process_resident_memory_bytes gauge",
     ] {
         assert!(text.lines().any(|one| one == line), "no {line} in {text}");
     }

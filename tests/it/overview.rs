@@ -90,6 +90,10 @@ async fn keep(backend: &Backend, call: Conversation, steps: Vec<Step>) {
         conversations::save(&mut conn, &record).await?;
         for step in &steps {
             timeline::add(&mut conn, &record.key(), step).await?;
+            // That an event arrived says nothing of the call's result: who delivers that marks it.
+            if step.step == "delivered" {
+                passages::mark(&mut conn, &record.key(), Passage::Delivered, step.at).await?;
+            }
         }
         Ok(())
     });

@@ -239,7 +239,10 @@ async fn every_table_is_measured() {
         for name in ["audit", "conversations", "dead_letters", "replay_letters"] {
             let size = sizes.tables.iter().find(|size| size.table == name);
             assert!(size.unwrap().rows <= 1, "{name}");
+            assert!(size.unwrap().holds().is_some(), "{name}");
         }
+        let growing = sizes.tables.iter().filter(|size| size.holds().is_some());
+        assert_eq!(growing.count(), 21, "a table that has words is there");
     }
 }
 

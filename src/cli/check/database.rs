@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::cli::output;
 use crate::config::Config;
 use crate::host::{Clock, Host};
-use crate::store::Db;
+use crate::store::{Db, Size};
 
 /// Whether it answers, is up to date, fits our key, can be written, and how much it holds.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
@@ -99,12 +99,9 @@ async fn size(db: &Db) -> Finding {
             let largest: Vec<_> = found
                 .tables
                 .iter()
-                .take(3)
                 .filter(|size| size.rows > 0)
-                .map(|size| {
-                    let rows = u64::try_from(size.rows).unwrap_or(0);
-                    format!("about {} {}", output::grouped(rows), size.table)
-                })
+                .filter_map(told)
+                .take(3)
                 .collect();
             let mut found = output::bytes(found.bytes);
             if !largest.is_empty() {
@@ -114,4 +111,14 @@ async fn size(db: &Db) -> Finding {
         }
         Err(error) => Finding::new(what, State::Warning, error.to_string(), ""),
     }
+}
+
+/// As `about 12,000 messages of calls (5.0 MiB)`.
+fn told(size: &Size) -> Option<String> {
+    let rows = output::grouped(u64::try_from(size.rows).unwrap_or(0));
+    let held = format!("about {rows} {}", size.holds()?);
+    Some(match size.bytes {
+        Some(bytes) => format!("{held} ({})", output::bytes(bytes)),
+        None => held,
+    })
 }

@@ -1,5 +1,6 @@
 //! `aftercall dead replay`: looked at, confirmed, and watched.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -8,14 +9,10 @@ use serde_json::{Value, json};
 use super::filter::Filter;
 use crate::cli::ask::{self, Yes};
 use crate::cli::client::{Client, Remote};
-use crate::cli::output::{self, Format, field, grouped};
+use crate::cli::output::{self, Format, counted, field, grouped};
+use crate::cli::table::{Column, Table};
 use crate::cli::{Globals, replays};
-
-/// Letters that go first of a long replay, unless told otherwise.
-const CANARY: u64 = 10;
-
-/// A replay of more letters has a canary unless told otherwise.
-const LONG: u64 = 50;
+use crate::replay::usual_canary;
 
 /// Letters a second unless told otherwise.
 const RATE: f64 = 10.0;
@@ -39,7 +36,7 @@ pub(in crate::cli) struct Replay {
     /// Letters a second
     #[arg(long, value_name = "N", default_value_t = RATE, value_parser = rate)]
     rate: f64,
-    /// Letters that go first, and whose verdicts are awaited [default: 10 of more than 50]
+    /// Letters that go first, and whose verdicts are awaited; 0 for none [default: 10 of several]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=10_000))]
     canary: Option<u32>,
     /// Send the canary and nothing else
@@ -86,24 +83,24 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
     if asked && named != 1 && !is_meant(&client, &args).await? {
         return Ok(ExitCode::SUCCESS);
     }
-    let canary = match args.canary {
-        Some(canary) => u64::from(canary),
-        None => canary_of(count(&client, &args.filter).await?),
-    };
     let body = json!({
         "filter": args.filter.body(),
         "rate": args.rate,
-        "canary": canary,
+        "canary": args.canary,
         "canary_only": args.canary_only,
         "stop_at_failure_rate": args.stop_at_failure_rate,
     });
     let job = client.post(&["v1", "replays"], &[], &body).await?;
-    if job["total"] == 0 {
+    // Who names a letter means one that is there.
+    let found = job["total"].as_u64().unwrap_or(0);
+    if let Some(told) = missing(found, &args.filter.ids) {
+        output::note(&told);
+    }
+    if found == 0 {
         match format {
             Format::Json => output::json(&job)?,
             Format::Table => output::say("No letters match.")?,
         }
-        // Who names a letter means one that is there.
         return Ok(ExitCode::from(u8::from(named > 0)));
     }
     let id = field(&job, "id");
@@ -120,13 +117,20 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
     replays::follow(&client, &id, format).await
 }
 
-fn canary_of(letters: u64) -> u64 {
-    if letters > LONG { CANARY } else { 0 }
-}
-
-async fn count(client: &Client, filter: &Filter) -> anyhow::Result<u64> {
-    let found = super::groups(client, filter).await?;
-    Ok(super::letters_of(&found))
+/// What is said of letters that were named, and of which so many are there to be replayed.
+fn missing(found: u64, named: &[String]) -> Option<String> {
+    let wanted: BTreeSet<_> = named.iter().collect();
+    let lost = (wanted.len() as u64).saturating_sub(found);
+    match named {
+        _ if lost == 0 => None,
+        [id] => Some(format!(
+            "{id} is no letter that can be replayed: it is not there, or not dead"
+        )),
+        _ => Some(format!(
+            "{lost} of the {} letters that are named are not there, or not dead",
+            wanted.len()
+        )),
+    }
 }
 
 async fn preview(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
@@ -143,14 +147,14 @@ async fn is_meant(client: &Client, args: &Replay) -> anyhow::Result<bool> {
         return Ok(false);
     }
     show(&found)?;
-    let canary = args.canary.map_or_else(|| canary_of(total), u64::from);
-    let question = question(total, args.rate, canary);
+    let usual = usual_canary(i64::try_from(total).unwrap_or(i64::MAX));
+    let canary = args.canary.unwrap_or(usual);
+    let question = question(total, args.rate, canary.into());
     Ok(ask::ask(&format!("\n{question}"))?)
 }
 
 /// As `Replay 4,012 letters, 10 of them first, at 10 a second (about 7 min)?`
 fn question(total: u64, rate: f64, canary: u64) -> String {
-    let letters = if total == 1 { "letter" } else { "letters" };
     let first = if canary > 0 && canary < total {
         format!(", {canary} of them first")
     } else {
@@ -166,16 +170,22 @@ fn question(total: u64, rate: f64, canary: u64) -> String {
         format!("{:.1} h", seconds / 3_600.0)
     };
     format!(
-        "Replay {} {letters}{first}, at {rate} a second (about {long})?",
-        grouped(total)
+        "Replay {}{first}, at {rate} a second (about {long})?",
+        counted(total, "letter", "letters")
     )
 }
 
 /// What would happen, letter by letter, and altogether.
 fn show(found: &Value) -> anyhow::Result<()> {
-    let mut table = output::table(&["letter", "stage", "conversation", "effect", "note"]);
+    let mut table = Table::new([
+        Column::word("letter"),
+        Column::word("stage").spare(1),
+        Column::word("conversation").spare(2),
+        Column::word("effect"),
+        Column::text("note"),
+    ]);
     for example in found["examples"].as_array().into_iter().flatten() {
-        table.add_row([
+        table.row([
             field(example, "id"),
             field(example, "stage"),
             field(example, "conversation_id"),
@@ -183,7 +193,7 @@ fn show(found: &Value) -> anyhow::Result<()> {
             note(example),
         ]);
     }
-    output::rows(&table, "No letters match.")?;
+    table.say("No letters match.")?;
     if found["total"] != 0 {
         output::say(&format!("\n{}", summary(found)))?;
     }
@@ -204,8 +214,7 @@ fn note(example: &Value) -> String {
     }
     match example["facts"].as_u64() {
         None | Some(0) => {}
-        Some(1) => parts.push("1 fact more".to_owned()),
-        Some(facts) => parts.push(format!("{facts} facts more")),
+        Some(facts) => parts.push(counted(facts, "fact more", "facts more")),
     }
     let calls: Vec<_> = (example["calls"].as_array().into_iter().flatten())
         .map(callee)
@@ -231,7 +240,7 @@ fn summary(found: &Value) -> String {
     let effects = &found["effects"];
     let number = |name: &str| effects[name].as_u64().unwrap_or(0);
     let total = found["total"].as_u64().unwrap_or(0);
-    let mut text = format!("{} {}", grouped(total), plural(total));
+    let mut text = counted(total, "letter", "letters");
     if number("looked_at") < total {
         text = format!("{text}; of the {} looked at,", grouped(number("looked_at")));
     } else {
@@ -261,10 +270,6 @@ fn summary(found: &Value) -> String {
     text
 }
 
-fn plural(letters: u64) -> &'static str {
-    if letters == 1 { "letter" } else { "letters" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +285,18 @@ mod tests {
             "Replay 1 letter, at 0.5 a second (about 2 s)?"
         );
         assert!(question(50_000, 1.0, 10).ends_with("(about 13.9 h)?"));
+    }
+
+    #[test]
+    fn letters_that_are_not_there_are_told_of() {
+        let named = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let told = |found, ids: &[&str]| missing(found, &named(ids)).unwrap_or_default();
+        assert!(told(0, &["dl_x"]).starts_with("dl_x is no letter"));
+        assert!(told(1, &["dl_x", "dl_y", "dl_z"]).starts_with("2 of the 3 letters"));
+        assert_eq!(
+            (told(1, &["dl_x", "dl_x"]), told(4, &[])),
+            Default::default()
+        );
     }
 
     #[test]

@@ -263,12 +263,22 @@ async fn a_token_is_made_shown_once_and_written_down() {
         .await
         .text;
     assert!(audit.contains("<code>a</code>"));
-    for wrong in ["name=&scope=admin", "name=x", "name=x&scope=admin&days=0"] {
+    for wrong in [
+        "name=&scope=admin",
+        "name=x",
+        "name=x&scope=admin&days=0",
+        "name=x&role=king",
+        "name=x&role=viewer&scope=admin",
+        "name=x&role=integrator",
+    ] {
         let answer = bench
             .post("/console/tokens", &cookie, &format!("csrf={csrf}&{wrong}"))
             .await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
     }
+    let form = format!("csrf={csrf}&name=On+call&role=operator&days=90");
+    let page = bench.post("/console/tokens", &cookie, &form).await.text;
+    assert!(page.contains("data-label=\"May\">operator<"), "{page}");
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use crate::deliver::COMPLETED;
 use crate::deliver::verdict::{Ended, Meaning};
 use crate::endpoint::{ENDPOINT_DISABLED, MEMORY_ERASED};
 use crate::event::Message;
-use crate::id::of_content;
+use crate::id::{ConversationKey, of_content};
 use crate::store::dead_letters;
 use crate::store::deliveries::{self, After, Attempt, Delivery};
 use crate::store::endpoints::{self, Endpoint, Health, Off, PROOF};
-use crate::store::passages;
+use crate::store::passages::{self, Passage};
 use crate::store::results::{self, ResultEvent};
 use crate::store::{Conn, Result, audit, conversations};
 use crate::time::Timestamp;
@@ -60,7 +60,7 @@ impl Settlement {
     }
 
     /// Writes everything down, once: an attempt that is written already changes nothing.
-    /// Gives the end of a call whose result has arrived.
+    /// Gives the end of a call whose result has arrived with that for the first time.
     pub(super) async fn write(mut self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
         if self.replayed && matches!(self.meaning.after, After::Again(_)) {
             self.meaning.after = After::Failed;
@@ -75,6 +75,8 @@ impl Settlement {
             return Ok(None);
         }
         deliveries::add_attempt(conn, id, &self.attempt()).await?;
+        // Endpoints get it one by one, some anew: a call has arrived with the first of them.
+        let arrived = self.arrives(conn).await?;
         let (after, why) = (self.meaning.after, self.meaning.why.as_ref());
         deliveries::tell_timeline(conn, &self.delivery, number, after, why, self.now).await?;
         match self.meaning.after {
@@ -94,20 +96,22 @@ impl Settlement {
         if let Some(off) = off {
             self.disable(conn, off).await?;
         }
-        self.ended_at(conn).await
+        match arrived {
+            Some(key) => over_at(conn, &key).await,
+            None => Ok(None),
+        }
     }
 
-    async fn ended_at(&self, conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
-        let Some(key) = &self.delivery.key else {
-            return Ok(None);
-        };
+    /// The call whose result nobody had until now.
+    async fn arrives(&self, conn: &mut Conn<'_>) -> Result<Option<ConversationKey>> {
         if self.meaning.after != After::Delivered || self.delivery.kind != COMPLETED {
             return Ok(None);
         }
-        match conversations::get(conn, key).await? {
-            Some(record) => passages::over_at(conn, &record).await,
-            None => Ok(None),
-        }
+        let Some(key) = &self.delivery.key else {
+            return Ok(None);
+        };
+        let news = passages::mark(conn, key, Passage::Delivered, self.now).await?;
+        Ok(news.then(|| key.clone()))
     }
 
     fn number(&self) -> u32 {
@@ -233,5 +237,12 @@ impl Settlement {
             }),
             created_at: self.now,
         }
+    }
+}
+
+async fn over_at(conn: &mut Conn<'_>, key: &ConversationKey) -> Result<Option<Timestamp>> {
+    match conversations::get(conn, key).await? {
+        Some(record) => passages::over_at(conn, &record).await,
+        None => Ok(None),
     }
 }

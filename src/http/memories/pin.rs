@@ -115,9 +115,10 @@ pub(super) async fn pin(
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
     Query(query): Query<PinQuery>,
-    Json(new): Json<NewPin>,
+    body: Json<NewPin>,
 ) -> Result<Response, ApiError> {
     bearer.require(Scope::MemoriesWrite)?;
+    let new = body.read()?;
     let identity = one_of(query.caller_identity, new.caller_identity)?;
     let subject = somebody(&agent_id, &identity)?;
     bearer.require_agent(&subject.agent_id)?;

@@ -103,6 +103,27 @@ async fn make(bench: &Bench, admin: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
+async fn who_may_not_ask_is_not_told_what_is_wrong_with_the_question() {
+    let bench = Bench::new().await;
+    let viewer = bench.token(&[Scope::OpsRead], &[]).await;
+    for path in [
+        "/v1/replays",
+        "/v1/tokens",
+        "/v1/endpoints",
+        "/v1/dead-letters/discard",
+        "/v1/quarantine/release",
+        "/v1/reconciliations",
+        "/v1/consents",
+    ] {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {viewer}"))
+            .body(Body::from("{\"nonsense\": 1}"))
+            .unwrap();
+        assert_eq!(bench.send(request).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once_and_ends_when_it_is_revoked() {
     let bench = Bench::new().await;
     let admin = bench.token(&[Scope::Admin], &[]).await;

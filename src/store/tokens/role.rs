@@ -32,6 +32,21 @@ impl Role {
         }
     }
 
+    /// Reads what [`Role::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whom it is for and what they may do, in words.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Viewer => "looks: calls without what was said, and how the work goes",
+            Self::Integrator => "a program: reads the calls of its agents, and has endpoints",
+            Self::Operator => "on call: sees everything, replays, releases and mends",
+            Self::Admin => "everything, and alone: tokens, erasure, the audit log",
+        }
+    }
+
     /// What it may do.
     pub fn scopes(self) -> Vec<Scope> {
         match self {
@@ -83,6 +98,7 @@ mod tests {
             let mut scopes = role.scopes();
             scopes.reverse();
             assert_eq!(Role::of(&scopes), Some(role));
+            assert_eq!(Role::parse(role.as_str()), Some(role));
         }
         assert_eq!(Role::of(&[Scope::OpsRead]), None);
     }

@@ -21,7 +21,7 @@ use crate::queue::Queue;
 use crate::secret::SealKey;
 use crate::store::conversations::Record;
 use crate::store::dead_letters::{self, Letter};
-use crate::store::endpoints::{Endpoint, save as save_endpoint};
+use crate::store::endpoints::{Endpoint, Off, save as save_endpoint};
 use crate::store::extractions::{self, Extraction};
 use crate::store::memories::{self, Subject};
 use crate::store::timeline::{self, Step};
@@ -299,7 +299,7 @@ fn endpoint(planted: &str) -> Endpoint {
         rate: None,
         concurrency: 1,
         enabled: true,
-        disabled: Some((NOW, planted.to_owned())),
+        disabled: Some((NOW, Off::ByHand)),
         failing_since: None,
         unproved: 0,
         slow: false,

@@ -125,7 +125,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         rate: wanted.rate,
         concurrency: wanted.concurrency,
         enabled: wanted.enabled,
-        disabled: (!wanted.enabled).then(|| (now, Off::ByHand.as_str().to_owned())),
+        disabled: (!wanted.enabled).then(|| (now, Off::ByHand)),
         failing_since: None,
         unproved: 0,
         slow: false,
@@ -255,7 +255,7 @@ pub async fn disable(flow: &Flow, id: &str, entry: Entry) -> Result<Option<Endpo
     rewrite(flow, id, entry, |endpoint, now| {
         if endpoint.enabled {
             endpoint.enabled = false;
-            endpoint.disabled = Some((now, Off::ByHand.as_str().to_owned()));
+            endpoint.disabled = Some((now, Off::ByHand));
         }
     })
     .await

@@ -37,8 +37,8 @@ pub struct Endpoint {
     pub concurrency: u32,
     /// Whether it is sent anything.
     pub enabled: bool,
-    /// Since when it is not, and why: `by_hand`, `gone` or `failing`.
-    pub disabled: Option<(Timestamp, String)>,
+    /// Since when it is not, and why.
+    pub disabled: Option<(Timestamp, Off)>,
     /// Since when nothing has succeeded.
     pub failing_since: Option<Timestamp>,
     /// How many successes are still wanted since an attempt has failed.
@@ -90,6 +90,8 @@ impl TryFrom<Row> for Endpoint {
         let lines = |text: String| text.lines().map(str::to_owned).collect();
         let number = |n: i64| u32::try_from(n).map_err(|_| Error::Corrupt("endpoint"));
         let at = Timestamp::from_millis;
+        let off = |text: &str| Off::parse(text).ok_or(Error::Corrupt("endpoint"));
+        let off = row.disabled_reason.as_deref().map(off).transpose()?;
         Ok(Self {
             id: row.id,
             url: row.url,
@@ -106,7 +108,7 @@ impl TryFrom<Row> for Endpoint {
             rate: row.rate.map(number).transpose()?,
             concurrency: number(row.concurrency)?,
             enabled: row.enabled,
-            disabled: row.disabled_at.map(at).zip(row.disabled_reason),
+            disabled: row.disabled_at.map(at).zip(off),
             failing_since: row.failing_since.map(at),
             // An older release counted failures in a row here: none is the same.
             unproved: number(row.failures)?,
@@ -128,7 +130,7 @@ pub async fn hold(conn: &mut Conn<'_>, id: &str) -> Result<()> {
 pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
     let template = endpoint.template.as_ref().map(to_json).transpose()?;
     let (previous, previous_until) = endpoint.previous.clone().unzip();
-    let (disabled_at, disabled_reason) = endpoint.disabled.clone().unzip();
+    let (disabled_at, disabled_reason) = endpoint.disabled.unzip();
     on!(conn, c => {
         sqlx::query(
             "INSERT INTO endpoints (id, url, description, events, agents, payload, template, \
@@ -162,7 +164,7 @@ pub async fn save(conn: &mut Conn<'_>, endpoint: &Endpoint) -> Result<()> {
         .bind(i64::from(endpoint.concurrency))
         .bind(endpoint.enabled)
         .bind(disabled_at.map(Timestamp::as_millis))
-        .bind(disabled_reason)
+        .bind(disabled_reason.map(Off::as_str))
         .bind(endpoint.failing_since.map(Timestamp::as_millis))
         .bind(i64::from(endpoint.unproved))
         .bind(endpoint.slow)
@@ -347,6 +349,11 @@ impl Off {
             Self::Gone => "gone",
             Self::Failing => "failing",
         }
+    }
+
+    /// Reads what [`Off::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|off| off.as_str() == text)
     }
 }
 

@@ -8,7 +8,7 @@ use aftercall::event::Message;
 use aftercall::page::PageRequest;
 use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Status};
-use aftercall::store::endpoints;
+use aftercall::store::endpoints::{self, Off};
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -197,7 +197,7 @@ async fn five_days_of_failing_disable_an_endpoint_and_one_success_does_not() {
         bench.work(1).await;
         let endpoint = bench.endpoint_of(&dead.id).await;
         assert!(!endpoint.enabled);
-        assert_eq!(endpoint.disabled.unwrap().1, "failing");
+        assert_eq!(endpoint.disabled.unwrap().1, Off::Failing);
         let events = bench.results("endpoint.disabled").await;
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].data["endpoint_id"], dead.id.as_str());
@@ -249,7 +249,7 @@ async fn an_endpoint_that_is_gone_is_asked_once() {
         bench.work(5).await;
         assert_eq!(crm.received_requests().await.unwrap().len(), 1);
         let endpoint = bench.endpoint_of(&gone.id).await;
-        assert_eq!(endpoint.disabled.unwrap().1, "gone");
+        assert_eq!(endpoint.disabled.unwrap().1, Off::Gone);
         assert_eq!(bench.letter().await.unwrap().code, "endpoint_gone");
     }
 }
@@ -455,7 +455,7 @@ async fn the_store_keeps_searches_and_counts() {
                 Box::pin(async move {
                     let off = endpoints::Endpoint {
                         enabled: false,
-                        disabled: Some((START, "gone".to_owned())),
+                        disabled: Some((START, Off::Gone)),
                         ..its
                     };
                     let health = endpoints::Health {

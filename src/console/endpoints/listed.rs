@@ -12,7 +12,7 @@ use crate::console::access::{Refused, Session};
 use crate::console::frame::{Frame, Section};
 use crate::console::show::{Moment, next, page, request};
 use crate::flow::Flow;
-use crate::store::endpoints::{self, Endpoint};
+use crate::store::endpoints::{self, Endpoint, Off};
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
@@ -35,14 +35,14 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn of(endpoint: &Endpoint, now: Timestamp) -> Self {
-        let (told, since) = match (&endpoint.disabled, endpoint.failing_since) {
+        let (told, since) = match (endpoint.disabled, endpoint.failing_since) {
             (Some((at, why)), _) if !endpoint.enabled => (
-                match why.as_str() {
-                    "gone" => "disabled: it answered 410",
-                    "failing" => "disabled: it failed for days",
-                    _ => "disabled",
+                match why {
+                    Off::Gone => "disabled: it answered 410",
+                    Off::Failing => "disabled: it failed for days",
+                    Off::ByHand => "disabled",
                 },
-                Some(*at),
+                Some(at),
             ),
             (_, Some(at)) => ("failing", Some(at)),
             _ => ("takes results", None),

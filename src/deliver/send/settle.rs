@@ -204,7 +204,7 @@ impl Settlement {
         };
         let reason = off.as_str();
         endpoint.enabled = false;
-        endpoint.disabled = Some((self.now, reason.to_owned()));
+        endpoint.disabled = Some((self.now, off));
         endpoints::save(conn, &endpoint).await?;
         tracing::warn!(endpoint = endpoint.id, reason, "An endpoint was disabled");
         metrics::counter!("aftercall_endpoints_disabled_total", "reason" => reason).increment(1);

@@ -7,7 +7,7 @@ use crate::deliver::endpoints::header_names;
 use crate::deliver::{Missed, Tested};
 use crate::endpoint::Template;
 use crate::http::Api;
-use crate::store::endpoints::Endpoint;
+use crate::store::endpoints::{Endpoint, Off};
 use crate::time::Timestamp;
 
 /// An endpoint.
@@ -42,7 +42,7 @@ pub(super) struct EndpointBody {
     disabled_at: Option<Timestamp>,
     /// Why not: `by_hand`, `gone` (it answered 410) or `failing` (for five days).
     #[schema(required = true)]
-    disabled_reason: Option<String>,
+    disabled_reason: Option<&'static str>,
     /// Since when nothing has succeeded; null while something does.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     failing_since: Option<Timestamp>,
@@ -97,7 +97,7 @@ impl EndpointBody {
             max_concurrency: endpoint.concurrency,
             enabled: endpoint.enabled,
             disabled_at,
-            disabled_reason,
+            disabled_reason: disabled_reason.map(Off::as_str),
             failing_since: endpoint.failing_since,
             previous_secret_expires_at: previous.filter(|until| *until > now),
             created_at: endpoint.created_at,

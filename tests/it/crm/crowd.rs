@@ -8,6 +8,7 @@ use aftercall::config::Retention;
 use aftercall::host::Host;
 use aftercall::secret::Secret;
 use aftercall::simulate::crm::{Crm, Mood, router};
+use aftercall::store::endpoints::Off;
 use aftercall::worker;
 use tokio::net::TcpListener;
 
@@ -145,7 +146,7 @@ async fn dead_endpoints_are_disabled_on_schedule_and_no_others() {
                 let over = mood == Mood::Dead && n == 5;
                 assert_eq!(endpoint.enabled, !over, "day {n}: {}", endpoint.id);
                 if over {
-                    assert_eq!(endpoint.disabled.unwrap().1, "failing");
+                    assert_eq!(endpoint.disabled.unwrap().1, Off::Failing);
                 }
             }
             bench.pass(day);

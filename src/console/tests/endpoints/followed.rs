@@ -61,7 +61,7 @@ async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
     let off = Endpoint {
         id: "ep_off".to_owned(),
         enabled: false,
-        disabled: Some((NOW, "gone".to_owned())),
+        disabled: Some((NOW, endpoints::Off::Gone)),
         ..endpoint
     };
     let kept = off.clone();

@@ -191,6 +191,7 @@ async fn rate(db: &Db, host: &Host) -> f64 {
             stop_at_failure_rate: 0.1,
             state: State::Dead,
         },
+        usual_canary: false,
     };
     let job = replay::create(&flow, new, entry("replay_bench"))
         .await

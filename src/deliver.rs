@@ -11,12 +11,11 @@ use serde_json::{Map, Value, json};
 use crate::conversation::{Conversation, Message};
 use crate::erasure::bars::{self, Bar};
 use crate::erasure::ended_at;
-use crate::flow::{Flow, passed, store_failed};
+use crate::flow::{Flow, store_failed};
 use crate::id::{ConversationKey, of_content};
 use crate::queue::Delivery;
 use crate::secret::{SealKey, sha256_hex};
 use crate::store::conversations::{self, Record};
-use crate::store::passages::{self, Passage};
 use crate::store::results::{self, ResultEvent};
 use crate::store::timeline::{self, Step};
 use crate::store::{Conn, Result};
@@ -70,8 +69,7 @@ pub async fn deliver(flow: &Flow, key: &ConversationKey, delivery: &Delivery) ->
         })
         .await;
     match told {
-        Ok(ended_at) => {
-            passed(Passage::Delivered, ended_at, now);
+        Ok(()) => {
             flow.news.tell();
             Verdict::Done
         }
@@ -106,49 +104,54 @@ fn news(
     (!changed.is_empty()).then_some((UPDATED, changed))
 }
 
-/// Tells; gives the end of a call whose result has arrived with that for the first time.
 async fn tell(
     conn: &mut Conn<'_>,
     seal: &SealKey,
     key: &ConversationKey,
     now: Timestamp,
     attempt: u32,
-) -> Result<Option<Timestamp>> {
+) -> Result<()> {
     conversations::hold(conn, key).await?;
     let Some(mut record) = conversations::get(conn, key).await? else {
-        return Ok(None);
+        return Ok(());
     };
     if is_erased(conn, seal, &record).await? {
-        return Ok(None);
+        return Ok(());
     }
     let messages = conversations::all_messages(conn, key).await?;
     let values = told_values(&record.conversation, &messages);
     let Some((kind, changed)) = news(record.announced.as_ref(), &values) else {
-        return Ok(None);
+        return Ok(());
     };
     let event = result(&record, kind, &changed, now);
     let added = results::add(conn, &event).await?;
-    // Nobody else is told: then the feed is the delivery.
-    let (step, detail) = match added.deliveries {
-        0 => ("delivered", kind.to_owned()),
-        1 => ("announced", format!("{kind}, to 1 endpoint")),
-        many => ("announced", format!("{kind}, to {many} endpoints")),
+    timeline::add(conn, key, &told_step(&event, added.deliveries, attempt)).await?;
+    record.announced = Some(values);
+    conversations::save(conn, &record).await
+}
+
+/// The step that a result in the feed is. Where nobody subscribed, the feed is where its way ends: a
+/// delivery without an attempt.
+fn told_step(event: &ResultEvent, deliveries: u64, attempt: u32) -> Step {
+    let kind = &event.kind;
+    let (step, attempt, detail) = match deliveries {
+        0 => (
+            "delivered",
+            0,
+            format!("{kind}, to the feed alone: no endpoint subscribed"),
+        ),
+        some => {
+            let to = timeline::counted(some, "endpoint");
+            ("announced", attempt, format!("{kind}, to {to}"))
+        }
     };
-    let step = Step {
+    Step {
         key: format!("delivered:{}", event.id),
-        at: now,
+        at: event.created_at,
         step: step.to_owned(),
         attempt: i64::from(attempt),
         detail,
-    };
-    timeline::add(conn, key, &step).await?;
-    let first = record.announced.replace(values).is_none();
-    conversations::save(conn, &record).await?;
-    let arrived = first && added.deliveries == 0;
-    if !arrived {
-        return Ok(None);
     }
-    passages::over_at(conn, &record).await
 }
 
 fn result(record: &Record, kind: &str, changed: &[String], now: Timestamp) -> ResultEvent {

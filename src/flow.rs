@@ -189,6 +189,14 @@ impl Sources {
         self.by_name.values().map(|gated| &gated.source)
     }
 
+    /// The names of a platform's sources.
+    pub fn of_platform(&self, platform: &str) -> Vec<String> {
+        self.all()
+            .filter(|source| source.platform() == platform)
+            .map(|source| source.name.clone())
+            .collect()
+    }
+
     /// A place among the source's requests, or how long to wait for one and why. Waiting is never
     /// counted as an attempt, and never in the way of another source.
     pub fn admit(&self, name: &str, host: &Host) -> Result<Admitted, Verdict> {

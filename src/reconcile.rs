@@ -13,7 +13,7 @@ use crate::flow::Flow;
 use crate::id::of_content;
 use crate::platform::Account;
 use crate::store::reconcile::{self as listings, Listing, Status};
-use crate::store::{Result, known_calls};
+use crate::store::{Result, audit, known_calls};
 use crate::time::Timestamp;
 
 mod finding;
@@ -121,7 +121,7 @@ pub struct Wish {
 
 impl Wish {
     /// The listings that it asks for, under a fresh id.
-    pub fn listings(self, flow: &Flow) -> Vec<Listing> {
+    fn listings(self, flow: &Flow) -> Vec<Listing> {
         let now = flow.host.now();
         let id = crate::id::fresh("recon_", now, flow.host.dice.bytes());
         let (since, until, dry_run) = (self.since, self.until, self.dry_run);
@@ -136,6 +136,28 @@ impl Wish {
     }
 }
 
+/// How far an account's list and what is here were compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The list was never read to its end: that no call is known to be missing says nothing.
+    Never,
+    /// It was, but can't be read whole now: newer calls may be missing that are not counted.
+    Failing,
+    /// It is read whole again and again.
+    Current,
+}
+
+impl Comparison {
+    /// The value on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Failing => "failing",
+            Self::Current => "current",
+        }
+    }
+}
+
 /// How much of an account is here, and when that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Covered {
@@ -147,6 +169,37 @@ pub struct Covered {
     pub checked_at: Option<Timestamp>,
     /// What keeps it, or rows of it, from being read now.
     pub error: Option<String>,
+}
+
+impl Covered {
+    /// How far the account was compared.
+    pub fn comparison(&self) -> Comparison {
+        match (self.checked_at, &self.error) {
+            (None, _) => Comparison::Never,
+            (Some(_), Some(_)) => Comparison::Failing,
+            (Some(_), None) => Comparison::Current,
+        }
+    }
+}
+
+/// Asks for the listings of a wish, with an entry for the audit log; gives them, one an account.
+pub async fn begin(flow: &Flow, wish: Wish, mut entry: audit::Entry) -> Result<Vec<Listing>> {
+    let dry = if wish.dry_run { ", dry run" } else { "" };
+    entry.target = wish.accounts.join(",");
+    entry.detail = format!("since {}{dry}", wish.since);
+    let listings = wish.listings(flow);
+    let added = listings.clone();
+    flow.db
+        .write(move |mut conn| {
+            Box::pin(async move {
+                for listing in &added {
+                    listings::add(&mut conn, listing).await?;
+                }
+                audit::add(&mut conn, &entry).await
+            })
+        })
+        .await?;
+    Ok(listings)
 }
 
 /// How much of the accounts is here, of the calls created at `since` or later.

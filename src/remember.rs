@@ -428,7 +428,7 @@ impl Writing {
     fn step(&self, outcome: &Outcome, revision: i64) -> Step {
         let detail = match outcome {
             Outcome::Remembered { observations, .. } => {
-                format!("{} observations", observations.len())
+                timeline::counted(observations.len(), "observation")
             }
             other => other.reason().unwrap_or_default().to_owned(),
         };

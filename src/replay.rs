@@ -11,9 +11,12 @@ mod letter;
 mod pace;
 mod preview;
 mod reprocess;
+mod told;
 
 pub use drive::start;
 pub use job::{NewJob, NotNow, cancel, create, pause, resume};
 pub use letter::{Replayed, discard_letter, discard_letters, replay_letter};
+pub use pace::usual_canary;
 pub use preview::{Callee, Change, Effect, Effects, Example, Preview, preview};
 pub use reprocess::{CantReprocess, reprocess};
+pub use told::in_words;

@@ -1,6 +1,7 @@
 //! How the calls fare: how many passed each stage, how long that took, what waits, and which
 //! platforms answer. What the console's first page and `GET /v1/stats` tell.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::Stage;
@@ -12,7 +13,7 @@ use crate::store::dead_letters::list::{self as letters, Filter};
 use crate::store::deliveries::{self, Backlog};
 use crate::store::endpoints::{self, Standing};
 use crate::store::passages::{self, Passage};
-use crate::store::{self, quarantine};
+use crate::store::{self, quarantine, reconcile};
 use crate::time::Timestamp;
 
 /// Deliveries that percentiles are made of at most: the latest ones.
@@ -145,6 +146,8 @@ pub struct Stats {
     pub quarantined: Option<i64>,
     /// The sources; empty for who sees some agents only.
     pub sources: Vec<SourceState>,
+    /// What keeps the lists of the sources' APIs from being read, by source.
+    pub unread: BTreeMap<String, String>,
     /// The broker; none without one.
     pub broker: Option<BrokerState>,
 }
@@ -208,11 +211,13 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
     let (quarantined, crms) = of_all.unzip();
     let mut waiting = Vec::new();
     let mut sources = Vec::new();
+    let mut unread = BTreeMap::new();
     if !bound {
         for stage in Stage::ALL {
             waiting.push(waiting_at(flow, stage).await?);
         }
         sources = flow.sources.states(flow.host.now());
+        unread = unread_lists(flow).await?;
     }
     Ok(Stats {
         window,
@@ -224,8 +229,26 @@ pub async fn gather(flow: &Flow, window: Window, agents: &[String]) -> store::Re
         dead_letters,
         quarantined,
         sources,
+        unread,
         broker: flow.queue.broker(),
     })
+}
+
+/// What keeps lists from being read, by source: what is wrong with an account's API is wrong with that of
+/// all of its sources.
+async fn unread_lists(flow: &Flow) -> store::Result<BTreeMap<String, String>> {
+    let errors = flow
+        .db
+        .read(|mut conn| Box::pin(async move { reconcile::errors(&mut conn).await }))
+        .await?;
+    let accounts = flow.sources.accounts().iter();
+    Ok(accounts
+        .filter_map(|account| Some((account, errors.get(&account.name)?)))
+        .flat_map(|(account, error)| {
+            let sources = account.sources.iter();
+            sources.map(|source| (source.clone(), error.clone()))
+        })
+        .collect())
 }
 
 /// A broker that is away has an unknown number of messages; the rest can still be told.

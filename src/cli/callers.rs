@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Globals;
 use super::ask::{self, Yes};
 use super::client::{Client, Remote};
-use super::output::{self, Format, field, grouped};
+use super::output::{self, Format, counted, field};
 use super::table::{Column, Table};
 
 mod consents;
@@ -127,11 +127,11 @@ fn told_before(caller: &str, found: &Value) -> String {
     let rows: Vec<_> = found["callers"].as_array().into_iter().flatten().collect();
     let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_u64()).sum();
     format!(
-        "This takes away {} calls and {} facts with {} agents, and whatever else names the caller. It \
-         can't be undone.\nErase {}?",
-        grouped(sum("conversation_count")),
-        grouped(sum("memory_count")),
-        grouped(rows.len() as u64),
+        "This takes away {} and {} with {}, and whatever else names the caller. It can't be \
+         undone.\nErase {}?",
+        counted(sum("conversation_count"), "call", "calls"),
+        counted(sum("memory_count"), "fact", "facts"),
+        counted(rows.len() as u64, "agent", "agents"),
         output::printable(caller),
     )
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use self::filter::Filter;
 use super::ask::{self, Yes};
 use super::client::{Client, Remote};
-use super::output::{self, Format, field, grouped};
+use super::output::{self, Format, counted, field, grouped};
 use super::table::{Column, Table};
 use super::{Globals, WrongUsage, terminal};
 
@@ -188,13 +188,10 @@ fn causes(found: &Value) -> anyhow::Result<()> {
 /// As `4,012 letters, 3 causes`.
 fn summary(found: &Value) -> String {
     let groups = found["groups"].as_array().map_or(0, Vec::len);
-    let letters = letters_of(found);
     format!(
-        "{} {}, {} {}",
-        grouped(letters),
-        if letters == 1 { "letter" } else { "letters" },
-        grouped(groups as u64),
-        if groups == 1 { "cause" } else { "causes" },
+        "{}, {}",
+        counted(letters_of(found), "letter", "letters"),
+        counted(groups as u64, "cause", "causes")
     )
 }
 

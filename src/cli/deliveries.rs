@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Remote};
 use super::moment::moment;
-use super::output::{self, Format, field};
+use super::output::{self, Format, counted, field};
 use super::table::{Column, Table};
 use super::{Globals, WrongUsage};
 use crate::time::Timestamp;
@@ -153,7 +153,7 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
             field(delivery, "endpoint_id"),
             field(delivery, "status"),
             attempts.to_string(),
-            field(delivery, "next_attempt_at"),
+            next(delivery),
         ]);
     }
     table.say("No deliveries.")?;
@@ -161,6 +161,17 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
         output::note("There are more; raise --limit to see them.");
     }
     Ok(())
+}
+
+/// When a delivery goes, or what keeps it.
+fn next(delivery: &Value) -> String {
+    match delivery["held"].as_str() {
+        None => field(delivery, "next_attempt_at"),
+        Some("disabled") => "when its endpoint is enabled".to_owned(),
+        Some("failing") => "when its endpoint takes something again".to_owned(),
+        Some("order") => format!("behind {}", field(delivery, "held_by")),
+        Some(other) => format!("held: {other}"),
+    }
 }
 
 fn show(mut delivery: Value) -> anyhow::Result<()> {
@@ -205,8 +216,9 @@ async fn retry(globals: &Globals, args: &Retry) -> anyhow::Result<()> {
             let answer = client
                 .post(&path, &[], &json!({"since": args.since}))
                 .await?;
-            let told = format!("{} deliveries are sent again", field(&answer, "retried"));
-            (answer, told)
+            let retried = answer["retried"].as_u64().unwrap_or(0);
+            let told = counted(retried, "delivery is", "deliveries are");
+            (answer, format!("{told} sent again"))
         }
         (None, None) => {
             let why = "name a delivery, or an endpoint with --endpoint-id and --since";
@@ -216,5 +228,25 @@ async fn retry(globals: &Globals, args: &Retry) -> anyhow::Result<()> {
     match format {
         Format::Json => output::json(&answer),
         Format::Table => Ok(output::say(&told)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_delivery_is_said_in_words() {
+        for (delivery, told) in [
+            (json!({"next_attempt_at": null, "held": null}), ""),
+            (
+                json!({"next_attempt_at": "2026-02-01T00:00:00.000Z", "held": null}),
+                "2026-02-01T00:00:00.000Z",
+            ),
+            (json!({"held": "order", "held_by": "dlv_1"}), "behind dlv_1"),
+            (json!({"held": "disabled"}), "when its endpoint is enabled"),
+        ] {
+            assert_eq!(next(&delivery), told);
+        }
     }
 }

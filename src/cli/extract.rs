@@ -64,19 +64,28 @@ pub(super) async fn run(globals: &Globals, args: &Args) -> anyhow::Result<ExitCo
         done => done?,
     };
     output::note(&format!(
-        "{} conversations, {} observations",
-        summary.conversations, summary.observations
+        "{}, {}",
+        output::counted(
+            summary.conversations as u64,
+            "conversation",
+            "conversations"
+        ),
+        output::counted(summary.observations as u64, "observation", "observations")
     ));
     if summary.unread > 0 {
         output::note(&format!(
-            "{} conversations were read by the rules alone",
-            summary.unread
+            "{} read by the rules alone",
+            output::counted(
+                summary.unread as u64,
+                "conversation was",
+                "conversations were"
+            )
         ));
     }
     if summary.failed > 0 {
         output::note(&format!(
-            "{} lines could not be understood; the others are done",
-            summary.failed
+            "{} could not be understood; the others are done",
+            output::counted(summary.failed as u64, "line", "lines")
         ));
         return Ok(ExitCode::FAILURE);
     }

@@ -98,6 +98,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 letter`, `2 letters`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    let what = if number == 1 { one } else { many };
+    format!("{} {what}", grouped(number))
+}
+
 /// A number of bytes, in the unit that keeps it short.
 pub(super) fn bytes(number: i64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -137,6 +143,8 @@ mod tests {
     fn long_numbers_are_read_in_groups() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(100), "100");
+        let facts = |number| counted(number, "fact", "facts");
+        assert_eq!([facts(1), facts(2_000)], ["1 fact", "2,000 facts"]);
         assert_eq!(bytes(1_000), "1000 B");
         assert_eq!(bytes(5 << 20), "5.0 MiB");
     }

@@ -72,7 +72,7 @@ pub(super) async fn reconcile(globals: &Globals, args: Reconcile) -> anyhow::Res
             "{} listed, {} missing, {} changed",
             found["listed"], found["unknown"], found["changed"]
         );
-        bar.draw(share(&found, since, newest), 100, &told);
+        bar.draw(share(&found, since, newest), 0, 100, &told);
         Clock::System.sleep(LOOK_AGAIN).await;
         found = client.get(&["v1", "reconciliations", &id], &[]).await?;
     }
@@ -138,13 +138,29 @@ pub(super) async fn coverage(globals: &Globals, args: Coverage) -> anyhow::Resul
         } else {
             missing(&found)?;
         }
-        return Ok(ExitCode::SUCCESS);
+        let all = found["not_compared"].as_array().is_none_or(Vec::is_empty);
+        return Ok(exit(all));
     }
     let found = client.get(&["v1", "coverage"], &query).await?;
     if format == Format::Json {
         output::json(&found)?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        counts(&found)?;
     }
+    let mut sources = found["sources"].as_array().into_iter().flatten();
+    Ok(exit(sources.all(|one| one["comparison"] != "never")))
+}
+
+/// It is a failure that an account was never compared: that nothing is missing is then not known.
+fn exit(compared: bool) -> ExitCode {
+    if compared {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn counts(found: &Value) -> anyhow::Result<()> {
     let mut table = Table::new([
         Column::word("source"),
         Column::number("known").spare(3),
@@ -154,22 +170,40 @@ pub(super) async fn coverage(globals: &Globals, args: Coverage) -> anyhow::Resul
         Column::time("checked at").spare(1),
     ]);
     for one in found["sources"].as_array().into_iter().flatten() {
+        let never = one["comparison"] == "never";
+        let known = |name: &str, otherwise: &str| {
+            if never {
+                otherwise.to_owned()
+            } else {
+                field(one, name)
+            }
+        };
         table.row([
             field(one, "source"),
             field(one, "known"),
             field(one, "processed"),
-            field(one, "missing"),
+            known("missing", "unknown"),
             field(one, "oldest_missing_at"),
-            field(one, "checked_at"),
+            known("checked_at", "not yet"),
         ]);
     }
     table.say("No source has an API: there is no list to compare with.")?;
     for one in found["sources"].as_array().into_iter().flatten() {
-        if let Some(error) = one["error"].as_str() {
-            output::say(&format!("{}: {error}", field(one, "source")))?;
+        if let Some(told) = told(one) {
+            output::say(&told)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// What keeps an account from being compared.
+fn told(one: &Value) -> Option<String> {
+    let (source, error) = (field(one, "source"), one["error"].as_str());
+    if one["comparison"] == "never" {
+        let why = error.unwrap_or("its list is being read for the first time");
+        return Some(format!("{source} was not compared yet: {why}"));
+    }
+    Some(format!("{source}: {}", error?))
 }
 
 fn missing(found: &Value) -> anyhow::Result<()> {
@@ -190,7 +224,19 @@ fn missing(found: &Value) -> anyhow::Result<()> {
         ];
         table.row_of(call, &cells);
     }
-    table.say("No call is missing.")?;
+    let never: Vec<_> = (found["not_compared"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .map(output::printable)
+        .collect();
+    if never.is_empty() {
+        table.say("No call is missing.")?;
+    } else {
+        table.say("No call is known to be missing.")?;
+        let never = never.join(", ");
+        output::say(&format!(
+            "Not compared yet, so that calls may be missing: {never}; `aftercall coverage` says why."
+        ))?;
+    }
     Ok(())
 }
 
@@ -219,6 +265,20 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);
+
+    #[test]
+    fn what_was_not_compared_is_said_with_its_reason() {
+        let never = json!({"source": "acme", "comparison": "never", "error": null});
+        let why = "acme was not compared yet: its list is being read for the first time";
+        assert_eq!(told(&never).as_deref(), Some(why));
+        let away = json!({"source": "acme", "comparison": "never", "error": "no answer"});
+        let why = "acme was not compared yet: no answer";
+        assert_eq!(told(&away).as_deref(), Some(why));
+        let failing = json!({"source": "acme", "comparison": "failing", "error": "no answer"});
+        assert_eq!(told(&failing).as_deref(), Some("acme: no answer"));
+        let current = json!({"source": "acme", "comparison": "current", "error": null});
+        assert_eq!(told(&current), None);
+    }
 
     #[test]
     fn a_list_is_read_from_now_to_since() {

@@ -12,6 +12,7 @@ use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
 use super::table::{Column, Table};
 use crate::host::Clock;
+use crate::replay::in_words;
 use crate::store::replays::Status;
 
 /// How often a job that is watched is asked how far it is.
@@ -139,8 +140,41 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(job);
     }
-    Table::of_fields(job, &["id", "status", "reason", "done", "total"]).say("")?;
-    output::say(&format!("\n{}", told(job)))?;
+    let mut shown = job.clone();
+    shown["letters"] = in_words(&shown["filter"].take()).into();
+    shown["failures"].take();
+    Table::of_fields(
+        &shown,
+        &["id", "status", "reason", "letters", "done", "total"],
+    )
+    .say("")?;
+    output::say("")?;
+    tell(job)
+}
+
+/// How a job stands, and of what its letters have failed.
+fn tell(job: &Value) -> anyhow::Result<()> {
+    output::say(&told(job))?;
+    let failures: Vec<_> = job["failures"].as_array().into_iter().flatten().collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    output::say("\nFailed again")?;
+    let mut table = Table::new([
+        Column::number("count"),
+        Column::word("stage").spare(2),
+        Column::word("code"),
+        Column::word("fault").spare(3),
+        Column::text("message"),
+        Column::word("example").spare(1),
+    ]);
+    for failure in failures {
+        let cells = ["count", "stage", "code", "fault", "message", "example_id"];
+        table.row_of(failure, &cells);
+    }
+    table.say("")?;
+    let id = field(job, "id");
+    output::say(&format!("\naftercall dead list --failed-in {id}"))?;
     Ok(())
 }
 
@@ -151,7 +185,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     let job = loop {
         let job = client.get(&["v1", "replays", id], &[]).await?;
         let (done, total) = (count(&job, "done"), count(&job, "total"));
-        bar.draw(done, total, &progress(&job));
+        bar.draw(done, count(&job, "failed"), total, &progress(&job));
         if rests(&job) {
             break job;
         }
@@ -160,7 +194,7 @@ pub(super) async fn follow(client: &Client, id: &str, format: Format) -> anyhow:
     bar.end();
     match format {
         Format::Json => output::json(&job)?,
-        Format::Table => output::say(&told(&job))?,
+        Format::Table => tell(&job)?,
     }
     Ok(if went_wrong(&job) {
         ExitCode::FAILURE

@@ -17,6 +17,7 @@ pub(super) use one::address;
 pub(super) fn routes() -> Router<Arc<Flow>> {
     Router::new()
         .route("/console/dead-letters", get(listed::show))
+        .route("/console/dead-letters/discard", post(listed::discard))
         .route("/console/dead-letters/{id}", get(one::show).post(one::read))
         .route("/console/dead-letters/{id}/replay", post(one::replay))
         .route("/console/dead-letters/{id}/discard", post(one::discard))

@@ -16,10 +16,11 @@ use super::frame::{Frame, Section};
 use super::show::{Moment, encode, next, page, request};
 use crate::deliver::Reach;
 use crate::flow::Flow;
+use crate::store::audit;
 use crate::store::deliveries::list::{self, Filter};
-use crate::store::deliveries::{self, Attempt, Delivery, Status};
+use crate::store::deliveries::{self, Attempt, Held, Next, Status, Told};
+use crate::store::endpoints::{self, Endpoint};
 use crate::store::tokens::Scope;
-use crate::store::{audit, endpoints};
 use crate::time::Timestamp;
 
 const PATH: &str = "/console/deliveries";
@@ -34,7 +35,7 @@ pub(super) fn routes() -> Router<Arc<Flow>> {
         .route("/console/deliveries/{id}/retry", post(retry))
 }
 
-fn address(id: &str) -> String {
+pub(super) fn address(id: &str) -> String {
     format!("{PATH}/{}", encode(id))
 }
 
@@ -54,15 +55,20 @@ struct Row {
     at: Moment,
     kind: String,
     call: String,
+    endpoint_id: String,
+    /// Where it goes; the endpoint's id where that is gone, or not for these eyes.
     endpoint: String,
     status: &'static str,
     is_bad: bool,
     attempts: u32,
-    due: Option<Moment>,
+    next: Waits,
 }
 
 impl Row {
-    fn new(delivery: Delivery, now: Timestamp) -> Self {
+    fn new(told: Told, session: &Session, now: Timestamp) -> Self {
+        let next = Waits::of(&told, now);
+        let endpoint = destination(&told, session);
+        let delivery = told.delivery;
         Self {
             href: address(&delivery.id),
             at: Moment::of(delivery.created_at, now),
@@ -71,11 +77,66 @@ impl Row {
                 .key
                 .map(|key| key.id.to_string())
                 .unwrap_or_default(),
-            endpoint: delivery.endpoint_id,
+            endpoint,
+            endpoint_id: delivery.endpoint_id,
             status: delivery.status.as_str(),
             is_bad: delivery.status == Status::Failed,
             attempts: delivery.attempts,
-            due: delivery.due_at.map(|at| Moment::of(at, now)),
+            next,
+        }
+    }
+}
+
+/// A delivery's endpoint, for who may see it.
+fn seen<'a>(told: &'a Told, session: &Session) -> Option<&'a Endpoint> {
+    let may_see = Section::Endpoints.is_open_to(&session.token);
+    let agents = &session.token.agents;
+    let endpoint = told.endpoint.as_ref();
+    endpoint.filter(|endpoint| may_see && endpoints::is_of(endpoint, agents))
+}
+
+/// Where a delivery goes, for who may see its endpoint; else the endpoint's id.
+pub(super) fn destination(told: &Told, session: &Session) -> String {
+    let endpoint_id = &told.delivery.endpoint_id;
+    seen(told, session)
+        .map_or(endpoint_id, |endpoint| &endpoint.url)
+        .clone()
+}
+
+/// What a delivery waits for, in words.
+pub(super) struct Waits {
+    /// Empty is nothing.
+    pub(super) told: String,
+    /// When it goes, where that is known.
+    pub(super) at: Option<Moment>,
+    /// The page of the delivery that must be through first; empty is none.
+    pub(super) behind: String,
+}
+
+impl Waits {
+    pub(super) fn of(told: &Told, now: Timestamp) -> Self {
+        let plain = |told: &str| Self {
+            told: told.to_owned(),
+            at: None,
+            behind: String::new(),
+        };
+        match &told.next {
+            Next::Nothing => plain(""),
+            Next::At(at) if *at <= now => plain("now"),
+            Next::At(at) => {
+                let at = Moment::of(*at, now);
+                Self {
+                    told: at.ago.clone(),
+                    at: Some(at),
+                    behind: String::new(),
+                }
+            }
+            Next::Held(Held::Disabled) => plain("when its endpoint is enabled"),
+            Next::Held(Held::Failing) => plain("when its endpoint takes something again"),
+            Next::Held(Held::Order(first)) => Self {
+                behind: address(first),
+                ..plain("behind an earlier event of its call")
+            },
         }
     }
 }
@@ -109,13 +170,17 @@ async fn listed(
     };
     reach.narrow(&mut filter);
     let wanted = request(&asked.cursor, ROWS);
-    let found = flow
+    let now = flow.host.now();
+    let (rows, further) = flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { list::list(&mut conn, &filter, &wanted).await })
+            Box::pin(async move {
+                let found = list::list(&mut conn, &filter, &wanted).await?;
+                let rows = deliveries::tell(&mut conn, found.rows, now).await?;
+                Ok((rows, found.next))
+            })
         })
         .await?;
-    let now = flow.host.now();
     let parameters = [
         ("status", asked.status.as_str()),
         ("endpoint_id", &asked.endpoint_id),
@@ -124,13 +189,12 @@ async fn listed(
     ];
     Ok(page(&Listed {
         frame: session.frame("Deliveries", Section::Deliveries),
-        next: next(PATH, &parameters, found.next.as_ref()),
+        next: next(PATH, &parameters, further.as_ref()),
         is_filtered: parameters.iter().any(|(_, value)| !value.is_empty()),
         statuses: Status::ALL.map(Status::as_str),
-        rows: found
-            .rows
+        rows: rows
             .into_iter()
-            .map(|one| Row::new(one, now))
+            .map(|one| Row::new(one, &session, now))
             .collect(),
         asked,
     })?)
@@ -174,6 +238,7 @@ struct One {
     id: String,
     event_id: String,
     call_href: String,
+    endpoint_href: String,
     tried: Vec<Tried>,
     may_retry: bool,
 }
@@ -186,7 +251,8 @@ async fn one(
 ) -> Result<Response, Refused> {
     session.enter(Section::Deliveries)?;
     let reach = session.reach(&flow, Scope::OpsRead).await?;
-    let (delivery, attempts) = the_delivery(&flow, &session, &reach, id).await?;
+    let (told, attempts) = the_delivery(&flow, &session, &reach, id).await?;
+    let delivery = &told.delivery;
     let now = flow.host.now();
     let sensitive = session.reads_sensitive();
     let mut frame = session.frame("Delivery", Section::Deliveries);
@@ -203,13 +269,16 @@ async fn one(
         call_href: call
             .map(|key| conversations::address(key.id.as_str(), ""))
             .unwrap_or_default(),
+        endpoint_href: seen(&told, &session)
+            .map(|endpoint| super::endpoints::address(&endpoint.id))
+            .unwrap_or_default(),
         may_retry: session.may_send()
             && !matches!(delivery.status, Status::Queued | Status::Cancelled),
         tried: attempts
             .into_iter()
             .map(|attempt| Tried::new(attempt, sensitive, now))
             .collect(),
-        row: Row::new(delivery, now),
+        row: Row::new(told, &session, now),
     })?)
 }
 
@@ -222,7 +291,7 @@ async fn retry(
     let session = &posted.session;
     session.enter(Section::Deliveries)?;
     let reach = session.reach(&flow, Scope::OpsWrite).await?;
-    let (delivery, _) = the_delivery(&flow, session, &reach, id).await?;
+    let (Told { delivery, .. }, _) = the_delivery(&flow, session, &reach, id).await?;
     let entry = session.did(&flow, "delivery.retry", &delivery.id, "");
     let (id, endpoint_id, now) = (delivery.id.clone(), delivery.endpoint_id, flow.host.now());
     let due = flow
@@ -252,21 +321,14 @@ async fn the_delivery(
     session: &Session,
     reach: &Reach,
     id: String,
-) -> Result<(Delivery, Vec<Attempt>), Failure> {
+) -> Result<(Told, Vec<Attempt>), Failure> {
+    let now = flow.host.now();
     let found = flow
         .db
-        .read(move |mut conn| {
-            Box::pin(async move {
-                let Some(delivery) = deliveries::get(&mut conn, &id).await? else {
-                    return Ok(None);
-                };
-                let attempts = deliveries::attempts_of(&mut conn, &[id]).await?;
-                Ok(Some((delivery, attempts.into_values().flatten().collect())))
-            })
-        })
+        .read(move |mut conn| Box::pin(async move { list::one(&mut conn, &id, now).await }))
         .await?;
     found
-        .filter(|(delivery, _)| {
+        .filter(|(Told { delivery, .. }, _)| {
             session.token.sees(&delivery.agent_id) && reach.holds(&delivery.endpoint_id)
         })
         .ok_or(Failure::NotFound("delivery"))

@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Flow>> {
         .route("/console/endpoints/{id}/{step}", post(steps::switch))
 }
 
-fn address(id: &str) -> String {
+/// The address of an endpoint's page.
+pub(super) fn address(id: &str) -> String {
     format!("{PATH}/{}", super::show::encode(id))
 }

@@ -219,12 +219,14 @@ fn overview(frame: Frame, stats: &Stats, causes: Vec<Cause>, now: Timestamp) -> 
         sources: stats
             .sources
             .iter()
-            .map(|source| row(source, now))
+            .map(|source| row(source, stats.unread.get(&source.name), now))
             .collect(),
         dead: number(stats.dead_letters),
         has_dead: stats.dead_letters > 0,
         causes,
-        quarantined: stats.quarantined.map(number),
+        quarantined: stats
+            .quarantined
+            .map(|kept| counted(kept, "refused delivery", "refused deliveries")),
     }
 }
 
@@ -273,7 +275,8 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
         Passage::Received => ("Received", "calls came in"),
         Passage::Finalized => ("Finalized", "were settled"),
         Passage::Remembered => ("Remembered", "were gone through"),
-        Passage::Delivered => ("Delivered", "were handed on"),
+        Passage::Delivered if has_no_crm(stats) => ("Delivered", "no endpoint is enabled"),
+        Passage::Delivered => ("Delivered", "reached a CRM"),
     };
     let counts = stats.passed.iter().find(|(one, _)| *one == passage);
     let mut from = stats.since;
@@ -294,6 +297,11 @@ fn tile(stats: &Stats, passage: Passage) -> Tile {
         chart: chart(&values),
         from: utc(stats.since).strftime("%-d %b, %H:%M").to_string(),
     }
+}
+
+/// Whether there is nobody to whom a result could go.
+fn has_no_crm(stats: &Stats) -> bool {
+    stats.crms.is_some_and(|crms| crms.endpoints.enabled == 0)
 }
 
 fn told(millis: Option<i64>) -> String {
@@ -322,19 +330,20 @@ fn is_late(at: Timestamp, now: Timestamp) -> bool {
     now.as_millis() - at.as_millis() > LATE
 }
 
-fn row(source: &SourceState, now: Timestamp) -> SourceRow {
-    let (circuit, told) = match source.circuit {
-        CircuitState::Closed if source.asked => ("answers", String::new()),
-        CircuitState::Closed => ("no API", "its events alone make its calls".to_owned()),
-        CircuitState::Open => (
+fn row(source: &SourceState, unread: Option<&String>, now: Timestamp) -> SourceRow {
+    let (circuit, told) = match (source.circuit, unread) {
+        (CircuitState::Closed, Some(why)) => ("not read whole", why.clone()),
+        (CircuitState::Closed, None) if source.asked => ("answers", String::new()),
+        (CircuitState::Closed, None) => ("no API", "its events alone make its calls".to_owned()),
+        (CircuitState::Open, _) => (
             "refuses us",
             "its calls wait, unspent: renew api.token".to_owned(),
         ),
-        CircuitState::Lacking(scope) => (
+        (CircuitState::Lacking(scope), _) => (
             "shows too little",
             format!("its calls wait, unspent: give api.token the scope {scope}"),
         ),
-        CircuitState::Paused(until) => {
+        (CircuitState::Paused(until), _) => {
             ("resting", format!("goes on {}", Moment::of(until, now).ago))
         }
     };
@@ -347,7 +356,7 @@ fn row(source: &SourceState, now: Timestamp) -> SourceRow {
             "is polled".to_owned()
         },
         circuit,
-        is_well: source.circuit == CircuitState::Closed,
+        is_well: source.circuit == CircuitState::Closed && unread.is_none(),
         told,
     }
 }

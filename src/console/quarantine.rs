@@ -1,5 +1,6 @@
 //! Quarantine: deliveries whose signature was wrong, and their release once the secret is mended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -28,6 +29,7 @@ const ROWS: usize = 50;
 pub(super) fn routes() -> Router<Arc<Flow>> {
     Router::new()
         .route(PATH, get(show))
+        .route("/console/quarantine/release", post(release_source))
         .route("/console/quarantine/{id}/release", post(release))
 }
 
@@ -38,6 +40,34 @@ struct Asked {
     reason: String,
     cursor: String,
     done: String,
+    released: i64,
+    still_refused: i64,
+    failed: i64,
+}
+
+impl Asked {
+    /// What was done, in words; empty where it was nothing.
+    fn told(&self) -> String {
+        match self.done.as_str() {
+            "release" => "The delivery is released, and taken like a fresh one.".to_owned(),
+            "many" => {
+                let parts = [
+                    (self.released, "released, and taken like fresh ones"),
+                    (self.still_refused, "still refused"),
+                    (self.failed, "to be released again in a moment"),
+                ];
+                let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+                let parts: Vec<_> = parts
+                    .map(|(count, what)| format!("{} {what}", number(count)))
+                    .collect();
+                if parts.is_empty() {
+                    return "Nothing of this source was in quarantine any more.".to_owned();
+                }
+                format!("Of its deliveries: {}.", parts.join(", "))
+            }
+            _ => String::new(),
+        }
+    }
 }
 
 struct Row {
@@ -58,6 +88,9 @@ struct Page {
     is_filtered: bool,
     is_deep: bool,
     may_release: bool,
+    /// The sources of the rows.
+    sources: Vec<String>,
+    told: String,
     rows: Vec<Row>,
     next: String,
 }
@@ -85,12 +118,15 @@ async fn show(
         ("source", asked.source.as_str()),
         ("reason", asked.reason.as_str()),
     ];
-    let mut frame = session.frame("Quarantine", Section::Quarantine);
-    if asked.done == "release" {
-        frame.notice = "The delivery is released, and taken like a fresh one.";
-    }
+    let sources: BTreeSet<String> = found
+        .rows
+        .iter()
+        .map(|kept| kept.refused.source.clone())
+        .collect();
     Ok(page(&Page {
-        frame,
+        frame: session.frame("Quarantine", Section::Quarantine),
+        sources: sources.into_iter().collect(),
+        told: asked.told(),
         next: next(PATH, &parameters, found.next.as_ref()),
         is_filtered: parameters.iter().any(|(_, value)| !value.is_empty()),
         is_deep: !asked.cursor.is_empty(),
@@ -133,4 +169,30 @@ async fn release(
             Err(Failure::Conflict(format!("It stays where it is: {why}.")).into())
         }
     }
+}
+
+/// The same with all deliveries of a source.
+async fn release_source(
+    State(flow): State<Arc<Flow>>,
+    posted: Posted,
+) -> Result<Response, Refused> {
+    let session = &posted.session;
+    session.enter(Section::Quarantine)?;
+    session.require(Scope::OpsWrite)?;
+    let source = posted.field("source").unwrap_or_default();
+    if flow.sources.get(source).is_none() {
+        let why = "No such source is configured any more; add it again.".to_owned();
+        return Err(Failure::Invalid(why).into());
+    }
+    let target = format!("source {source}");
+    let entry = session.did(&flow, "quarantine.release", &target, "");
+    audit::note(&flow.db, entry).await?;
+    let done = Receiver::new(Arc::clone(&flow))
+        .release_source(source)
+        .await?;
+    let back = format!(
+        "{PATH}?done=many&released={}&still_refused={}&failed={}",
+        done.released, done.still_refused, done.failed
+    );
+    Ok(Redirect::to(&back).into_response())
 }

@@ -42,6 +42,16 @@ impl Moment {
     }
 }
 
+/// A moment as a browser's field for one says it, which is in UTC here, or as RFC 3339.
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    let zoned = local.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(Timestamp::from_jiff(zoned.timestamp()))
+}
+
 /// A latency: milliseconds below a second, then seconds, then what is rough.
 pub(super) fn latency(millis: i64) -> String {
     let millis = u64::try_from(millis).unwrap_or(0);
@@ -161,6 +171,20 @@ pub(super) fn next(path: &str, parameters: &[(&str, &str)], cursor: Option<&Curs
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_read_as_browsers_write_them() {
+        let at = "2026-02-01T09:30:00Z".parse().ok();
+        for text in [
+            "2026-02-01T09:30",
+            "2026-02-01T09:30:00",
+            "2026-02-01T10:30:00+01:00",
+        ] {
+            assert_eq!(moment(text), at, "{text}");
+        }
+        assert_eq!(moment("2026-02-01"), "2026-02-01T00:00:00Z".parse().ok());
+        assert_eq!((moment(""), moment("today")), (None, None));
+    }
 
     #[test]
     fn people_read_spans_and_numbers() {

@@ -32,6 +32,7 @@ use crate::verdict::{Attempt, Failure as Cause};
 
 mod access;
 mod endpoints;
+mod operator;
 mod pages;
 
 const NOW: Timestamp = Timestamp::from_secs(1_780_000_000);

@@ -421,7 +421,7 @@ impl Settling {
             step.key = format!("{name}:{id}:{n:03}");
             steps.push(step);
         }
-        let messages = format!("{} messages", record.conversation.message_count);
+        let messages = timeline::counted(record.conversation.message_count, "message");
         steps.push(step("fetched", self.fetched_at, self.attempt, messages));
         let reason = match (
             &record.conversation.end_reason,

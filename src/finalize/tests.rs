@@ -14,6 +14,7 @@ use crate::memory::caller::CallerKey;
 use crate::page::PageRequest;
 use crate::platform::{FetchError, Fetched};
 use crate::room::{DisconnectReason, Movement, ParticipantKind, RoomFact};
+use crate::store::passages::{self, Passage};
 use crate::store::{conversations, events, memories, results};
 use crate::time::Timestamp;
 use crate::worker;
@@ -66,6 +67,13 @@ async fn a_call_without_a_reason_gets_the_fallback_after_the_grace() {
             "{step} is missing in {steps:?}"
         );
     }
+    let arrived = bench.flow.db.read(|mut conn| {
+        Box::pin(async move {
+            let year = 365 * 86_400_000;
+            passages::counts(&mut conn, Passage::Delivered, &[], START, year, 1).await
+        })
+    });
+    assert_eq!(arrived.await.unwrap(), [0], "nobody subscribed");
 }
 
 #[tokio::test]

@@ -249,11 +249,12 @@ async fn sent(
         agents: bearer.0.agents.clone(),
         ..deliveries::Filter::default()
     };
+    let now = api.flow.host.now();
     let page = api
         .flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { deliveries::with_attempts(&mut conn, &filter, &page).await })
+            Box::pin(async move { deliveries::with_attempts(&mut conn, &filter, &page, now).await })
         })
         .await?;
     Ok(axum::Json(DeliveryList::new(

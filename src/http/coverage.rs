@@ -17,6 +17,7 @@ use super::reconciliations::accounts;
 use crate::page::{Cursor, PageRequest};
 use crate::reconcile::{self, Covered};
 use crate::store::known_calls::{self, Known};
+use crate::store::reconcile as listings;
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
@@ -37,6 +38,9 @@ struct CoverageBody {
     processed: i64,
     /// Those that were not.
     missing: i64,
+    /// How far the platform's list and what is here were compared: `never`, for the list was never read to
+    /// its end, and the counts say nothing; `failing`, for it can't be read whole now; else `current`.
+    comparison: &'static str,
     /// The creation of the oldest missing call.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     oldest_missing_at: Option<Timestamp>,
@@ -53,6 +57,7 @@ impl From<Covered> for CoverageBody {
     fn from(covered: Covered) -> Self {
         let counted = covered.coverage;
         Self {
+            comparison: covered.comparison().as_str(),
             source: covered.account,
             known: counted.known,
             processed: counted.known - counted.missing,
@@ -106,6 +111,8 @@ impl From<Known> for MissingBody {
 struct MissingList {
     /// Newest first.
     missing: Vec<MissingBody>,
+    /// Accounts whose lists were never read to their end: of those nobody knows what is missing.
+    not_compared: Vec<String>,
     /// Where the next page begins; null on the last.
     #[schema(required = true)]
     next_cursor: Option<String>,
@@ -194,16 +201,18 @@ async fn missing(
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
     let accounts = of(&api, which.source.as_deref())?;
-    let page = api
+    let (page, not_compared) = api
         .flow
         .db
         .read(move |mut conn| {
-            Box::pin(
-                async move { known_calls::missing(&mut conn, &accounts, which.since, &page).await },
-            )
+            Box::pin(async move {
+                let page = known_calls::missing(&mut conn, &accounts, which.since, &page).await?;
+                Ok((page, listings::not_compared(&mut conn, &accounts).await?))
+            })
         })
         .await?;
     Ok(axum::Json(MissingList {
+        not_compared,
         next_cursor: page.next.as_ref().map(Cursor::encode),
         has_more: page.next.is_some(),
         missing: page.rows.into_iter().map(MissingBody::from).collect(),

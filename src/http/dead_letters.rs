@@ -208,7 +208,7 @@ async fn discard_many(
     let Many { filter, limit } = body.read()?;
     if filter.state().is_some_and(|state| state != Fate::Dead) {
         let why = "only dead letters can be discarded".to_owned();
-        return Err(ApiError::invalid([("filter".to_owned(), why)].into()));
+        return Err(ApiError::invalid([("filter.state".to_owned(), why)].into()));
     }
     tell(&api, &bearer, "dead_letter.discard", &filter.told()).await?;
     let filter = filter.stored(&api, &bearer);

@@ -17,10 +17,10 @@ use super::error::ApiError;
 use super::query::{FromParams, PageParams, Params, Path, Query};
 use crate::deliver::Reach;
 use crate::page::PageRequest;
+use crate::store::audit;
 use crate::store::deliveries::list::{self as listing, Filter};
-use crate::store::deliveries::{self, Attempt, Delivery, Status};
+use crate::store::deliveries::{self, Attempt, Status, Told};
 use crate::store::tokens::Scope;
-use crate::store::{audit, endpoints};
 
 mod body;
 
@@ -118,11 +118,12 @@ async fn list(
         .await?
         .narrow(&mut filter);
     filter.agents.clone_from(&bearer.0.agents);
+    let now = api.flow.host.now();
     let page = api
         .flow
         .db
         .read(move |mut conn| {
-            Box::pin(async move { listing::with_attempts(&mut conn, &filter, &page).await })
+            Box::pin(async move { listing::with_attempts(&mut conn, &filter, &page, now).await })
         })
         .await?;
     Ok(axum::Json(DeliveryList::new(
@@ -148,8 +149,8 @@ async fn show(
     Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     let reach = bearer.reach(&api, Scope::OpsRead).await?;
-    let (delivery, attempts) = the_delivery(&api, &bearer, &reach, &id).await?;
-    let body = DeliveryBody::new(delivery, attempts, bearer.reads_sensitive());
+    let (told, attempts) = the_delivery(&api, &bearer, &reach, id).await?;
+    let body = DeliveryBody::new(told, attempts, bearer.reads_sensitive());
     Ok(axum::Json(body))
 }
 
@@ -174,17 +175,10 @@ async fn retry(
     Query(()): Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     let reach = bearer.reach(&api, Scope::OpsWrite).await?;
-    let (delivery, _) = the_delivery(&api, &bearer, &reach, &id).await?;
+    let (told, _) = the_delivery(&api, &bearer, &reach, id).await?;
     let conflict = |code, why: &'static str| ApiError::new(StatusCode::CONFLICT, code, why);
-    let endpoint_id = delivery.endpoint_id.clone();
-    let endpoint = api
-        .flow
-        .db
-        .read(move |mut conn| {
-            Box::pin(async move { endpoints::get(&mut conn, &endpoint_id).await })
-        })
-        .await?;
-    match endpoint {
+    let delivery = told.delivery;
+    match told.endpoint {
         None => return Err(conflict("endpoint_removed", "its endpoint was removed")),
         Some(endpoint) if !endpoint.enabled => {
             let why = "its endpoint is disabled; enable it first";
@@ -212,9 +206,9 @@ async fn retry(
         let why = "it is on its way already, or was cancelled";
         return Err(conflict("cannot_retry", why));
     }
-    let (delivery, attempts) = the_delivery(&api, &bearer, &reach, &again).await?;
+    let (told, attempts) = the_delivery(&api, &bearer, &reach, again).await?;
     api.flow.news.tell();
-    let body = DeliveryBody::new(delivery, attempts, bearer.reads_sensitive());
+    let body = DeliveryBody::new(told, attempts, bearer.reads_sensitive());
     Ok((StatusCode::ACCEPTED, axum::Json(body)))
 }
 
@@ -223,25 +217,16 @@ async fn the_delivery(
     api: &Api,
     bearer: &Bearer,
     reach: &Reach,
-    id: &str,
-) -> Result<(Delivery, Vec<Attempt>), ApiError> {
-    let id = id.to_owned();
+    id: String,
+) -> Result<(Told, Vec<Attempt>), ApiError> {
+    let now = api.flow.host.now();
     let found = api
         .flow
         .db
-        .read(move |mut conn| {
-            Box::pin(async move {
-                let Some(delivery) = deliveries::get(&mut conn, &id).await? else {
-                    return Ok(None);
-                };
-                let attempts = deliveries::attempts_of(&mut conn, &[id]).await?;
-                let attempts = attempts.into_values().flatten().collect();
-                Ok(Some((delivery, attempts)))
-            })
-        })
+        .read(move |mut conn| Box::pin(async move { listing::one(&mut conn, &id, now).await }))
         .await?;
     found
-        .filter(|(delivery, _)| {
+        .filter(|(Told { delivery, .. }, _)| {
             bearer.0.sees(&delivery.agent_id) && reach.holds(&delivery.endpoint_id)
         })
         .ok_or_else(|| ApiError::not_found("delivery"))

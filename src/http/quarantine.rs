@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::query::{FromObject, FromParams, Json, Object, PageParams, Params, Path, Query};
 use crate::page::{Cursor, PageRequest};
 use crate::receive::Answer;
-use crate::receive::release::{Content, NotReleased, Released};
+use crate::receive::release::{self, Content, NotReleased, Released};
 use crate::store::audit;
 use crate::store::quarantine::{self, Filter, Kept};
 use crate::store::tokens::Scope;
@@ -161,7 +161,7 @@ impl ReleasedBody {
 }
 
 /// What became of many.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ReleasedManyBody {
     /// Taken like fresh deliveries.
     released: u64,
@@ -169,6 +169,16 @@ struct ReleasedManyBody {
     still_refused: u64,
     /// Could not be made durable now, or not be opened; they are still there.
     failed: u64,
+}
+
+impl From<release::Many> for ReleasedManyBody {
+    fn from(done: release::Many) -> Self {
+        Self {
+            released: done.released,
+            still_refused: done.still_refused,
+            failed: done.failed,
+        }
+    }
 }
 
 /// Which deliveries are listed.
@@ -367,27 +377,8 @@ async fn release_many(
         &format!("source {source}"),
     )
     .await?;
-    let ids = api
-        .flow
-        .db
-        .read(move |mut conn| {
-            Box::pin(async move {
-                quarantine::of_source(&mut conn, &source, quarantine::MAX_ROWS).await
-            })
-        })
-        .await?;
-    let mut done = ReleasedManyBody::default();
-    for id in ids {
-        match api.receiver.release(&id).await? {
-            Released::Taken(Answer::Unavailable) | Released::Not(NotReleased::Unsealable(_)) => {
-                done.failed += 1;
-            }
-            Released::Taken(_) => done.released += 1,
-            Released::Not(NotReleased::Gone) => {}
-            Released::Not(_) => done.still_refused += 1,
-        }
-    }
-    Ok(axum::Json(done))
+    let done = api.receiver.release_source(&source).await?;
+    Ok(axum::Json(ReleasedManyBody::from(done)))
 }
 
 /// Written first: what is done to deliveries must not be done without an entry.

@@ -302,10 +302,70 @@ impl Object {
         match serde_json::from_value(value) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.refuse(name, &error.to_string());
+                self.refuse(name, &expected(&error.to_string()));
                 None
             }
         }
+    }
+
+    /// A field that goes by two names.
+    pub(crate) fn either<T: DeserializeOwned>(&mut self, name: &str, other: &str) -> Option<T> {
+        if self.has(name) && self.has(other) {
+            self.refuse(
+                other,
+                &format!("is another name of {name}: give one of them"),
+            );
+        }
+        let other = self.optional(other);
+        self.optional(name).or(other)
+    }
+
+    /// An object in a field that must be there, read by its own fields; what is wrong with one of them is
+    /// noted under both names, as `filter.fault`. `wanted` says what is no object what it should be.
+    pub(crate) fn nested<T: Default>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let given = match self.given.remove(name) {
+            Some(Value::Object(given)) => given,
+            None | Some(Value::Null) => {
+                self.refuse(name, "is required");
+                return T::default();
+            }
+            Some(_) => {
+                self.refuse(name, wanted);
+                return T::default();
+            }
+        };
+        let mut inner = Self {
+            given,
+            wrong: Fields::new(),
+        };
+        let value = read(&mut inner);
+        for (field, why) in inner.finish() {
+            self.refuse(&format!("{name}.{field}"), &why);
+        }
+        value
+    }
+
+    /// Notes every field that is null, and takes it out.
+    pub(crate) fn refuse_nulls(&mut self, why: &str) {
+        let nulls = self.given.iter().filter(|(_, value)| value.is_null());
+        let nulls: Vec<String> = nulls.map(|(name, _)| name.clone()).collect();
+        for name in nulls {
+            self.given.remove(&name);
+            self.refuse(&name, why);
+        }
+    }
+
+    /// What is wrong. What nobody took is unknown, and not ignored.
+    fn finish(mut self) -> Fields {
+        for (name, _) in std::mem::take(&mut self.given) {
+            self.refuse(&name, "is not a field of this body");
+        }
+        self.wrong
     }
 
     /// A field that must be there; the default stands in for one that is wrong.
@@ -344,17 +404,60 @@ impl<T: FromObject> Json<T> {
             wrong: Fields::new(),
         };
         let value = T::from_object(&mut object);
-        for (name, _) in std::mem::take(&mut object.given) {
-            object.refuse(&name, "is not a field of this body");
-        }
-        if object.wrong.is_empty() {
+        let wrong = object.finish();
+        if wrong.is_empty() {
             Ok(value)
         } else {
-            Err(ApiError::invalid(object.wrong))
+            Err(ApiError::invalid(wrong))
         }
+    }
+}
+
+/// What a value should have been, in our words: the reader of JSON says it in those of its types.
+fn expected(error: &str) -> String {
+    let Some((_, wanted)) = error.rsplit_once("expected ") else {
+        return error.to_owned();
+    };
+    let wanted = wanted.replace('`', "");
+    match wanted.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number from 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "must be a whole number".to_owned(),
+        "f32" | "f64" => "must be a number".to_owned(),
+        "a boolean" => "must be true or false".to_owned(),
+        "a string" => "must be a text".to_owned(),
+        "a sequence" => "must be a list".to_owned(),
+        "a map" => "must be an object".to_owned(),
+        other => format!("must be {other}"),
     }
 }
 
 fn unreadable(why: String) -> ApiError {
     ApiError::invalid(Fields::from([("body".to_owned(), why)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Fault;
+
+    fn why<T: DeserializeOwned + std::fmt::Debug>(value: Value) -> String {
+        let error = serde_json::from_value::<T>(value).unwrap_err();
+        expected(&error.to_string())
+    }
+
+    #[test]
+    fn what_a_value_should_have_been_is_said_in_plain_words() {
+        use serde_json::json;
+        assert_eq!(why::<u32>(json!(-1)), "must be a whole number from 0");
+        assert_eq!(why::<u32>(json!("x")), "must be a whole number from 0");
+        assert_eq!(why::<i64>(json!(1.5)), "must be a whole number");
+        assert_eq!(why::<f64>(json!("x")), "must be a number");
+        assert_eq!(why::<bool>(json!(1)), "must be true or false");
+        assert_eq!(why::<String>(json!(1)), "must be a text");
+        assert_eq!(why::<Vec<String>>(json!("x")), "must be a list");
+        let faults = "must be one of ours, platform, endpoint, poison";
+        assert_eq!(why::<Fault>(json!("mine")), faults);
+        let time = why::<Timestamp>(json!("today"));
+        assert!(time.contains("RFC 3339"), "{time}");
+    }
 }

@@ -15,9 +15,8 @@ use super::auth::Bearer;
 use super::error::ApiError;
 use super::query::{FromObject, Json, Object, PageParams, Path, Query};
 use crate::page::{Cursor, PageRequest};
-use crate::reconcile::Wish;
-use crate::store::audit;
-use crate::store::reconcile::{self, Listing, Status};
+use crate::reconcile::{self, Wish};
+use crate::store::reconcile::{self as listings, Listing, Status};
 use crate::store::tokens::Scope;
 use crate::time::Timestamp;
 
@@ -219,7 +218,7 @@ async fn list(
     let page = api
         .flow
         .db
-        .read(move |mut conn| Box::pin(async move { reconcile::list(&mut conn, &page).await }))
+        .read(move |mut conn| Box::pin(async move { listings::list(&mut conn, &page).await }))
         .await?;
     Ok(axum::Json(ReconciliationList {
         next_cursor: page.next.as_ref().map(Cursor::encode),
@@ -247,12 +246,12 @@ async fn show(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
-    let listings = api
+    let found = api
         .flow
         .db
-        .read(move |mut conn| Box::pin(async move { reconcile::get(&mut conn, &id).await }))
+        .read(move |mut conn| Box::pin(async move { listings::get(&mut conn, &id).await }))
         .await?;
-    let body = ReconciliationBody::of(listings).ok_or(ApiError::not_found("reconciliation"))?;
+    let body = ReconciliationBody::of(found).ok_or(ApiError::not_found("reconciliation"))?;
     Ok(axum::Json(body))
 }
 
@@ -278,32 +277,15 @@ async fn begin(
     let new = body.read()?;
     let accounts = accounts(&api, new.source.as_deref())?;
     let wish = Wish {
-        accounts: accounts.clone(),
+        accounts,
         since: new.since,
         until: new.until,
         dry_run: new.dry_run,
     };
-    let listings = wish.listings(&api.flow);
-    let detail = format!("since {}{}", new.since, dry(new.dry_run));
-    let entry = bearer.did(&api, "reconcile", &accounts.join(","), &detail);
-    let added = listings.clone();
-    api.flow
-        .db
-        .write(move |mut conn| {
-            Box::pin(async move {
-                for listing in &added {
-                    reconcile::add(&mut conn, listing).await?;
-                }
-                audit::add(&mut conn, &entry).await
-            })
-        })
-        .await?;
-    let body = ReconciliationBody::of(listings).ok_or_else(no_accounts)?;
+    let entry = bearer.did(&api, "reconcile", "", "");
+    let begun = reconcile::begin(&api.flow, wish, entry).await?;
+    let body = ReconciliationBody::of(begun).ok_or_else(no_accounts)?;
     Ok((StatusCode::ACCEPTED, axum::Json(body)))
-}
-
-fn dry(dry_run: bool) -> &'static str {
-    if dry_run { ", dry run" } else { "" }
 }
 
 /// The accounts that are meant: all of them, or that of a source.

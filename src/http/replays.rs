@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::body::{JobBody, JobList, PreviewBody};
+use self::body::{JobBody, JobList, OneJob, PreviewBody};
 use self::new::{JobsParams, JobsQuery, NewReplay};
 use super::Api;
 use super::auth::Bearer;
@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::query::{Json, PageParams, Path, Query};
 use crate::page::Cursor;
 use crate::replay::{self, NotNow};
-use crate::store::replays::{self, Job};
+use crate::store::replays::{self, Job, causes};
 use crate::store::tokens::Scope;
 
 mod body;
@@ -84,6 +84,7 @@ async fn create(
     bearer.require(Scope::OpsWrite)?;
     let new = body.read()?;
     let (dry_run, plan, told) = (new.dry_run, new.plan(), new.filter.told());
+    let usual_canary = new.canary.is_none();
     let filter = new.filter.stored(&api, &bearer);
     if dry_run {
         let preview = replay::preview(&api.flow, filter).await?;
@@ -92,17 +93,24 @@ async fn create(
     let host = &api.flow.host;
     let id = crate::id::fresh("replay_", host.now(), host.dice.bytes());
     let entry = bearer.did(&api, "replay.create", &id, "");
-    let job = replay::NewJob { filter, told, plan };
+    let job = replay::NewJob {
+        filter,
+        told,
+        plan,
+        usual_canary,
+    };
     let job = replay::create(&api.flow, job, entry).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobBody::from(job))).into_response())
 }
 
 /// Read a replay
+///
+/// With what its letters have failed of; `GET /v1/dead-letters?failed_in=` lists the letters themselves.
 #[utoipa::path(
     get, path = "/v1/replays/{id}", operation_id = "get_replay", tag = "replays",
     params(("id" = String, Path, description = "The replay's id.")),
     security(("bearer" = ["ops:read"]), ("key" = ["ops:read"])),
-    responses((status = 200, description = "The replay, as it is now.", body = JobBody), ApiError),
+    responses((status = 200, description = "The replay, as it is now.", body = OneJob), ApiError),
 )]
 async fn show(
     bearer: Bearer,
@@ -112,7 +120,13 @@ async fn show(
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     let job = the_job(&api, &bearer, id).await?;
-    Ok(axum::Json(JobBody::from(job)))
+    let id = job.id.clone();
+    let failed = api
+        .flow
+        .db
+        .read(move |mut conn| Box::pin(async move { causes::of(&mut conn, &id).await }))
+        .await?;
+    Ok(axum::Json(OneJob::new(job, failed)))
 }
 
 /// Pause a replay

@@ -58,7 +58,7 @@ struct Counts {
     finalized: i64,
     /// Were remembered, or had nothing to remember.
     remembered: i64,
-    /// Were handed on.
+    /// Arrived at an endpoint: their `conversation.completed`.
     delivered: i64,
 }
 
@@ -155,11 +155,15 @@ struct SourceBody {
     /// Until when it asked us to rest.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     paused_until: Option<Timestamp>,
+    /// What keeps its list from being read now.
+    #[schema(required = true)]
+    error: Option<String>,
 }
 
-impl From<SourceState> for SourceBody {
-    fn from(source: SourceState) -> Self {
+impl SourceBody {
+    fn new(source: SourceState, error: Option<String>) -> Self {
         Self {
+            error,
             circuit: source.circuit.as_str(),
             paused_until: match source.circuit {
                 CircuitState::Paused(until) => Some(until),
@@ -206,7 +210,7 @@ struct StatsBody {
 }
 
 impl StatsBody {
-    fn new(stats: Stats) -> Self {
+    fn new(mut stats: Stats) -> Self {
         let at = |passage: Passage, n: usize| {
             let counts = stats.passed.iter().find(|(one, _)| *one == passage);
             counts
@@ -245,7 +249,14 @@ impl StatsBody {
             crms: stats.crms.map(CrmsBody::from),
             dead_letters: stats.dead_letters,
             quarantined: stats.quarantined,
-            sources: stats.sources.into_iter().map(SourceBody::from).collect(),
+            sources: stats
+                .sources
+                .into_iter()
+                .map(|source| {
+                    let error = stats.unread.remove(&source.name);
+                    SourceBody::new(source, error)
+                })
+                .collect(),
             broker: stats.broker.map(BrokerState::as_str),
         }
     }

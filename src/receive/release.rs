@@ -84,7 +84,43 @@ pub enum NotReleased {
     Unsealable(Unsealable),
 }
 
+/// What became of a source's deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Many {
+    /// Taken like fresh deliveries.
+    pub released: u64,
+    /// Still refused, each with its reason of today.
+    pub still_refused: u64,
+    /// Could not be made durable now, or not be opened; they are still there.
+    pub failed: u64,
+}
+
 impl Receiver {
+    /// Releases whatever of a source is in quarantine, the oldest first.
+    pub async fn release_source(&self, source: &str) -> Result<Many> {
+        let source = source.to_owned();
+        let ids = self
+            .flow
+            .db
+            .read(move |mut conn| {
+                Box::pin(async move {
+                    quarantine::of_source(&mut conn, &source, quarantine::MAX_ROWS).await
+                })
+            })
+            .await?;
+        let mut done = Many::default();
+        for id in ids {
+            match self.release(&id).await? {
+                Released::Taken(Answer::Unavailable)
+                | Released::Not(NotReleased::Unsealable(_)) => done.failed += 1,
+                Released::Taken(_) => done.released += 1,
+                Released::Not(NotReleased::Gone) => {}
+                Released::Not(_) => done.still_refused += 1,
+            }
+        }
+        Ok(done)
+    }
+
     /// Verifies a quarantined delivery by the secrets of now, at the time at which it came, and takes
     /// it like a fresh one.
     pub async fn release(&self, id: &str) -> Result<Released> {

@@ -286,11 +286,8 @@ impl Writing {
                 return Ok(());
             }
             self.remember(conn, &key, subject).await?;
-            found = format!(
-                "{} observations by {}",
-                self.reading.observations.len(),
-                self.extractor
-            );
+            let count = timeline::counted(self.reading.observations.len(), "observation");
+            found = format!("{count} by {}", self.extractor);
         }
         let step = step(&key, record.revision, self.call.attempt, self.now, found);
         timeline::add(conn, &key, &step).await?;

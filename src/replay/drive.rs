@@ -286,12 +286,12 @@ async fn count(
     now: Timestamp,
 ) -> Result<()> {
     for (seq, verdict) in judged {
-        if !letters::judge(conn, &job.id, seq, verdict, job.done()).await? {
+        if !letters::judge(conn, &job.id, seq, &verdict, job.done()).await? {
             continue;
         }
         match verdict {
             Verdict::Succeeded => job.succeeded += 1,
-            Verdict::Failed => job.failed += 1,
+            Verdict::Failed(_) => job.failed += 1,
             Verdict::PassedOver => job.passed_over += 1,
         }
         job.updated_at = now;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::pace;
 use crate::flow::Flow;
 use crate::memory::caller::CallerKey;
 use crate::store::dead_letters::State;
@@ -27,6 +28,8 @@ pub struct NewJob {
     pub told: String,
     /// How to go about it.
     pub plan: Plan,
+    /// Whether nobody said how many letters go first: then the usual number, not the plan's.
+    pub usual_canary: bool,
 }
 
 /// A job can't be moved so from where it stands.
@@ -40,7 +43,6 @@ pub async fn create(flow: &Flow, new: NewJob, mut entry: audit::Entry) -> Result
     let mut filter = new.filter;
     filter.state.get_or_insert(State::Dead);
     let agents = filter.agents.clone();
-    let canary = i64::from(new.plan.canary);
     let mut job = Job {
         id: entry.target.clone(),
         status: Status::Running,
@@ -53,8 +55,8 @@ pub async fn create(flow: &Flow, new: NewJob, mut entry: audit::Entry) -> Result
         succeeded: 0,
         failed: 0,
         passed_over: 0,
-        canary_left: canary,
-        in_canary: canary > 0,
+        canary_left: 0,
+        in_canary: false,
         judged_from: 0,
         created_by: entry.actor.clone(),
         created_at: now,
@@ -66,6 +68,11 @@ pub async fn create(flow: &Flow, new: NewJob, mut entry: audit::Entry) -> Result
         .write(move |mut conn| Box::pin(async move { replays::add(&mut conn, &blank).await }))
         .await?;
     job.total = gather(flow, &job.id, filter, now).await?;
+    if new.usual_canary {
+        job.plan.canary = pace::usual_canary(job.total);
+    }
+    job.canary_left = i64::from(job.plan.canary);
+    job.in_canary = job.canary_left > 0;
     if job.total == 0 {
         job.status = Status::Completed;
         job.finished_at = Some(now);

@@ -8,8 +8,16 @@ use crate::time::Timestamp;
 /// Verdicts that the failure rate of a running job is taken from (product contract §11).
 pub(super) const WINDOW: i64 = 50;
 
+/// Letters that go first unless somebody says otherwise.
+const CANARY: u32 = 10;
+
 /// Letters on their way at the most, whatever the rate: what fails is seen before more is sent.
 const IN_FLIGHT: (f64, f64) = (50.0, 5_000.0);
+
+/// How many of so many letters go first unless somebody says otherwise. One letter is its own.
+pub fn usual_canary(letters: i64) -> u32 {
+    if letters > 1 { CANARY } else { 0 }
+}
 
 /// A token bucket: letters that may be sent now.
 #[derive(Debug)]
@@ -96,12 +104,18 @@ pub(super) fn judge(job: &mut Job, verdicts: Verdicts, now: Timestamp) {
         let size = judged + job.in_flight() + to_come;
         let over = idle && (job.canary_left == 0 || !verdicts.left);
         if passes(failed, if over { judged } else { size }) {
-            let of = if judged < size {
-                format!("first {judged} of {size} canary")
-            } else {
-                format!("{judged} canary")
+            let of = match judged {
+                1 if size == 1 => "the only canary letter".to_owned(),
+                1 => format!("the first of {size} canary letters"),
+                _ if failed == judged && judged < size => {
+                    format!("the first {judged} of {size} canary letters")
+                }
+                _ if judged < size => {
+                    format!("{failed} of the first {judged} of {size} canary letters")
+                }
+                _ => format!("{failed} of the {judged} canary letters"),
             };
-            return end(job, Status::Stopped, stopped(failed, &of), now);
+            return end(job, Status::Stopped, stopped(&of), now);
         }
         if over {
             job.in_canary = false;
@@ -112,8 +126,8 @@ pub(super) fn judge(job: &mut Job, verdicts: Verdicts, now: Timestamp) {
     }
     let (judged, failed) = verdicts.last;
     if judged >= WINDOW && passes(failed, judged) {
-        let of = format!("last {judged}");
-        end(job, Status::Stopped, stopped(failed, &of), now);
+        let of = format!("{failed} of the last {judged} letters");
+        end(job, Status::Stopped, stopped(&of), now);
     } else if idle && !verdicts.left {
         end(job, Status::Completed, String::new(), now);
     }
@@ -129,8 +143,8 @@ fn end(job: &mut Job, status: Status, reason: String, now: Timestamp) {
 }
 
 /// As `3 of the first 5 of 10 canary letters failed again: …`.
-fn stopped(failed: i64, of: &str) -> String {
-    format!("{failed} of the {of} letters failed again: mend their cause, then resume")
+fn stopped(letters: &str) -> String {
+    format!("{letters} failed again: mend the cause, then resume")
 }
 
 #[expect(
@@ -191,14 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn ten_of_several_letters_go_first() {
+        let wanted = [(0, 0), (1, 0), (2, 10), (50_000, 10)];
+        for (letters, canary) in wanted {
+            assert_eq!(usual_canary(letters), canary, "{letters}");
+        }
+    }
+
+    #[test]
     fn the_reason_says_how_many_were_judged_and_of_how_many() {
         for (job, told) in [
-            (failing(40, 1, 1), "1 of the first 1 of 5 canary letters"),
-            (failing(40, 5, 3), "3 of the first 3 of 5 canary letters"),
+            (failing(40, 1, 1), "the first of 5 canary letters"),
+            (failing(40, 5, 3), "the first 3 of 5 canary letters"),
             (failing(40, 5, 5), "5 of the 5 canary letters"),
-            (failing(2, 2, 1), "1 of the first 1 of 2 canary letters"),
+            (failing(2, 2, 1), "the first of 2 canary letters"),
+            (failing(1, 1, 1), "the only canary letter"),
         ] {
-            let told = format!("{told} failed again: mend their cause, then resume");
+            let told = format!("{told} failed again: mend the cause, then resume");
             assert_eq!(reason(job), told);
         }
     }
@@ -210,7 +233,7 @@ mod tests {
             canary_left: 0,
             ..failing(400, 60, 50)
         };
-        let told = "50 of the last 50 letters failed again: mend their cause, then resume";
+        let told = "50 of the last 50 letters failed again: mend the cause, then resume";
         assert_eq!(reason(job), told);
     }
 }

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 
 mod attempts;
 mod fate;
+mod held;
 pub mod list;
 mod outcome;
 mod turns;
@@ -25,6 +26,7 @@ pub use fate::{
     cancel, cancel_of_endpoint, empty_answers, erase, erase_of_events, postpone, prune,
     release_stuck, retry, retry_failed,
 };
+pub use held::{Held, Next, Told, tell};
 pub use outcome::{give_up, keep_letter, tell_timeline};
 pub use turns::{Turn, due, queue, turns};
 

@@ -1,5 +1,7 @@
 //! CRMs' endpoints: where results are sent, what of them, and how the endpoint is doing.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 
 use super::conversations::{from_json, to_json};
@@ -182,6 +184,24 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Endpoint>> {
             .await?
     });
     row.map(Endpoint::try_from).transpose()
+}
+
+/// The endpoints of some ids.
+pub async fn of_ids(conn: &mut Conn<'_>, ids: &BTreeSet<&str>) -> Result<Vec<Endpoint>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query =
+            sqlx::QueryBuilder::new(format!("SELECT {COLUMNS} FROM endpoints WHERE id IN ("));
+        let mut wanted = query.separated(", ");
+        for id in ids {
+            wanted.push_bind((*id).to_owned());
+        }
+        query.push(")");
+        query.build_query_as().fetch_all(c).await?
+    });
+    rows.into_iter().map(Endpoint::try_from).collect()
 }
 
 /// A page of the endpoints, newest first. `agents`: only those that get the events of some of these

@@ -16,7 +16,7 @@ pub enum Passage {
     Finalized,
     /// It was remembered, or there was nothing to remember.
     Remembered,
-    /// Its result was handed on.
+    /// Its result has arrived at an endpoint.
     Delivered,
 }
 
@@ -39,13 +39,13 @@ impl Passage {
         }
     }
 
-    /// What a step of the timeline says was passed.
+    /// What a step of the timeline says was passed. That something arrived is one for each event and each
+    /// endpoint, and says by itself nothing of the call's result.
     pub fn of_step(step: &str) -> Option<Self> {
         match step {
             "received" => Some(Self::Received),
             "settled" => Some(Self::Finalized),
             "remembered" | "remember_skipped" | "remember_failed" => Some(Self::Remembered),
-            "delivered" => Some(Self::Delivered),
             _ => None,
         }
     }
@@ -60,15 +60,15 @@ impl Passage {
     }
 }
 
-/// Writes down that a call passed a stage; the first time stands.
-pub(super) async fn mark(
+/// Writes down that a call passed a stage, and says whether that is news; the first time stands.
+pub async fn mark(
     conn: &mut Conn<'_>,
     key: &ConversationKey,
     passage: Passage,
     at: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let column = passage.column();
-    on!(conn, c => {
+    Ok(on!(conn, c => {
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "INSERT INTO passages (owner, conversation_id, {column}) VALUES ($1, $2, $3) \
              ON CONFLICT (owner, conversation_id) DO UPDATE SET {column} = excluded.{column} \
@@ -78,29 +78,10 @@ pub(super) async fn mark(
         .bind(key.id.as_str())
         .bind(at.as_millis())
         .execute(c)
-        .await?;
-    });
-    Ok(())
-}
-
-/// Whether a call has passed a stage.
-pub async fn has_passed(
-    conn: &mut Conn<'_>,
-    key: &ConversationKey,
-    passage: Passage,
-) -> Result<bool> {
-    let column = passage.column();
-    let passed: i64 = on!(conn, c => {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-            "SELECT COUNT(*) FROM passages \
-             WHERE owner = $1 AND conversation_id = $2 AND {column} IS NOT NULL"
-        )))
-        .bind(key.owner.as_str())
-        .bind(key.id.as_str())
-        .fetch_one(c)
         .await?
-    });
-    Ok(passed > 0)
+        .rows_affected()
+            == 1
+    }))
 }
 
 /// When a call was over: as its platform says, else when its word came in.

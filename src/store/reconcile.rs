@@ -1,5 +1,6 @@
 //! Who lists which account, and how far the listings are.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::FromRow;
@@ -272,6 +273,30 @@ pub async fn standing(conn: &mut Conn<'_>, account: &str) -> Result<Standing> {
         checked_at: checked_at.map(Timestamp::from_millis),
         error,
     })
+}
+
+/// Those of some accounts whose lists were never read to their end.
+pub async fn not_compared(conn: &mut Conn<'_>, accounts: &[String]) -> Result<Vec<String>> {
+    let compared: Vec<String> = on!(conn, c => {
+        sqlx::query_scalar("SELECT name FROM accounts WHERE checked_at IS NOT NULL")
+            .fetch_all(c)
+            .await?
+    });
+    let never = accounts.iter().filter(|name| !compared.contains(name));
+    Ok(never.cloned().collect())
+}
+
+/// What keeps the lists of accounts from being read now, by account.
+pub async fn errors(conn: &mut Conn<'_>) -> Result<BTreeMap<String, String>> {
+    let rows: Vec<(String, String)> = on!(conn, c => {
+        sqlx::query_as(
+            "SELECT a.name, r.error FROM accounts a JOIN reconciliations r \
+             ON r.account = a.name AND r.scheduled = TRUE WHERE r.error IS NOT NULL",
+        )
+        .fetch_all(c)
+        .await?
+    });
+    Ok(rows.into_iter().collect())
 }
 
 /// An account's own listing is complete.

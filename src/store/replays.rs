@@ -11,6 +11,7 @@ use super::{Conn, Error, Result, on};
 use crate::page::{Cursor, Page, PageRequest};
 use crate::time::Timestamp;
 
+pub mod causes;
 pub mod letters;
 
 /// How a job stands.
@@ -205,11 +206,13 @@ pub async fn add(conn: &mut Conn<'_>, job: &Job) -> Result<()> {
 
 /// Writes back how far a job is. `watched` says whether somebody must drive it on.
 pub async fn save(conn: &mut Conn<'_>, job: &Job, watched: bool) -> Result<()> {
+    let plan = to_json(&job.plan)?;
     on!(conn, c => {
         sqlx::query(
             "UPDATE replays SET status = $1, reason = $2, total = $3, sent = $4, succeeded = $5, \
              failed = $6, passed_over = $7, canary_left = $8, in_canary = $9, judged_from = $10, \
-             updated_at = $11, finished_at = $12, watched = $13, gathered = TRUE WHERE id = $14",
+             updated_at = $11, finished_at = $12, watched = $13, plan = $14, gathered = TRUE \
+             WHERE id = $15",
         )
         .bind(job.status.as_str())
         .bind(&job.reason)
@@ -224,6 +227,7 @@ pub async fn save(conn: &mut Conn<'_>, job: &Job, watched: bool) -> Result<()> {
         .bind(job.updated_at.as_millis())
         .bind(job.finished_at.map(Timestamp::as_millis))
         .bind(watched)
+        .bind(plan)
         .bind(&job.id)
         .execute(c)
         .await?;
@@ -381,6 +385,7 @@ pub async fn prune(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Result
     if deleted > 0 {
         return Ok(deleted);
     }
+    causes::delete(conn, &id).await?;
     Ok(on!(conn, c => {
         sqlx::query("DELETE FROM replays WHERE id = $1").bind(id).execute(c).await?.rows_affected()
     }))

@@ -17,10 +17,18 @@ pub struct Step {
     pub at: Timestamp,
     /// What: `received`, `confirmed`, `attempt_failed`, `fetched`, `settled`, `remembered`, …
     pub step: String,
-    /// Which attempt it was.
+    /// Which attempt it was; 0 of a result that is in the feed alone, for nobody was to be sent it.
     pub attempt: i64,
     /// More about it; nothing that a caller said.
     pub detail: String,
+}
+
+/// As `1 message` or `2 messages`, for the detail of a step.
+pub fn counted(number: impl TryInto<u64>, what: &str) -> String {
+    match number.try_into().unwrap_or(0) {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
+    }
 }
 
 /// The chain's own order, for steps of the same millisecond.
@@ -58,10 +66,10 @@ pub async fn add(conn: &mut Conn<'_>, key: &ConversationKey, step: &Step) -> Res
         .execute(c)
         .await?;
     });
-    match Passage::of_step(&step.step) {
-        Some(passage) => passages::mark(conn, key, passage, step.at).await,
-        None => Ok(()),
+    if let Some(passage) = Passage::of_step(&step.step) {
+        passages::mark(conn, key, passage, step.at).await?;
     }
+    Ok(())
 }
 
 #[derive(FromRow)]

@@ -88,7 +88,7 @@ const main = async () => {
 
   where = "conversation";
   const chain = await page.locator(".chain strong").allTextContents();
-  for (const step of ["Received", "Made durable", "Fetched", "Settled", "Remembered", "Delivered"]) {
+  for (const step of ["Received", "Made durable", "Fetched", "Settled", "Remembered", "Announced"]) {
     assert.ok(chain.includes(step), `the chain has ${step}: ${chain}`);
   }
   const seek = page.locator("a.seek").first();
@@ -168,10 +168,10 @@ const main = async () => {
   // So slow that it is not over before a busy machine has looked at it.
   await page.fill("[name=rate]", "0.2");
   await page.fill("[name=canary]", "2");
-  await follow(page, "button:text('Replay')", "progress");
+  await follow(page, "button:text('Replay')", "#progress");
   // The page is renewed under who stands on the button, and leaves them there.
   await page.focus("#cancel");
-  await page.waitForFunction(() => Number(document.querySelector("progress")?.value) >= 2);
+  await page.waitForFunction(() => Number(document.querySelector("#progress")?.dataset.done) >= 2);
   assert.equal(await page.evaluate(() => document.activeElement.id), "cancel");
   await check(page, "10-replay");
   await page.click("#cancel");
@@ -220,7 +220,7 @@ const main = async () => {
   watch(small, () => where);
   const paths = ["", "/conversations", `/conversations/${CALL}`, "/callers", "/audit",
     `/callers/memory?agent_id=${AGENT}&caller_identity=${encodeURIComponent(CALLER)}`, "/dead-letters", `/replays/${replay}`,
-    "/endpoints", "/endpoints/new", `/endpoints/${endpoint}`, "/tokens"];
+    "/endpoints", "/endpoints/new", `/endpoints/${endpoint}`, "/deliveries", "/coverage", "/tokens"];
   for (const path of paths) {
     where = `phone ${path}`;
     await small.goto(`${BASE}/console${path}`);

@@ -89,6 +89,7 @@ async fn an_event_is_told_to_every_subscriber_once() {
             (everything.id, Status::Delivered)
         );
         assert_eq!(bench.attempts(&delivery.id).await[0].response, "noted");
+        assert_eq!(bench.arrived().await, 1);
         let steps = bench.steps("conv_1").await;
         assert!(
             steps
@@ -494,8 +495,9 @@ async fn the_store_keeps_searches_and_counts() {
         assert_eq!(stuck.await, 10);
 
         let found = |filter: Filter| {
+            let now = bench.now();
             bench.read(move |conn| {
-                Box::pin(async move { list::with_attempts(conn, &filter, &all()).await })
+                Box::pin(async move { list::with_attempts(conn, &filter, &all(), now).await })
             })
         };
         let count = async |filter: Filter| found(filter).await.rows.len();

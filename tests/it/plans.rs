@@ -341,7 +341,7 @@ async fn look_at_deliveries(backend: &Backend) {
 }
 
 async fn look_at_letters(backend: &Backend) {
-    let changes: [fn(&mut letters::Filter); 12] = [
+    let changes: [fn(&mut letters::Filter); 13] = [
         |_| (),
         |f| f.state = Some(State::Dead),
         |f| f.state = Some(State::Discarded),
@@ -353,6 +353,7 @@ async fn look_at_letters(backend: &Backend) {
         |f| f.fingerprint = some("fp_1"),
         |f| f.fault = Some(Fault::Ours),
         |f| f.code = some("another"),
+        |f| f.failed_in = some("replay_none"),
         |f| f.until = Some(Timestamp::from_secs(0)),
     ];
     for change in changes {

@@ -10,6 +10,7 @@ use aftercall::replay::{self, NewJob, NotNow};
 use aftercall::store::audit;
 use aftercall::store::dead_letters::list::Filter;
 use aftercall::store::dead_letters::{Letter, State};
+use aftercall::store::replays::causes::{self, Failed};
 use aftercall::store::replays::{self, Job, Plan, Status};
 use aftercall::verdict::{Failure, Verdict};
 use tokio::sync::Semaphore;
@@ -107,10 +108,15 @@ fn entry(bench: &Bench, action: &str, target: &str) -> audit::Entry {
 }
 
 async fn create(bench: &Bench, plan: Plan) -> Job {
+    create_with(bench, plan, false).await
+}
+
+async fn create_with(bench: &Bench, plan: Plan, usual_canary: bool) -> Job {
     let new = NewJob {
         filter: Filter::default(),
         told: "{}".to_owned(),
         plan,
+        usual_canary,
     };
     let host = &bench.flow.host;
     let id = aftercall::id::fresh("replay_", host.now(), host.dice.bytes());
@@ -125,6 +131,14 @@ async fn read(bench: &Bench, id: &str) -> Job {
         .write(move |mut conn| Box::pin(async move { replays::get(&mut conn, &id).await }))
         .await
         .unwrap()
+}
+
+/// Of what the letters of a job have failed.
+async fn failed_of(bench: &Bench, id: &str) -> Vec<Failed> {
+    let id = id.to_owned();
+    bench
+        .write(move |mut conn| Box::pin(async move { causes::of(&mut conn, &id).await }))
+        .await
 }
 
 /// Waits until the job rests in that status. The bench's clock runs ahead of the machine: what a driver that
@@ -167,6 +181,26 @@ async fn a_job_sends_every_letter_once_and_says_how_each_ended() {
         let dead = bench.get("dl_7").await;
         assert_eq!((dead.state, dead.attempts.len()), (State::Dead, 2));
         assert_eq!(bench.get("dl_8").await.state, State::Resolved);
+        let failed = failed_of(&bench, &made.id).await;
+        assert_eq!((failed.len(), failed[0].letters), (1, 1));
+        let cause = &failed[0].cause;
+        assert_eq!(
+            (cause.letter_id.as_str(), cause.code.as_str()),
+            ("dl_7", "platform_unavailable")
+        );
+        let of_job = |fingerprint: Option<String>| Filter {
+            failed_in: Some(made.id.clone()),
+            fingerprint,
+            ..Filter::default()
+        };
+        for (fingerprint, wanted) in [
+            (None, 1),
+            (Some(cause.fingerprint.clone()), 1),
+            (Some("fp_another".to_owned()), 0),
+        ] {
+            let listed = bench.listed(of_job(fingerprint)).await;
+            assert_eq!(listed, ["dl_7"][..wanted]);
+        }
         // What failed is dead: a second run takes that one letter, and no other.
         worker.mend();
         let again = create(&bench, plan()).await;
@@ -267,6 +301,25 @@ async fn a_canary_that_fails_stops_the_job_until_its_cause_is_mended() {
         actions.sort();
         let expected = ["completed", "create", "resume", "stopped"].map(|a| format!("replay.{a}"));
         assert_eq!(actions, expected);
+        bench.flow.host.stop.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_few_letters_that_all_fail_only_the_first_are_sent() {
+    for bench in Bench::all("replay_few").await {
+        keep(&bench, 1..=13).await;
+        let worker = Worker::default();
+        worker.fail(1..=13);
+        worker.start(&bench.flow);
+        start(&bench);
+        let made = create_with(&bench, plan(), true).await;
+        assert_eq!((made.total, made.plan.canary), (13, 10));
+        let job = wait_for(&bench, &made.id, Status::Stopped).await;
+        assert!(job.failed > 0 && job.sent <= 10, "{job:?}");
+        assert_eq!(job.plan.canary, 10, "it is written down");
+        let failed = failed_of(&bench, &job.id).await;
+        assert_eq!((failed.len(), failed[0].letters), (1, job.failed));
         bench.flow.host.stop.cancel();
     }
 }

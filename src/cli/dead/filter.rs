@@ -40,6 +40,9 @@ pub(super) struct Filter {
     /// With this code
     #[arg(long)]
     code: Option<String>,
+    /// That failed again in this replay
+    #[arg(long, value_name = "REPLAY")]
+    failed_in: Option<String>,
     /// Where something happened then or later: a time, or how long ago, as 2h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
@@ -69,6 +72,7 @@ impl Filter {
             ("fingerprint", self.fingerprint.clone()),
             ("fault", self.fault.clone()),
             ("code", self.code.clone()),
+            ("failed_in", self.failed_in.clone()),
             ("since", moment(self.since)),
             ("until", moment(self.until)),
         ]

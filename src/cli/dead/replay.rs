@@ -9,15 +9,10 @@ use serde_json::{Value, json};
 use super::filter::Filter;
 use crate::cli::ask::{self, Yes};
 use crate::cli::client::{Client, Remote};
-use crate::cli::output::{self, Format, field, grouped};
+use crate::cli::output::{self, Format, counted, field, grouped};
 use crate::cli::table::{Column, Table};
 use crate::cli::{Globals, replays};
-
-/// Letters that go first of a long replay, unless told otherwise.
-const CANARY: u64 = 10;
-
-/// A replay of more letters has a canary unless told otherwise.
-const LONG: u64 = 50;
+use crate::replay::usual_canary;
 
 /// Letters a second unless told otherwise.
 const RATE: f64 = 10.0;
@@ -41,7 +36,7 @@ pub(in crate::cli) struct Replay {
     /// Letters a second
     #[arg(long, value_name = "N", default_value_t = RATE, value_parser = rate)]
     rate: f64,
-    /// Letters that go first, and whose verdicts are awaited [default: 10 of more than 50]
+    /// Letters that go first, and whose verdicts are awaited; 0 for none [default: 10 of several]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=10_000))]
     canary: Option<u32>,
     /// Send the canary and nothing else
@@ -88,14 +83,10 @@ pub(super) async fn run(globals: &Globals, mut args: Replay) -> anyhow::Result<E
     if asked && named != 1 && !is_meant(&client, &args).await? {
         return Ok(ExitCode::SUCCESS);
     }
-    let canary = match args.canary {
-        Some(canary) => u64::from(canary),
-        None => canary_of(count(&client, &args.filter).await?),
-    };
     let body = json!({
         "filter": args.filter.body(),
         "rate": args.rate,
-        "canary": canary,
+        "canary": args.canary,
         "canary_only": args.canary_only,
         "stop_at_failure_rate": args.stop_at_failure_rate,
     });
@@ -142,15 +133,6 @@ fn missing(found: u64, named: &[String]) -> Option<String> {
     }
 }
 
-fn canary_of(letters: u64) -> u64 {
-    if letters > LONG { CANARY } else { 0 }
-}
-
-async fn count(client: &Client, filter: &Filter) -> anyhow::Result<u64> {
-    let found = super::groups(client, filter).await?;
-    Ok(super::letters_of(&found))
-}
-
 async fn preview(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
     let body = json!({"filter": filter.body(), "dry_run": true});
     Ok(client.post(&["v1", "replays"], &[], &body).await?)
@@ -165,14 +147,14 @@ async fn is_meant(client: &Client, args: &Replay) -> anyhow::Result<bool> {
         return Ok(false);
     }
     show(&found)?;
-    let canary = args.canary.map_or_else(|| canary_of(total), u64::from);
-    let question = question(total, args.rate, canary);
+    let usual = usual_canary(i64::try_from(total).unwrap_or(i64::MAX));
+    let canary = args.canary.unwrap_or(usual);
+    let question = question(total, args.rate, canary.into());
     Ok(ask::ask(&format!("\n{question}"))?)
 }
 
 /// As `Replay 4,012 letters, 10 of them first, at 10 a second (about 7 min)?`
 fn question(total: u64, rate: f64, canary: u64) -> String {
-    let letters = if total == 1 { "letter" } else { "letters" };
     let first = if canary > 0 && canary < total {
         format!(", {canary} of them first")
     } else {
@@ -188,8 +170,8 @@ fn question(total: u64, rate: f64, canary: u64) -> String {
         format!("{:.1} h", seconds / 3_600.0)
     };
     format!(
-        "Replay {} {letters}{first}, at {rate} a second (about {long})?",
-        grouped(total)
+        "Replay {}{first}, at {rate} a second (about {long})?",
+        counted(total, "letter", "letters")
     )
 }
 
@@ -232,8 +214,7 @@ fn note(example: &Value) -> String {
     }
     match example["facts"].as_u64() {
         None | Some(0) => {}
-        Some(1) => parts.push("1 fact more".to_owned()),
-        Some(facts) => parts.push(format!("{facts} facts more")),
+        Some(facts) => parts.push(counted(facts, "fact more", "facts more")),
     }
     let calls: Vec<_> = (example["calls"].as_array().into_iter().flatten())
         .map(callee)
@@ -259,7 +240,7 @@ fn summary(found: &Value) -> String {
     let effects = &found["effects"];
     let number = |name: &str| effects[name].as_u64().unwrap_or(0);
     let total = found["total"].as_u64().unwrap_or(0);
-    let mut text = format!("{} {}", grouped(total), plural(total));
+    let mut text = counted(total, "letter", "letters");
     if number("looked_at") < total {
         text = format!("{text}; of the {} looked at,", grouped(number("looked_at")));
     } else {
@@ -287,10 +268,6 @@ fn summary(found: &Value) -> String {
         text = format!("{text}\nwould call {} {often}", callee(call));
     }
     text
-}
-
-fn plural(letters: u64) -> &'static str {
-    if letters == 1 { "letter" } else { "letters" }
 }
 
 #[cfg(test)]

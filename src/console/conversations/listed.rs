@@ -118,6 +118,7 @@ fn choices<'a>(chosen: &str, all: impl Iterator<Item = (&'a str, &'a str)>) -> V
 
 struct Row {
     href: String,
+    /// When its record was made, which is the list's order.
     at: Moment,
     caller: String,
     agent: String,
@@ -135,7 +136,7 @@ impl Row {
         let call = record.conversation;
         Self {
             href: super::address(call.id.as_str(), &call.source),
-            at: Moment::of(call.happened_at(), now),
+            at: Moment::of(call.created_at, now),
             caller: call.caller_identity,
             agent: call.agent_name.unwrap_or_else(|| call.agent_id.to_string()),
             is_failed: call.status == Status::Failed,

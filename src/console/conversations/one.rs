@@ -12,15 +12,17 @@ use super::fields::{Field, fields};
 use super::transcript::{Turn, turns};
 use crate::console::access::{Posted, Refused, Session};
 use crate::console::callers;
+use crate::console::deliveries as deliveries_page;
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
-use crate::console::show::{Moment, clock, latency, next, page, request};
+use crate::console::show::{Moment, clock, counted, latency, next, page, request};
 use crate::conversation::{Message, Status};
 use crate::flow::Flow;
 use crate::id::ConversationKey;
 use crate::page::{Page, PageRequest};
 use crate::replay;
 use crate::store::conversations::{self, Record};
+use crate::store::deliveries::{self, Attempt, Told};
 use crate::store::memories::{self, Stored};
 use crate::store::timeline::{self, Step};
 use crate::store::tokens::Scope;
@@ -44,6 +46,15 @@ struct Link {
     /// Since the step before.
     later: String,
     attempt: i64,
+    detail: String,
+    is_bad: bool,
+}
+
+/// An event of the call that an endpoint has not taken yet.
+struct Untaken {
+    /// The delivery's page, for who may see it; else empty.
+    href: String,
+    at: Moment,
     detail: String,
     is_bad: bool,
 }
@@ -74,6 +85,7 @@ struct One {
     is_playable: bool,
     has_anchor: bool,
     chain: Vec<Link>,
+    untaken: Vec<Untaken>,
     turns: Vec<Turn>,
     is_deep: bool,
     next: String,
@@ -94,8 +106,9 @@ pub(super) async fn show(
     };
     let wanted = request(&asked.cursor, TURNS);
     let reads_facts = session.token.allows(Scope::MemoriesRead);
-    let around = around(&flow, record.key(), wanted, reads_facts).await?;
-    let one = One::new(&session, &record, around, &asked, flow.host.now());
+    let now = flow.host.now();
+    let around = around(&flow, record.key(), wanted, reads_facts, now).await?;
+    let one = One::new(&session, &record, around, &asked, now);
     let mut response = page(&one)?;
     if let Some(policy) = origin(&one.recording).and_then(|origin| policy(&origin)) {
         response
@@ -109,6 +122,7 @@ pub(super) async fn show(
 struct Around {
     messages: Page<Message>,
     steps: Vec<Step>,
+    untaken: Vec<(Told, Vec<Attempt>)>,
     facts: Vec<Stored>,
 }
 
@@ -117,7 +131,13 @@ async fn around(
     key: ConversationKey,
     wanted: PageRequest,
     with_facts: bool,
+    now: Timestamp,
 ) -> Result<Around, crate::store::Error> {
+    let waiting = deliveries::list::Filter {
+        key: Some(key.clone()),
+        statuses: vec![deliveries::Status::Pending, deliveries::Status::Queued],
+        ..deliveries::list::Filter::default()
+    };
     flow.db
         .read(move |mut conn| {
             Box::pin(async move {
@@ -128,6 +148,9 @@ async fn around(
                 Ok(Around {
                     messages: conversations::messages(&mut conn, &key, &wanted).await?,
                     steps: timeline::list(&mut conn, &key, &all).await?.rows,
+                    untaken: deliveries::list::with_attempts(&mut conn, &waiting, &all, now)
+                        .await?
+                        .rows,
                     facts: if with_facts {
                         memories::of_conversation(&mut conn, &key, &all).await?.rows
                     } else {
@@ -169,6 +192,11 @@ impl One {
             turns: turns(call, around.messages.rows, &around.facts, sensitive),
             is_deep: !asked.cursor.is_empty(),
             chain: chain(around.steps, now),
+            untaken: around
+                .untaken
+                .into_iter()
+                .map(|(told, attempts)| untaken(&told, &attempts, session, now))
+                .collect(),
             fields: fields(record, sensitive),
             id: call.id.to_string(),
             source: call.source.clone(),
@@ -273,8 +301,8 @@ fn chain(steps: Vec<Step>, now: Timestamp) -> Vec<Link> {
             let later = before.map(|before| step.at.as_millis() - before.as_millis());
             before = Some(step.at);
             Link {
-                title: title(&step.step),
-                is_bad: matches!(step.step.as_str(), "attempt_failed" | "remember_failed"),
+                title: title(&step.step, step.attempt),
+                is_bad: step.step.ends_with("_failed"),
                 at: Moment::of(step.at, now),
                 later: later
                     .map(|millis| format!("+{}", latency(millis)))
@@ -287,9 +315,39 @@ fn chain(steps: Vec<Step>, now: Timestamp) -> Vec<Link> {
         .collect()
 }
 
+/// An event that waits for its endpoint, as `conversation.completed to https://…: the endpoint answered 500,
+/// 4 attempts; goes in 5 min`.
+fn untaken(told: &Told, attempts: &[Attempt], session: &Session, now: Timestamp) -> Untaken {
+    let delivery = &told.delivery;
+    let to = deliveries_page::destination(told, session);
+    let mut detail = format!("{} to {to}", delivery.kind);
+    let last = attempts.last();
+    if let Some(last) = last {
+        let count = counted(delivery.attempts.into(), "attempt", "attempts");
+        detail = format!("{detail}: {}, {count}", last.message);
+    }
+    let waits = deliveries_page::Waits::of(told, now);
+    let is_seen = Section::Deliveries.is_open_to(&session.token);
+    Untaken {
+        href: if is_seen {
+            deliveries_page::address(&delivery.id)
+        } else {
+            String::new()
+        },
+        at: Moment::of(last.map_or(delivery.created_at, |last| last.at), now),
+        detail: format!("{detail}; goes {}", waits.told),
+        is_bad: last.is_some(),
+    }
+}
+
 /// A step in people's words; empty for those that this version has no words for.
-fn title(step: &str) -> &'static str {
+fn title(step: &str, attempt: i64) -> &'static str {
     match step {
+        "announced" => "Announced",
+        // To the feed alone: nobody subscribed.
+        "delivered" if attempt == 0 => "Announced",
+        "delivery_failed" => "Could not be delivered",
+        "remembered_by_model" => "A model's reading",
         "received" => "Received",
         "confirmed" => "Made durable",
         "waited" => "Waited",

@@ -44,7 +44,7 @@ impl Row {
             href: super::one::address(&job.id),
             at: Moment::of(job.created_at, now),
             status: job.status.as_str(),
-            is_bad: job.status == Status::Stopped,
+            is_bad: super::one::went_wrong(&job),
             done: number(job.done()),
             total: number(job.total),
             failed: number(job.failed),

@@ -99,7 +99,7 @@ pub(super) async fn preview(
 ) -> Result<Response, Refused> {
     session.enter(Section::Replays)?;
     session.require(Scope::OpsWrite)?;
-    let preview = replay::preview(&flow, asked.filter(&session)).await?;
+    let preview = replay::preview(&flow, asked.filter(&flow, &session)?).await?;
     let effects = &preview.effects;
     let count = |n: u64| number(i64::try_from(n).unwrap_or(i64::MAX));
     Ok(page(&New {
@@ -153,13 +153,18 @@ pub(super) async fn create(
     session.enter(Section::Replays)?;
     session.require(Scope::OpsWrite)?;
     let asked = Asked::of(&posted);
-    let filter = asked.filter(session);
+    let filter = asked.filter(&flow, session)?;
     let plan = plan(&posted, filter.state.unwrap_or(Fate::Dead))?;
     let host = &flow.host;
     let id = crate::id::fresh("replay_", host.now(), host.dice.bytes());
     let told = asked.told();
     let entry = session.did(&flow, "replay.create", &id, "");
-    let new = replay::NewJob { filter, told, plan };
+    let new = replay::NewJob {
+        filter,
+        told,
+        usual_canary: posted.field("canary").is_none(),
+        plan,
+    };
     let job = replay::create(&flow, new, entry).await?;
     Ok(Redirect::to(&super::one::address(&job.id)).into_response())
 }

@@ -7,17 +7,101 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use crate::console::access::{Posted, Refused, Session};
+use crate::console::dead_letters;
 use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
-use crate::console::show::{Moment, encode, number, page};
+use crate::console::show::{Moment, counted, encode, href, number, page};
 use crate::flow::Flow;
 use crate::replay;
+use crate::store::replays::causes::{self, Failed};
 use crate::store::replays::{self, Job, Status};
 use crate::store::tokens::Scope;
 
 /// The address of a replay's page.
 pub(super) fn address(id: &str) -> String {
     format!("/console/replays/{}", encode(id))
+}
+
+/// A part of the bar, in thousandths of its width.
+struct Part {
+    class: &'static str,
+    x: i64,
+    width: i64,
+}
+
+/// How far a job is: what is resolved, what has failed again, and what was passed over.
+struct Bar {
+    told: String,
+    parts: Vec<Part>,
+}
+
+impl Bar {
+    fn of(job: &Job) -> Self {
+        let shares = [
+            ("good", job.succeeded),
+            ("bad", job.failed),
+            ("faint", job.passed_over),
+        ];
+        let place = |letters: i64| letters * 1_000 / job.total.max(1);
+        let (mut before, mut parts) = (0, Vec::new());
+        for (class, letters) in shares.into_iter().filter(|(_, letters)| *letters > 0) {
+            let x = place(before);
+            before += letters;
+            // A failure in fifty thousand must be seen, too.
+            let width = (place(before) - x).max(4);
+            parts.push(Part { class, x, width });
+        }
+        Self {
+            told: format!(
+                "{} of {} letters have a verdict: {} resolved, {} failed again",
+                number(job.done()),
+                number(job.total),
+                number(job.succeeded),
+                number(job.failed)
+            ),
+            parts,
+        }
+    }
+}
+
+struct Figure {
+    name: &'static str,
+    count: String,
+    is_bad: bool,
+}
+
+/// Letters that have failed again of the same.
+struct Cause {
+    href: String,
+    letters: String,
+    message: String,
+    code: String,
+    stage: String,
+    fault: &'static str,
+    first: String,
+    first_href: String,
+}
+
+impl Cause {
+    fn new(failed: Failed, replay: &str) -> Self {
+        let Failed { cause, letters } = failed;
+        // They may have been replayed since, and be anything by now.
+        let about = [
+            ("state", "any"),
+            ("fingerprint", cause.fingerprint.as_str()),
+            ("failed_in", replay),
+        ];
+        Self {
+            href: href("/console/dead-letters", &about),
+            letters: counted(letters, "letter", "letters"),
+            message: cause.message,
+            code: cause.code,
+            stage: cause.stage,
+            fault: cause.fault.as_str(),
+            first_href: dead_letters::address(&cause.letter_id),
+            first: cause.letter_id,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -35,16 +119,19 @@ struct One {
     is_bad: bool,
     is_live: bool,
     done: i64,
-    total: i64,
-    figures: Vec<(&'static str, String)>,
+    bar: Bar,
+    figures: Vec<Figure>,
+    causes: Vec<Cause>,
     plan: String,
-    filter: String,
+    letters: String,
     by: String,
     made: Moment,
     finished: Option<Moment>,
     may_pause: bool,
     may_resume: bool,
     may_cancel: bool,
+    /// The preview of a replay of what has failed; empty where there is none to be had.
+    again: String,
 }
 
 pub(super) async fn show(
@@ -53,37 +140,67 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let job = the_job(&flow, &session, id).await?;
+    let id = job.id.clone();
+    let failed = flow
+        .db
+        .read(move |mut conn| Box::pin(async move { causes::of(&mut conn, &id).await }))
+        .await?;
     let now = flow.host.now();
     let may_act = session.token.allows(Scope::OpsWrite);
+    let filter = serde_json::from_str(&job.filter).unwrap_or_default();
     Ok(page(&One {
         frame: session.frame("Replay", Section::Replays),
         address: address(&job.id),
         status: job.status.as_str(),
         told: told(&job),
-        is_bad: job.status == Status::Stopped,
+        is_bad: went_wrong(&job),
         is_live: job.status == Status::Running || job.in_flight() > 0,
         done: job.done(),
-        total: job.total,
-        figures: vec![
-            (
-                "done",
-                format!("{} of {}", number(job.done()), number(job.total)),
-            ),
-            ("succeeded", number(job.succeeded)),
-            ("failed again", number(job.failed)),
-            ("passed over", number(job.passed_over)),
-            ("on their way", number(job.in_flight())),
-        ],
+        bar: Bar::of(&job),
+        figures: figures(&job),
+        causes: failed
+            .into_iter()
+            .map(|one| Cause::new(one, &job.id))
+            .collect(),
         plan: plan(&job),
-        filter: job.filter.clone(),
+        letters: replay::in_words(&filter),
         made: Moment::of(job.created_at, now),
         finished: job.finished_at.map(|at| Moment::of(at, now)),
         may_pause: may_act && job.status == Status::Running,
         may_resume: may_act && matches!(job.status, Status::Paused | Status::Stopped),
         may_cancel: may_act && !job.status.is_over(),
+        again: if may_act && job.status.is_over() && job.failed > 0 {
+            href("/console/replays/new", &[("failed_in", &job.id)])
+        } else {
+            String::new()
+        },
         by: job.created_by,
         id: job.id,
     })?)
+}
+
+/// Whether it ended otherwise than it should: by itself, or with letters that are dead again.
+pub(super) fn went_wrong(job: &Job) -> bool {
+    job.status == Status::Stopped || (job.status.is_over() && job.failed > 0)
+}
+
+fn figures(job: &Job) -> Vec<Figure> {
+    let figure = |name, count| Figure {
+        name,
+        count,
+        is_bad: false,
+    };
+    let done = format!("{} of {}", number(job.done()), number(job.total));
+    vec![
+        figure("done", done),
+        figure("resolved", number(job.succeeded)),
+        Figure {
+            is_bad: job.failed > 0,
+            ..figure("failed again", number(job.failed))
+        },
+        figure("passed over", number(job.passed_over)),
+        figure("on their way", number(job.in_flight())),
+    ]
 }
 
 /// Pauses, resumes or cancels.
@@ -129,6 +246,10 @@ fn told(job: &Job) -> String {
         Status::Cancelled => "Somebody has ended it. The rest stays as it is.",
         Status::Completed if job.plan.canary_only => {
             "The canary has its verdicts; it was all that was asked for."
+        }
+        Status::Completed if job.failed > 0 => {
+            let failed = counted(job.failed, "letter is", "letters are");
+            return format!("Every letter has its verdict, and {failed} dead again.");
         }
         Status::Completed => "Every letter has its verdict.",
     }

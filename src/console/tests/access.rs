@@ -150,6 +150,7 @@ async fn no_form_is_taken_without_its_own_token() {
         "/console/dead-letters/dl_conv_1",
         "/console/dead-letters/dl_conv_1/replay",
         "/console/dead-letters/dl_conv_1/discard",
+        "/console/dead-letters/discard",
         "/console/replays",
         "/console/replays/replay_1/cancel",
         "/console/endpoints",
@@ -158,6 +159,8 @@ async fn no_form_is_taken_without_its_own_token() {
         "/console/endpoints/ep_1/remove",
         "/console/deliveries/dlv_1/retry",
         "/console/quarantine/qr_1/release",
+        "/console/quarantine/release",
+        "/console/coverage/reconcile",
         "/console/tokens",
         "/console/tokens/a/revoke",
     ] {

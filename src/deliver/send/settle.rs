@@ -110,8 +110,8 @@ impl Settlement {
         let Some(key) = &self.delivery.key else {
             return Ok(None);
         };
-        let again = passages::has_passed(conn, key, Passage::Delivered).await?;
-        Ok((!again).then(|| key.clone()))
+        let news = passages::mark(conn, key, Passage::Delivered, self.now).await?;
+        Ok(news.then(|| key.clone()))
     }
 
     fn number(&self) -> u32 {

@@ -1,6 +1,6 @@
 //! Which letters are meant: the same filter as a query and as a body.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,7 +21,7 @@ const MAX_LIMIT: i64 = 10_000;
 const DEFAULT_LIMIT: i64 = 1_000;
 
 /// Which letters are meant. Every field narrows them further.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::http) struct LetterFilter {
     /// Only these. Leave it out where others are meant, too: a list without an id is refused.
@@ -38,10 +38,8 @@ pub(in crate::http) struct LetterFilter {
     /// Only of this platform.
     platform: Option<String>,
     /// Only of this agent.
-    #[serde(alias = "agent")]
     agent_id: Option<String>,
     /// Only of this caller.
-    #[serde(alias = "caller")]
     caller_identity: Option<String>,
     /// Only of this cause.
     fingerprint: Option<String>,
@@ -50,6 +48,9 @@ pub(in crate::http) struct LetterFilter {
     fault: Option<Fault>,
     /// Only with this code.
     code: Option<String>,
+    /// Only those that failed again in this replay, whatever has become of them since; a `fingerprint`
+    /// is then the cause of that failure.
+    failed_in: Option<String>,
     /// Only where something happened then or later.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
@@ -79,6 +80,7 @@ impl LetterFilter {
                 .one_of("fault", &faults)
                 .and_then(|fault| Fault::parse(&fault)),
             code: params.word("code"),
+            failed_in: params.word("failed_in"),
             since: params.time("since"),
             until: params.time("until"),
         }
@@ -92,57 +94,70 @@ impl LetterFilter {
     /// The filter in a body that something is to be done by. What is no object is refused: it must not
     /// count as one without fields, which means every letter.
     pub(in crate::http) fn required(object: &mut Object) -> Self {
-        let read = match object.optional("filter") {
-            None => Err("is required".to_owned()),
-            Some(Value::Object(given)) => match given.iter().find(|(_, value)| value.is_null()) {
-                // A script whose value came out empty must not mean every letter.
-                Some((name, _)) => Err(format!("{name} must not be null; leave it out for all")),
-                None => {
-                    serde_json::from_value(Value::Object(given)).map_err(|error| error.to_string())
-                }
-            },
-            Some(_) => Err("must be an object such as {\"code\":\"not_over\"}".to_owned()),
+        object.nested(
+            "filter",
+            "must be an object such as {\"code\":\"not_over\"}",
+            Self::of,
+        )
+    }
+
+    fn of(fields: &mut Object) -> Self {
+        // A script whose value came out empty must not mean every letter.
+        fields.refuse_nulls("must not be null; leave it out for all");
+        let filter = Self {
+            ids: fields.optional("ids"),
+            state: fields.optional("state"),
+            stage: fields.optional("stage"),
+            source: fields.optional("source"),
+            platform: fields.optional("platform"),
+            agent_id: fields.either("agent_id", "agent"),
+            caller_identity: fields.either("caller_identity", "caller"),
+            fingerprint: fields.optional("fingerprint"),
+            fault: fields.optional("fault"),
+            code: fields.optional("code"),
+            failed_in: fields.optional("failed_in"),
+            since: fields.optional("since"),
+            until: fields.optional("until"),
         };
-        let filter: Self = read.unwrap_or_else(|why| {
-            object.refuse("filter", &why);
-            Self::default()
-        });
-        if let Some(wrong) = filter.wrong() {
-            object.refuse("filter", &wrong);
-        }
+        filter.judge(fields);
         filter
     }
 
-    /// What is wrong with it as a filter of letters that something is to be done to.
-    fn wrong(&self) -> Option<String> {
+    /// Notes what is wrong with it as a filter of letters that something is to be done to.
+    fn judge(&self, fields: &mut Object) {
         if self.ids.as_ref().is_some_and(Vec::is_empty) {
-            return Some("ids: name at least one id, or leave ids out".to_owned());
+            fields.refuse("ids", "name at least one id, or leave ids out");
         }
         let stage = self.stage.as_deref();
         if stage.is_some_and(|stage| !stages().contains(&stage)) {
-            return Some(format!("stage must be one of {}", stages().join(", ")));
+            fields.refuse("stage", &format!("must be one of {}", stages().join(", ")));
         }
-        if self.holds_nul() {
-            return Some("must not hold U+0000".to_owned());
+        for (name, text) in self.texts() {
+            // No record has one, and PostgreSQL would call it an error.
+            if text.contains('\0') {
+                fields.refuse(name, "must not hold U+0000");
+            }
         }
-        let done = self.state == Some(State::Resolved);
-        done.then(|| "a resolved letter has nothing left to do".to_owned())
+        if self.state == Some(State::Resolved) {
+            fields.refuse("state", "a resolved letter has nothing left to do");
+        }
     }
 
-    /// Whether a text in it holds U+0000, which no record has and PostgreSQL would call an error.
-    fn holds_nul(&self) -> bool {
+    /// The free texts in it.
+    fn texts(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let ids = self.ids.iter().flatten().map(|id| ("ids", id));
         [
-            &self.source,
-            &self.platform,
-            &self.agent_id,
-            &self.caller_identity,
-            &self.fingerprint,
-            &self.code,
+            ("source", &self.source),
+            ("platform", &self.platform),
+            ("agent_id", &self.agent_id),
+            ("caller_identity", &self.caller_identity),
+            ("fingerprint", &self.fingerprint),
+            ("code", &self.code),
+            ("failed_in", &self.failed_in),
         ]
         .into_iter()
-        .flatten()
-        .chain(self.ids.iter().flatten())
-        .any(|text| text.contains('\0'))
+        .filter_map(|(name, text)| Some((name, text.as_ref()?)))
+        .chain(ids)
     }
 
     /// The filter as the audit log tells it: who called stays out of it.
@@ -159,27 +174,22 @@ impl LetterFilter {
 
     /// The same for the store, narrowed to what the token may see.
     pub(in crate::http) fn stored(self, api: &Api, bearer: &Bearer) -> Filter {
+        let sources = &api.flow.sources;
         let platform = self.platform.as_deref();
-        let platform_sources = api
-            .flow
-            .sources
-            .all()
-            .filter(|source| platform == Some(source.platform()))
-            .map(|source| source.name.clone())
-            .collect();
         Filter {
+            platform_sources: platform.map_or_else(Vec::new, |name| sources.of_platform(name)),
             agents: bearer.0.agents.clone(),
             ids: self.ids.unwrap_or_default(),
             state: self.state,
             stage: self.stage,
             source: self.source,
             platform: self.platform,
-            platform_sources,
             agent_id: self.agent_id.map(|id| crate::id::canonical(&id)),
             caller_identity: self.caller_identity,
             fingerprint: self.fingerprint,
             fault: self.fault,
             code: self.code,
+            failed_in: self.failed_in,
             since: self.since,
             until: self.until,
         }
@@ -300,6 +310,10 @@ pub(super) struct FilterParams {
     /// Only with this code.
     #[param(min_length = 1)]
     code: Option<String>,
+    /// Only those that failed again in this replay, whatever has become of them since; a `fingerprint`
+    /// is then the cause of that failure.
+    #[param(min_length = 1)]
+    failed_in: Option<String>,
     /// Only where something happened then or later.
     #[param(format = DateTime)]
     since: Option<String>,

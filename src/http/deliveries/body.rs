@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::page::{Cursor, Page};
-use crate::store::deliveries::{Attempt, Delivery, Status};
+use crate::store::deliveries::{Attempt, Held, Next, Status, Told};
 use crate::time::Timestamp;
 
 /// An event on its way to an endpoint.
@@ -29,9 +29,17 @@ pub(crate) struct DeliveryBody {
     status: &'static str,
     /// Every attempt, the first one first.
     attempts: Vec<AttemptBody>,
-    /// When the next one is due; null when there is none.
+    /// When the next one is due; null when there is none, or nobody knows, for it is held.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_attempt_at: Option<Timestamp>,
+    /// What it is held by: `disabled`, until somebody enables its endpoint; `order`, until an earlier event
+    /// of its call is through (`held_by`); `failing`, for its endpoint takes nothing, and is tried with one
+    /// delivery at a time. Null where it is not held.
+    #[schema(value_type = Option<String>, required = true)]
+    held: Option<&'static str>,
+    /// The delivery that must be through first.
+    #[schema(required = true)]
+    held_by: Option<String>,
     /// When the endpoint took it.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     delivered_at: Option<Timestamp>,
@@ -69,7 +77,15 @@ pub(crate) struct AttemptBody {
 }
 
 impl DeliveryBody {
-    pub(super) fn new(delivery: Delivery, attempts: Vec<Attempt>, sensitive: bool) -> Self {
+    pub(super) fn new(told: Told, attempts: Vec<Attempt>, sensitive: bool) -> Self {
+        let Told { delivery, next, .. } = told;
+        let (next_attempt_at, held, held_by) = match next {
+            Next::Nothing => (None, None, None),
+            Next::At(at) => (Some(at), None, None),
+            Next::Held(Held::Disabled) => (None, Some("disabled"), None),
+            Next::Held(Held::Order(first)) => (None, Some("order"), Some(first)),
+            Next::Held(Held::Failing) => (None, Some("failing"), None),
+        };
         let attempts = attempts.into_iter().map(|attempt| AttemptBody {
             number: attempt.number,
             at: attempt.at,
@@ -92,7 +108,9 @@ impl DeliveryBody {
                 other => other.as_str(),
             },
             attempts: attempts.collect(),
-            next_attempt_at: delivery.due_at,
+            next_attempt_at,
+            held,
+            held_by,
             delivered_at: delivery.delivered_at,
             created_at: delivery.created_at,
             updated_at: delivery.updated_at,
@@ -113,14 +131,14 @@ pub(crate) struct DeliveryList {
 }
 
 impl DeliveryList {
-    pub(crate) fn new(page: Page<(Delivery, Vec<Attempt>)>, sensitive: bool) -> Self {
+    pub(crate) fn new(page: Page<(Told, Vec<Attempt>)>, sensitive: bool) -> Self {
         Self {
             next_cursor: page.next.as_ref().map(Cursor::encode),
             has_more: page.next.is_some(),
             deliveries: page
                 .rows
                 .into_iter()
-                .map(|(delivery, attempts)| DeliveryBody::new(delivery, attempts, sensitive))
+                .map(|(told, attempts)| DeliveryBody::new(told, attempts, sensitive))
                 .collect(),
         }
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::replay::{Callee, Effects, Example, Preview};
+use crate::store::replays::causes::Failed;
 use crate::store::replays::{Job, Status};
 use crate::time::Timestamp;
 
@@ -76,6 +77,57 @@ impl From<Job> for JobBody {
             created_at: job.created_at,
             updated_at: job.updated_at,
             finished_at: job.finished_at,
+        }
+    }
+}
+
+/// Letters of a replay that are dead again of the same cause.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailureBody {
+    /// The cause.
+    fingerprint: String,
+    /// Who gave up.
+    stage: String,
+    /// The cause's stable code.
+    code: String,
+    /// The cause, for people.
+    message: String,
+    /// Whose fault it is: `ours`, `platform`, `endpoint` or `poison`.
+    fault: &'static str,
+    /// How many letters.
+    count: i64,
+    /// The letter that failed of it first.
+    example_id: String,
+}
+
+impl From<Failed> for FailureBody {
+    fn from(Failed { cause, letters }: Failed) -> Self {
+        Self {
+            fingerprint: cause.fingerprint,
+            stage: cause.stage,
+            code: cause.code,
+            message: cause.message,
+            fault: cause.fault.as_str(),
+            count: letters,
+            example_id: cause.letter_id,
+        }
+    }
+}
+
+/// A replay, how far it is, and of what its letters have failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OneJob {
+    #[serde(flatten)]
+    job: JobBody,
+    /// Of what letters have failed again, the causes with the most letters first; at most a hundred.
+    failures: Vec<FailureBody>,
+}
+
+impl OneJob {
+    pub(super) fn new(job: Job, failed: Vec<Failed>) -> Self {
+        Self {
+            job: job.into(),
+            failures: failed.into_iter().map(FailureBody::from).collect(),
         }
     }
 }

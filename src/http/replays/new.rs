@@ -34,9 +34,10 @@ pub(super) struct NewReplay {
     /// Letters a second.
     #[schema(value_type = Option<f64>, minimum = 0.001, maximum = 10_000, default = 10.0)]
     rate: f64,
-    /// Letters that are sent first, and whose verdicts are awaited; 0 is none.
-    #[schema(value_type = Option<u32>, minimum = 0, maximum = 10_000, default = 0)]
-    canary: u32,
+    /// Letters that are sent first, and whose verdicts are awaited; 0 is none. Absent: 10, unless there is
+    /// but one letter.
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 10_000)]
+    pub(super) canary: Option<u32>,
     /// Whether the canary is all that is sent.
     #[schema(value_type = Option<bool>, default = false)]
     canary_only: bool,
@@ -50,7 +51,7 @@ impl NewReplay {
     pub(super) fn plan(&self) -> Plan {
         Plan {
             rate: self.rate,
-            canary: self.canary,
+            canary: self.canary.unwrap_or_default(),
             canary_only: self.canary_only,
             stop_at_failure_rate: self.stop_at_failure_rate,
             state: self.filter.state().unwrap_or(State::Dead),
@@ -64,7 +65,7 @@ impl FromObject for NewReplay {
             filter: LetterFilter::required(object),
             dry_run: object.optional("dry_run").unwrap_or(false),
             rate: object.optional("rate").unwrap_or(DEFAULT_RATE),
-            canary: object.optional("canary").unwrap_or(0),
+            canary: object.optional("canary"),
             canary_only: object.optional("canary_only").unwrap_or(false),
             stop_at_failure_rate: object
                 .optional("stop_at_failure_rate")
@@ -76,10 +77,13 @@ impl FromObject for NewReplay {
                 "must be a number of letters a second, 0.001 to 10000",
             );
         }
-        if new.canary > MAX_CANARY {
+        if new.canary.is_some_and(|canary| canary > MAX_CANARY) {
             object.refuse("canary", "must be a whole number from 0 to 10000");
         }
-        if new.canary_only && new.canary == 0 && !object.is_wrong("canary") {
+        if new.canary_only
+            && new.canary.is_none_or(|canary| canary == 0)
+            && !object.is_wrong("canary")
+        {
             object.refuse("canary", "must be at least 1 where the canary is all");
         }
         if !(0.0..=1.0).contains(&new.stop_at_failure_rate) {

@@ -218,16 +218,16 @@ async fn many_letters_need_a_filter_that_is_understood() {
     let token = bench.token(&[Scope::OpsRead, Scope::OpsWrite], &[]).await;
     for (body, field) in [
         (json!({}), "filter"),
-        (json!({"filter": {"cod": "x"}}), "filter"),
-        (json!({"filter": {"ids": []}}), "filter"),
+        (json!({"filter": {"cod": "x"}}), "filter.cod"),
+        (json!({"filter": {"ids": []}}), "filter.ids"),
         (json!({"filter": []}), "filter"),
         (json!({"filter": "all"}), "filter"),
         (json!({"filter": null}), "filter"),
-        (json!({"filter": {"ids": null}}), "filter"),
-        (json!({"filter": {"code": null}}), "filter"),
-        (json!({"filter": {"stage": "x"}}), "filter"),
-        (json!({"filter": {"ids": ["dl_\0"]}}), "filter"),
-        (json!({"filter": {"state": "resolved"}}), "filter"),
+        (json!({"filter": {"ids": null}}), "filter.ids"),
+        (json!({"filter": {"code": null}}), "filter.code"),
+        (json!({"filter": {"stage": "x"}}), "filter.stage"),
+        (json!({"filter": {"ids": ["dl_\0"]}}), "filter.ids"),
+        (json!({"filter": {"state": "resolved"}}), "filter.state"),
         (json!({"filter": {}, "limit": 0}), "limit"),
         (json!({"filter": {}, "rate": 1}), "rate"),
     ] {

@@ -40,6 +40,8 @@ pub struct Filter {
     pub fault: Option<Fault>,
     /// Only with this code.
     pub code: Option<String>,
+    /// Only those that failed again in this replay; a cause is then that of this failure.
+    pub failed_in: Option<String>,
     /// Only where something happened then or later.
     pub since: Option<Timestamp>,
     /// Only where the last that happened was before.
@@ -231,12 +233,18 @@ where
         filter.state.map(|state| state.as_str().to_owned()),
         filter.fault.map(|fault| fault.as_str().to_owned()),
     );
+    let cause = filter.fingerprint.clone();
+    // A letter that has failed of something else since did fail of that.
+    let (cause_then, cause_now) = match &filter.failed_in {
+        Some(_) => (cause, None),
+        None => (None, cause),
+    };
     for (column, value) in [
         (" AND state = ", &state),
         (" AND stage = ", &filter.stage),
         (" AND source = ", &filter.source),
         (" AND agent_id = ", &filter.agent_id),
-        (" AND fingerprint = ", &filter.fingerprint),
+        (" AND fingerprint = ", &cause_now),
         (" AND fault = ", &fault),
         (" AND code = ", &filter.code),
     ] {
@@ -246,6 +254,16 @@ where
     }
     if let Some(caller) = &filter.caller_identity {
         of_caller(query, caller);
+    }
+    if let Some(replay) = &filter.failed_in {
+        query
+            .push(" AND id IN (SELECT letter_id FROM replay_letters WHERE replay_id = ")
+            .push_bind(replay.clone())
+            .push(" AND state = 'failed'");
+        if let Some(cause) = cause_then {
+            query.push(" AND fingerprint = ").push_bind(cause);
+        }
+        query.push(")");
     }
     for (bound, value) in [
         (" AND last_at >= ", filter.since),

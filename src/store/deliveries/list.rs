@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attempt, COLUMNS, Delivery, Row, Status, attempts_of};
+use super::{Attempt, COLUMNS, Delivery, Row, Status, Told, attempts_of, get, tell};
 use crate::id::ConversationKey;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::store::{Conn, Result, on};
@@ -115,21 +115,33 @@ pub async fn list(
     }))
 }
 
-/// The same page, with the attempts of each delivery.
+/// The same page at `now`, with what each delivery waits for, and its attempts.
 pub async fn with_attempts(
     conn: &mut Conn<'_>,
     filter: &Filter,
     page: &PageRequest,
-) -> Result<Page<(Delivery, Vec<Attempt>)>> {
-    let page = list(conn, filter, page).await?;
-    let ids: Vec<String> = page
-        .rows
-        .iter()
-        .map(|delivery| delivery.id.clone())
-        .collect();
+    now: Timestamp,
+) -> Result<Page<(Told, Vec<Attempt>)>> {
+    let Page { rows, next } = list(conn, filter, page).await?;
+    let ids: Vec<String> = rows.iter().map(|delivery| delivery.id.clone()).collect();
     let mut attempts: BTreeMap<_, _> = attempts_of(conn, &ids).await?;
-    Ok(page.map(|delivery| {
-        let its = attempts.remove(&delivery.id).unwrap_or_default();
-        (delivery, its)
+    let rows = tell(conn, rows, now).await?;
+    Ok(Page { rows, next }.map(|told| {
+        let its = attempts.remove(&told.delivery.id).unwrap_or_default();
+        (told, its)
     }))
+}
+
+/// The delivery of an id at `now`, in the same way.
+pub async fn one(
+    conn: &mut Conn<'_>,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<(Told, Vec<Attempt>)>> {
+    let Some(delivery) = get(conn, id).await? else {
+        return Ok(None);
+    };
+    let attempts = attempts_of(conn, std::slice::from_ref(&delivery.id)).await?;
+    let told = tell(conn, vec![delivery], now).await?.pop();
+    Ok(told.map(|told| (told, attempts.into_values().flatten().collect())))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{FromRow, QueryBuilder};
 
+use super::held::FIRST;
 use super::{COLUMNS, Delivery, Row};
 use crate::store::{Conn, Error, Result, on};
 use crate::time::Timestamp;
@@ -111,9 +112,8 @@ pub async fn turns(
     rows.into_iter().map(Turn::try_from).collect()
 }
 
-/// Up to `limit` due deliveries of an endpoint whose turn it is: none whose conversation has an
-/// earlier event of its kind on its way. What tells of the conversation itself is one kind: its result
-/// comes before its corrections, and does not wait for an endpoint that will not take memories.
+/// Up to `limit` due deliveries of an endpoint whose turn it is: none of which another must be through
+/// [`FIRST`].
 pub async fn due(
     conn: &mut Conn<'_>,
     endpoint_id: &str,
@@ -124,11 +124,7 @@ pub async fn due(
         sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = $1 AND status = 'pending' \
              AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
-             (SELECT 1 FROM deliveries e WHERE e.owner = d.owner \
-             AND e.conversation_id = d.conversation_id AND e.endpoint_id = d.endpoint_id \
-             AND e.place < d.place AND e.status IN ('pending', 'queued') AND (e.type = d.type \
-             OR (e.type LIKE 'conversation.%' AND d.type LIKE 'conversation.%')))) \
-             ORDER BY due_at, place LIMIT $3"
+             (SELECT 1 FROM deliveries e WHERE {FIRST})) ORDER BY due_at, place LIMIT $3"
         )))
         .bind(endpoint_id)
         .bind(now.as_millis())

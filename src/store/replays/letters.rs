@@ -2,8 +2,10 @@
 
 use sqlx::{FromRow, QueryBuilder};
 
+use super::causes::{self, Cause};
 use crate::store::dead_letters::State;
 use crate::store::{Conn, Error, Result, on};
+use crate::verdict::Fault;
 
 /// A letter of a job that is to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,21 +21,21 @@ pub struct Place {
 }
 
 /// A letter's final verdict in a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Its message was worked off: it is resolved.
     Succeeded,
-    /// It is dead again.
-    Failed,
+    /// It is dead again, of this.
+    Failed(Cause),
     /// It was gone, or somebody decided otherwise.
     PassedOver,
 }
 
 impl Verdict {
-    fn as_str(self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
+            Self::Failed(_) => "failed",
             Self::PassedOver => "passed_over",
         }
     }
@@ -90,7 +92,33 @@ pub async fn send(conn: &mut Conn<'_>, replay_id: &str, seq: i64) -> Result<bool
 #[derive(FromRow)]
 struct Sent {
     seq: i64,
-    state: Option<String>,
+    letter_id: String,
+    state: String,
+    stage: String,
+    code: String,
+    message: String,
+    fingerprint: String,
+    fault: String,
+}
+
+impl Sent {
+    fn verdict(self) -> Result<Verdict> {
+        Ok(match State::parse(&self.state) {
+            Some(State::Resolved) => Verdict::Succeeded,
+            // Dead again, and perhaps decided against since.
+            Some(State::Dead | State::Discarded | State::Replaying) => Verdict::Failed(Cause {
+                letter_id: self.letter_id,
+                fingerprint: self.fingerprint,
+                stage: self.stage,
+                code: self.code,
+                message: self.message,
+                fault: Fault::parse(&self.fault).ok_or(Error::Corrupt("fault of a letter"))?,
+            }),
+            // The letter is gone.
+            None if self.state.is_empty() => Verdict::PassedOver,
+            None => return Err(Error::Corrupt("state of a letter")),
+        })
+    }
 }
 
 /// The letters that were sent and have come to a verdict since, at most `limit`.
@@ -101,7 +129,7 @@ pub async fn judged(
 ) -> Result<Vec<(i64, Verdict)>> {
     let rows: Vec<Sent> = on!(conn, c => {
         sqlx::query_as(
-            "SELECT r.seq, d.state FROM replay_letters r \
+            "SELECT r.seq, r.letter_id, COALESCE(d.state, '') AS state,              COALESCE(d.stage, '') AS stage, COALESCE(d.code, '') AS code,              COALESCE(d.message, '') AS message, COALESCE(d.fingerprint, '') AS fingerprint,              COALESCE(d.fault, '') AS fault FROM replay_letters r \
              LEFT JOIN dead_letters d ON d.id = r.letter_id \
              WHERE r.replay_id = $1 AND r.state = 'sent' \
              AND (d.state IS NULL OR d.state <> 'replaying') ORDER BY r.seq LIMIT $2",
@@ -112,21 +140,7 @@ pub async fn judged(
         .await?
     });
     rows.into_iter()
-        .map(|row| {
-            let state = match row.state {
-                Some(state) => {
-                    Some(State::parse(&state).ok_or(Error::Corrupt("state of a letter"))?)
-                }
-                None => None,
-            };
-            let verdict = match state {
-                Some(State::Resolved) => Verdict::Succeeded,
-                // Dead again, and perhaps decided against since.
-                Some(State::Dead | State::Discarded | State::Replaying) => Verdict::Failed,
-                None => Verdict::PassedOver,
-            };
-            Ok((row.seq, verdict))
-        })
+        .map(|row| Ok((row.seq, row.verdict()?)))
         .collect()
 }
 
@@ -136,16 +150,21 @@ pub async fn judge(
     conn: &mut Conn<'_>,
     replay_id: &str,
     seq: i64,
-    verdict: Verdict,
+    verdict: &Verdict,
     verdict_no: i64,
 ) -> Result<bool> {
+    let cause = match verdict {
+        Verdict::Failed(cause) => Some(cause),
+        Verdict::Succeeded | Verdict::PassedOver => None,
+    };
     let judged = on!(conn, c => {
         sqlx::query(
-            "UPDATE replay_letters SET state = $1, verdict_no = $2 \
-             WHERE replay_id = $3 AND seq = $4 AND state = 'sent'",
+            "UPDATE replay_letters SET state = $1, verdict_no = $2, fingerprint = $3 \
+             WHERE replay_id = $4 AND seq = $5 AND state = 'sent'",
         )
         .bind(verdict.as_str())
         .bind(verdict_no)
+        .bind(cause.map(|cause| &cause.fingerprint))
         .bind(replay_id)
         .bind(seq)
         .execute(c)
@@ -154,6 +173,9 @@ pub async fn judge(
             == 1
     });
     if judged {
+        if let Some(cause) = cause {
+            causes::count(conn, replay_id, cause).await?;
+        }
         on!(conn, c => {
             sqlx::query(
                 "UPDATE replay_letters SET state = 'ready' WHERE replay_id = $1 AND seq = \

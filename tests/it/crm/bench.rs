@@ -19,6 +19,7 @@ use aftercall::store::audit::Entry;
 use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Delivery};
 use aftercall::store::endpoints::{self, Endpoint};
+use aftercall::store::passages::{self, Passage};
 use aftercall::store::results::{self, Added, ResultEvent};
 use aftercall::store::timeline::{self, Step};
 use aftercall::store::{Conn, Result, audit, dead_letters, outbox};
@@ -28,7 +29,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::all;
-use crate::backends::{self, Backend};
+use crate::backends::{self, Backend, START};
 
 /// The secret of every endpoint here.
 pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -119,6 +120,17 @@ impl Bench {
             .db
             .write(move |mut conn| Box::pin(async move { job(&mut conn).await }));
         written.await.unwrap()
+    }
+
+    /// Calls whose result has arrived at an endpoint.
+    pub(super) async fn arrived(&self) -> i64 {
+        let counted = self.read(|conn| {
+            Box::pin(async move {
+                let year = 365 * 86_400_000;
+                passages::counts(conn, Passage::Delivered, &[], START, year, 1).await
+            })
+        });
+        counted.await[0]
     }
 
     pub(super) async fn endpoint(

@@ -52,7 +52,16 @@ struct Row {
     ends: Option<Moment>,
     /// Empty while it works.
     dead: &'static str,
+    /// What is asked before it is revoked.
+    question: &'static str,
 }
+
+/// What is asked before a token is revoked, and what of the last one that can make others.
+const QUESTIONS: [&str; 2] = [
+    "Revoke this token? Whoever uses it is out at once.",
+    "Revoke the last admin token? Nobody can make tokens then, until aftercall is started again with \
+     another one in AFTERCALL_ADMIN_TOKEN.",
+];
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -92,6 +101,8 @@ async fn listed(
         .read(move |mut conn| Box::pin(async move { tokens::list(&mut conn, &wanted).await }))
         .await?;
     let now = flow.host.now();
+    let admins = found.rows.iter().filter(|token| is_admin(token, now));
+    let is_one = cursor.is_empty() && found.next.is_none() && admins.count() == 1;
     Ok(page(&Page {
         frame,
         made,
@@ -102,13 +113,19 @@ async fn listed(
         rows: found
             .rows
             .into_iter()
-            .map(|token| row(token, now))
+            .map(|token| row(token, is_one, now))
             .collect(),
     })?)
 }
 
-fn row(token: Token, now: Timestamp) -> Row {
+/// Whether it can make tokens.
+fn is_admin(token: &Token, now: Timestamp) -> bool {
+    token.agents.is_empty() && token.allows(Scope::Admin) && token.why_dead(now).is_none()
+}
+
+fn row(token: Token, is_one: bool, now: Timestamp) -> Row {
     Row {
+        question: QUESTIONS[usize::from(is_one && is_admin(&token, now))],
         dead: match token.why_dead(now) {
             None => "",
             Some(_) if token.revoked_at.is_some() => "revoked",

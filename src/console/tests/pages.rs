@@ -279,6 +279,11 @@ async fn a_token_is_made_shown_once_and_written_down() {
     let form = format!("csrf={csrf}&name=On+call&role=operator&days=90");
     let page = bench.post("/console/tokens", &cookie, &form).await.text;
     assert!(page.contains("data-label=\"May\">operator<"), "{page}");
+    let last = "Revoke the last admin token?";
+    assert_eq!(page.matches(last).count(), 1, "{page}");
+    bench.session("b", &[Scope::Admin], &[]).await;
+    let page = bench.get("/console/tokens", &cookie).await.text;
+    assert!(!page.contains(last), "{page}");
 }
 
 #[tokio::test]

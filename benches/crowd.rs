@@ -83,19 +83,19 @@ struct Pace {
     rate: u64,
 }
 
-/// One line of the table: half of the quiet events before the crowd and half after it, so that a
+/// One line of the table: some quiet events before the crowd and as many after it, so that a
 /// machine that grows busier or quieter does not decide.
 async fn compare(server: Option<&str>, pace: Pace) {
     let healthy = [Mood::Steady].as_slice();
     let crowd = [Mood::Steady, Mood::Flaky, Mood::Slow, Mood::Dead].as_slice();
     let Pace { events, rate } = pace;
-    let half = Pace {
-        events: events / 2,
+    let quietly = Pace {
+        events: events / 8,
         rate,
     };
-    let mut quiet = run(server, "before", healthy, half).await.latencies;
+    let mut quiet = run(server, "before", healthy, quietly).await.latencies;
     let beside = run(server, "beside", crowd, pace).await;
-    quiet.extend(run(server, "after", healthy, half).await.latencies);
+    quiet.extend(run(server, "after", healthy, quietly).await.latencies);
     let database = server.map_or("sqlite", |_| "postgres");
     quiet.sort_unstable();
     let (calm, busy) = (percentile(&quiet, 99), percentile(&beside.latencies, 99));

@@ -58,8 +58,15 @@ pub async fn keep_dispatching(flow: Arc<Flow>) {
     }
 }
 
-/// Queues what is due now; says how many deliveries.
+/// Queues what is due now; says how many deliveries. Those that do well have theirs on its way before
+/// the others are looked at.
 pub async fn dispatch(flow: &Flow) -> Result<usize> {
+    let queued = queue_for(flow, Turn::does_well).await?;
+    Ok(queued + queue_for(flow, |turn| !turn.does_well()).await?)
+}
+
+/// The same for those endpoints alone of which `wanted` says so.
+async fn queue_for(flow: &Flow, wanted: fn(&Turn) -> bool) -> Result<usize> {
     let now = flow.host.now();
     let turns = flow
         .db
@@ -69,7 +76,7 @@ pub async fn dispatch(flow: &Flow) -> Result<usize> {
         .await?;
     let ids: Vec<String> = turns
         .into_iter()
-        .filter(|turn| free(turn) > 0)
+        .filter(|turn| wanted(turn) && free(turn) > 0)
         .map(|turn| turn.endpoint_id)
         .collect();
     let mut queued = 0;

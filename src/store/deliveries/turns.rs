@@ -35,6 +35,13 @@ pub struct Turn {
 /// An endpoint that has taken nothing for so long, though it was tried, is down.
 const DOWN: Duration = Duration::from_secs(1);
 
+impl Turn {
+    /// Whether it takes what it is sent, and soon.
+    pub fn does_well(&self) -> bool {
+        !(self.is_down || self.fallible || self.slow)
+    }
+}
+
 #[derive(FromRow)]
 struct TurnRow {
     id: String,
@@ -67,7 +74,7 @@ impl TryFrom<TurnRow> for Turn {
     }
 }
 
-/// The endpoints for which something is due, those first that do well; `among` these, or all.
+/// The endpoints for which something is due; `among` these, or all.
 pub async fn turns(
     conn: &mut Conn<'_>,
     among: Option<&[String]>,
@@ -106,7 +113,7 @@ pub async fn turns(
             }
             query.push(")");
         }
-        query.push(" ORDER BY e.is_down, e.fallible, e.slow, e.id");
+        query.push(" ORDER BY e.id");
         query.build_query_as().fetch_all(c).await?
     });
     rows.into_iter().map(Turn::try_from).collect()

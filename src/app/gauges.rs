@@ -216,12 +216,15 @@ async fn coverage(flow: &Flow, started: Timestamp) -> crate::queue::Result<()> {
         let now = flow.host.now();
         let age = oldest_at.map_or(Duration::ZERO, |oldest| now.since(oldest));
         let source = account.name.clone();
-        set(
-            &metrics::gauge!("aftercall_missing_calls", "source" => source.clone()),
-            missing,
-        );
-        metrics::gauge!("aftercall_oldest_missing_age_seconds", "source" => source.clone())
-            .set(age.as_secs_f64());
+        // Of a list that was never read to its end, nobody knows what is missing.
+        if standing.checked_at.is_some() {
+            set(
+                &metrics::gauge!("aftercall_missing_calls", "source" => source.clone()),
+                missing,
+            );
+            metrics::gauge!("aftercall_oldest_missing_age_seconds", "source" => source.clone())
+                .set(age.as_secs_f64());
+        }
         let checked_at = standing.checked_at.unwrap_or(started);
         metrics::gauge!("aftercall_coverage_age_seconds", "source" => source)
             .set(now.since(checked_at).as_secs_f64());

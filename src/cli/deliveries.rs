@@ -167,9 +167,9 @@ async fn list(globals: &Globals, args: &List) -> anyhow::Result<()> {
 fn next(delivery: &Value) -> String {
     match delivery["held"].as_str() {
         None => field(delivery, "next_attempt_at"),
-        Some("disabled") => "when its endpoint is enabled".to_owned(),
-        Some("failing") => "when its endpoint takes something again".to_owned(),
-        Some("order") => format!("behind {}", field(delivery, "held_by")),
+        Some("order") if delivery["held_by"].is_string() => {
+            format!("behind {}", field(delivery, "held_by"))
+        }
         Some(other) => format!("held: {other}"),
     }
 }
@@ -244,7 +244,8 @@ mod tests {
                 "2026-02-01T00:00:00.000Z",
             ),
             (json!({"held": "order", "held_by": "dlv_1"}), "behind dlv_1"),
-            (json!({"held": "disabled"}), "when its endpoint is enabled"),
+            (json!({"held": "order", "held_by": null}), "held: order"),
+            (json!({"held": "disabled"}), "held: disabled"),
         ] {
             assert_eq!(next(&delivery), told);
         }

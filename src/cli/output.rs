@@ -118,9 +118,11 @@ pub(super) fn bytes(number: i64) -> String {
     format!("{number:.digits$} {}", UNITS[unit])
 }
 
-/// Text without control characters: what callers and platforms wrote must not steer a terminal.
+/// Text without what steers a terminal, or turns the words beside it around: callers and platforms wrote it.
 pub(super) fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if steers(c) { ' ' } else { c };
     text.chars().map(shown).collect()
 }
 
@@ -137,6 +139,12 @@ mod tests {
         assert_eq!(told(&error), "can't listen: port taken; choose another");
         let error = anyhow::Error::new(io::Error::other("no such file")).context("headers.txt");
         assert_eq!(told(&error), "headers.txt: no such file");
+    }
+
+    #[test]
+    fn what_callers_said_steers_no_terminal() {
+        let text = "a\u{1b}[31mb\u{202e}c\u{2066}d\ne";
+        assert_eq!(printable(text), "a [31mb c d e");
     }
 
     #[test]

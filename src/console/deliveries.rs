@@ -134,7 +134,7 @@ impl Waits {
             Next::Held(Held::Disabled) => plain("when its endpoint is enabled"),
             Next::Held(Held::Failing) => plain("when its endpoint takes something again"),
             Next::Held(Held::Order(first)) => Self {
-                behind: address(first),
+                behind: first.as_deref().map_or_else(String::new, address),
                 ..plain("behind an earlier event of its call")
             },
         }

@@ -13,7 +13,7 @@ use crate::signature::standard::Key;
 use crate::store::audit::{self, Entry};
 use crate::store::endpoints::{self, Endpoint, Off};
 use crate::store::tokens::{Scope, Token};
-use crate::store::{Conn, Result, deliveries};
+use crate::store::{Conn, Result, deliveries, results};
 use crate::time::Timestamp;
 
 mod entitled;
@@ -285,7 +285,9 @@ pub async fn remove(flow: &Flow, id: &str, mut entry: Entry) -> Result<()> {
             Box::pin(async move {
                 endpoints::hold(&mut conn, &id).await?;
                 if let Some(endpoint) = endpoints::get(&mut conn, &id).await? {
-                    // In the order in which an attempt takes these rows, which holds nothing else.
+                    // An event that comes meanwhile would wait for an endpoint that is gone.
+                    results::hold(&mut conn).await?;
+                    // Deliveries before their endpoint: in this order everybody changes them.
                     deliveries::cancel_of_endpoint(&mut conn, &id, now).await?;
                     endpoints::remove(&mut conn, &id).await?;
                     entry.detail = told::whole(&endpoint);

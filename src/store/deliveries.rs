@@ -28,7 +28,7 @@ pub use fate::{
 };
 pub use held::{Held, Next, Told, tell};
 pub use outcome::{give_up, keep_letter, tell_timeline};
-pub use turns::{Turn, due, queue, turns};
+pub use turns::{Turn, due, hold, queue, turns};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

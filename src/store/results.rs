@@ -44,6 +44,12 @@ pub struct Added {
     pub deliveries: u64,
 }
 
+/// Holds everybody else off the feed until the transaction ends: its places are given one by one, and an
+/// event goes to the endpoints that there are then.
+pub async fn hold(conn: &mut Conn<'_>) -> Result<()> {
+    super::lock(conn, "results").await
+}
+
 /// Adds a result, and a delivery of it for every endpoint that subscribed. A second one of the same
 /// id changes nothing.
 ///
@@ -52,7 +58,7 @@ pub struct Added {
 pub async fn add(conn: &mut Conn<'_>, event: &ResultEvent) -> Result<Added> {
     let body = to_json(&event.data)?;
     let named = Named::of(&event.data);
-    super::lock(conn, "results").await?;
+    hold(conn).await?;
     let (owner, conversation_id) = event
         .key
         .as_ref()

@@ -10,7 +10,19 @@ use tempfile::TempDir;
 pub(crate) struct Backend {
     pub(crate) db: Db,
     pub(crate) host: Host,
+    /// PostgreSQL's address.
+    server: Option<String>,
     _folder: TempDir,
+}
+
+impl Backend {
+    /// The same database, as another process has it: PostgreSQL by connections of its own.
+    pub(crate) async fn anew(&self) -> Db {
+        match &self.server {
+            Some(url) => Db::open(url, &self.host).await.unwrap(),
+            None => self.db.clone(),
+        }
+    }
 }
 
 /// When the tests' clocks start.
@@ -41,6 +53,7 @@ async fn sqlite(clock: Clock) -> Backend {
     Backend {
         db: Db::open(&url, &host).await.unwrap(),
         host,
+        server: None,
         _folder: folder,
     }
 }
@@ -60,13 +73,15 @@ async fn postgres(server: &str, test: &str, clock: Clock) -> Backend {
     }
     let (base, _) = server.rsplit_once('/').unwrap();
     let host = Host::new(clock);
-    let db = Db::open(&format!("{base}/{name}"), &host).await.unwrap();
+    let url = format!("{base}/{name}");
+    let db = Db::open(&url, &host).await.unwrap();
     assert!(!db.pending_migrations().await.unwrap().is_empty());
     db.migrate().await.unwrap();
     assert!(db.pending_migrations().await.unwrap().is_empty());
     Backend {
         db,
         host,
+        server: Some(url),
         _folder: tempfile::tempdir().unwrap(),
     }
 }

@@ -484,13 +484,16 @@ async fn a_driver_that_dies_is_followed_by_another_and_each_letter_runs_once() {
         };
         let job = create(&bench, slow).await;
         // Its tasks vanish wherever they are, as those of a killed process do.
-        let flow = Arc::new(bench.flow.clone());
         let doomed = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let driven = Arc::clone(&flow);
+        // Its connections die with it, and are nobody else's.
+        let driven = Arc::new(Flow {
+            db: bench.anew().await,
+            ..bench.flow.clone()
+        });
         doomed.spawn(async move { replay::start(&driven) });
         while worker.taken().len() < 20 {
             tokio::time::sleep(Duration::from_millis(5)).await;

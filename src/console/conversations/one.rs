@@ -107,7 +107,8 @@ pub(super) async fn show(
     let wanted = request(&asked.cursor, TURNS);
     let reads_facts = session.token.allows(Scope::MemoriesRead);
     let now = flow.host.now();
-    let around = around(&flow, record.key(), wanted, reads_facts, now).await?;
+    let agents = session.token.agents.clone();
+    let around = around(&flow, record.key(), agents, wanted, reads_facts, now).await?;
     let one = One::new(&session, &record, around, &asked, now);
     let mut response = page(&one)?;
     if let Some(policy) = origin(&one.recording).and_then(|origin| policy(&origin)) {
@@ -129,12 +130,14 @@ struct Around {
 async fn around(
     flow: &Flow,
     key: ConversationKey,
+    agents: Vec<String>,
     wanted: PageRequest,
     with_facts: bool,
     now: Timestamp,
 ) -> Result<Around, crate::store::Error> {
     let waiting = deliveries::list::Filter {
         key: Some(key.clone()),
+        agents,
         statuses: vec![deliveries::Status::Pending, deliveries::Status::Queued],
         ..deliveries::list::Filter::default()
     };

@@ -80,6 +80,14 @@ impl Asked {
         flow: &Flow,
         session: &Session,
     ) -> Result<Filter, Failure> {
+        for (name, value) in self.parameters() {
+            let is_blank = value.trim().is_empty() || name == "ids" && self.ids().is_empty();
+            if is_blank && !value.is_empty() {
+                return Err(Failure::Invalid(format!(
+                    "{name}: there is nothing in it; leave it empty to mean all."
+                )));
+            }
+        }
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let platform = text(&self.platform);
         Ok(Filter {

@@ -26,8 +26,20 @@ async fn a_cause_is_discarded_and_all_that_is_dead_is_not() {
     let all = bench.get("/console/dead-letters", &cookie).await.text;
     assert!(all.contains("3 letters, 2 causes") && !all.contains(">Discard "));
     let path = "/console/dead-letters/discard";
-    let none = bench.post(path, &cookie, &csrf).await;
-    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Neither what says nothing, nor what seems to say something.
+    for said in ["", "&ids=%2C", "&ids=%20", "&code=%20", "&since=+"] {
+        let none = bench.post(path, &cookie, &format!("{csrf}{said}")).await;
+        assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+    }
+    for said in ["ids=%2C", "code=%20"] {
+        let path = format!("/console/replays/new?{said}");
+        let page = bench.get(&path, &cookie);
+        assert_eq!(
+            page.await.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{said}"
+        );
+    }
     let fingerprint = Cause::platform("planted", "one").fingerprint("finalize");
     let group = format!("/console/dead-letters?fingerprint={fingerprint}");
     let page = bench.get(&group, &cookie).await.text;

@@ -17,6 +17,9 @@ use crate::verdict::Fault;
 /// Letters that one request discards.
 const MAX_LIMIT: i64 = 10_000;
 
+/// Letters that one request names: a statement takes so many values on every database.
+const MAX_IDS: usize = 1_000;
+
 /// Letters that one request discards unless told.
 const DEFAULT_LIMIT: i64 = 1_000;
 
@@ -25,7 +28,7 @@ const DEFAULT_LIMIT: i64 = 1_000;
 #[serde(deny_unknown_fields, default)]
 pub(in crate::http) struct LetterFilter {
     /// Only these. Leave it out where others are meant, too: a list without an id is refused.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 1000)]
     ids: Option<Vec<String>>,
     /// Only of which this has become.
     #[schema(value_type = Option<String>, example = "dead")]
@@ -125,8 +128,14 @@ impl LetterFilter {
 
     /// Notes what is wrong with it as a filter of letters that something is to be done to.
     fn judge(&self, fields: &mut Object) {
-        if self.ids.as_ref().is_some_and(Vec::is_empty) {
+        let named = self.ids.as_ref().map(Vec::len);
+        if named == Some(0) {
             fields.refuse("ids", "name at least one id, or leave ids out");
+        } else if named > Some(MAX_IDS) {
+            fields.refuse(
+                "ids",
+                "name 1,000 ids at the most, or filter in another way",
+            );
         }
         let stage = self.stage.as_deref();
         if stage.is_some_and(|stage| !stages().contains(&stage)) {

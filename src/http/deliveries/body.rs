@@ -83,7 +83,7 @@ impl DeliveryBody {
             Next::Nothing => (None, None, None),
             Next::At(at) => (Some(at), None, None),
             Next::Held(Held::Disabled) => (None, Some("disabled"), None),
-            Next::Held(Held::Order(first)) => (None, Some("order"), Some(first)),
+            Next::Held(Held::Order(first)) => (None, Some("order"), first),
             Next::Held(Held::Failing) => (None, Some("failing"), None),
         };
         let attempts = attempts.into_iter().map(|attempt| AttemptBody {

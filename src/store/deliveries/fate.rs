@@ -1,5 +1,6 @@
 //! What else becomes of deliveries: held back, sent again, cancelled, erased, grown old.
 
+use super::hold;
 use crate::id::ConversationKey;
 use crate::store::memories::Subject;
 use crate::store::{Conn, Result, on};
@@ -62,6 +63,7 @@ pub async fn retry_failed(
     now: Timestamp,
     limit: i64,
 ) -> Result<u64> {
+    hold(conn).await?;
     Ok(on!(conn, c => {
         sqlx::query(
             "UPDATE deliveries SET status = 'pending', due_at = $3, spent = 0, updated_at = $3 \
@@ -84,6 +86,7 @@ pub async fn cancel_of_endpoint(
     endpoint_id: &str,
     now: Timestamp,
 ) -> Result<u64> {
+    hold(conn).await?;
     Ok(on!(conn, c => {
         sqlx::query(
             "UPDATE deliveries SET status = 'cancelled', due_at = NULL, updated_at = $2 \
@@ -116,6 +119,7 @@ pub async fn cancel(conn: &mut Conn<'_>, id: &str, now: Timestamp) -> Result<()>
 /// were sent. What was not sent yet is cancelled; that something was sent stays known. Says how many
 /// deliveries that are. Bodies are never stored: each attempt makes its own from the records.
 pub async fn erase(conn: &mut Conn<'_>, key: &ConversationKey, now: Timestamp) -> Result<u64> {
+    hold(conn).await?;
     // First the deliveries: an attempt that is being written down comes before, or is refused.
     let erased = on!(conn, c => {
         sqlx::query(
@@ -149,6 +153,7 @@ pub async fn erase_of_events(
     event_ids: &[String],
     now: Timestamp,
 ) -> Result<()> {
+    hold(conn).await?;
     on!(conn, c => {
         let mut query = sqlx::QueryBuilder::new("UPDATE deliveries SET due_at = NULL, updated_at = ");
         query.push_bind(now.as_millis()).push(

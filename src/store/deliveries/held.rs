@@ -26,8 +26,9 @@ const OVERDUE: Duration = Duration::from_secs(5);
 pub enum Held {
     /// Its endpoint is off.
     Disabled,
-    /// The delivery of this id must be through first.
-    Order(String),
+    /// An earlier event of its call must be through first: the delivery of this id, if it is of the same
+    /// agent, for whoever is bound to one does not see another's.
+    Order(Option<String>),
     /// It is due, but its endpoint takes nothing, and is tried with one delivery at a time.
     Failing,
 }
@@ -81,15 +82,18 @@ pub async fn tell(
 fn next(
     delivery: &Delivery,
     endpoint: Option<&Endpoint>,
-    first: Option<String>,
+    first: Option<Option<String>>,
     now: Timestamp,
 ) -> Next {
     let Some(due_at) = delivery.due_at else {
         return Next::Nothing;
     };
-    let Some(endpoint) = endpoint.filter(|_| delivery.status == Status::Pending) else {
-        return Next::At(due_at);
+    let Some(endpoint) = endpoint else {
+        return Next::Nothing;
     };
+    if delivery.status != Status::Pending {
+        return Next::At(due_at);
+    }
     if !endpoint.enabled {
         return Next::Held(Held::Disabled);
     }
@@ -102,8 +106,11 @@ fn next(
     Next::At(due_at.max(endpoint.ready_at))
 }
 
-/// Of those that wait for another one, the one right before them.
-async fn firsts(conn: &mut Conn<'_>, deliveries: &[Delivery]) -> Result<BTreeMap<String, String>> {
+/// Of those that wait for another one, the one right before them, where it is of the same agent.
+async fn firsts(
+    conn: &mut Conn<'_>,
+    deliveries: &[Delivery],
+) -> Result<BTreeMap<String, Option<String>>> {
     let waiting = |one: &&Delivery| one.status == Status::Pending && one.key.is_some();
     let ids: Vec<&String> = deliveries
         .iter()
@@ -114,7 +121,10 @@ async fn firsts(conn: &mut Conn<'_>, deliveries: &[Delivery]) -> Result<BTreeMap
         return Ok(BTreeMap::new());
     }
     let rows: Vec<(String, Option<String>)> = on!(conn, c => {
-        let mut query = QueryBuilder::new("SELECT d.id, (SELECT e.id FROM deliveries e WHERE ");
+        let mut query = QueryBuilder::new(
+            "SELECT d.id, (SELECT CASE WHEN e.agent_id = d.agent_id THEN e.id ELSE '' END \
+             FROM deliveries e WHERE ",
+        );
         query
             .push(FIRST)
             .push(" ORDER BY e.place DESC LIMIT 1) AS behind FROM deliveries d WHERE d.id IN (");
@@ -127,6 +137,6 @@ async fn firsts(conn: &mut Conn<'_>, deliveries: &[Delivery]) -> Result<BTreeMap
     });
     Ok(rows
         .into_iter()
-        .filter_map(|(id, first)| Some((id, first?)))
+        .filter_map(|(id, first)| Some((id, Some(first?).filter(|first| !first.is_empty()))))
         .collect())
 }

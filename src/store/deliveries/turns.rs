@@ -6,7 +6,7 @@ use sqlx::{FromRow, QueryBuilder};
 
 use super::held::FIRST;
 use super::{COLUMNS, Delivery, Row};
-use crate::store::{Conn, Error, Result, on};
+use crate::store::{Conn, Error, Result, lock, on};
 use crate::time::Timestamp;
 
 /// An endpoint for which something is due, and what decides how much of it goes at once.
@@ -72,6 +72,12 @@ impl TryFrom<TurnRow> for Turn {
             slow_ones: number(row.slow_ones)?,
         })
     }
+}
+
+/// Holds off everybody else who changes many deliveries at once, until the transaction ends: their rows
+/// would be taken in two orders.
+pub async fn hold(conn: &mut Conn<'_>) -> Result<()> {
+    lock(conn, "many deliveries").await
 }
 
 /// The endpoints for which something is due; `among` these, or all.

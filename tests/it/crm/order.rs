@@ -107,7 +107,7 @@ async fn what_a_delivery_waits_for_is_told() {
             bench.add(&bench.event(n, kind, "conv_1")).await;
         }
         let first = deliveries::id_of(&endpoint.id, "evt_1");
-        let behind = Next::Held(Held::Order(first));
+        let behind = Next::Held(Held::Order(Some(first)));
         let before = waits(&bench).await;
         assert_eq!(before["evt_2"], behind);
         assert!(matches!(before["evt_1"], Next::At(_)));

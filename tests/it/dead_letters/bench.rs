@@ -19,7 +19,7 @@ use aftercall::signature::Refusal;
 use aftercall::signature::explain::Check;
 use aftercall::store::dead_letters::list::{self, Filter};
 use aftercall::store::dead_letters::{self, Kept, Letter};
-use aftercall::store::{self, audit};
+use aftercall::store::{self, Db, audit};
 use aftercall::time::Timestamp;
 use aftercall::verdict::{Attempt, Failure, Verdict};
 use futures::future::BoxFuture;
@@ -127,6 +127,11 @@ impl Bench {
             learner,
             backend,
         }
+    }
+
+    /// The same database, as another process has it.
+    pub(crate) async fn anew(&self) -> Db {
+        self.backend.anew().await
     }
 
     pub(crate) async fn write<T: Send + 'static>(

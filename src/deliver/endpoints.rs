@@ -125,7 +125,7 @@ pub fn make(flow: &Flow, wanted: Wanted) -> (Endpoint, Key) {
         rate: wanted.rate,
         concurrency: wanted.concurrency,
         enabled: wanted.enabled,
-        disabled: (!wanted.enabled).then(|| (now, Off::ByHand)),
+        disabled: (!wanted.enabled).then_some((now, Off::ByHand)),
         failing_since: None,
         unproved: 0,
         slow: false,

@@ -82,7 +82,7 @@ pub async fn tell(
 fn next(
     delivery: &Delivery,
     endpoint: Option<&Endpoint>,
-    first: Option<Option<String>>,
+    first: Option<Held>,
     now: Timestamp,
 ) -> Next {
     let Some(due_at) = delivery.due_at else {
@@ -98,7 +98,7 @@ fn next(
         return Next::Held(Held::Disabled);
     }
     if let Some(first) = first {
-        return Next::Held(Held::Order(first));
+        return Next::Held(first);
     }
     if endpoint.failing_since.is_some() && due_at.plus(OVERDUE) < now {
         return Next::Held(Held::Failing);
@@ -107,10 +107,7 @@ fn next(
 }
 
 /// Of those that wait for another one, the one right before them, where it is of the same agent.
-async fn firsts(
-    conn: &mut Conn<'_>,
-    deliveries: &[Delivery],
-) -> Result<BTreeMap<String, Option<String>>> {
+async fn firsts(conn: &mut Conn<'_>, deliveries: &[Delivery]) -> Result<BTreeMap<String, Held>> {
     let waiting = |one: &&Delivery| one.status == Status::Pending && one.key.is_some();
     let ids: Vec<&String> = deliveries
         .iter()
@@ -137,6 +134,6 @@ async fn firsts(
     });
     Ok(rows
         .into_iter()
-        .filter_map(|(id, first)| Some((id, Some(first?).filter(|first| !first.is_empty()))))
+        .filter_map(|(id, first)| Some((id, Held::Order(Some(first?).filter(|id| !id.is_empty())))))
         .collect())
 }

@@ -25,6 +25,13 @@ use crate::host::Host;
 /// Writes that share a commit at the most.
 const GROUP: usize = 256;
 
+/// After so many writes the write-ahead log is emptied into the file, by a connection of its own: what
+/// comes meanwhile does not wait for it.
+const WRITES_A_CHECKPOINT: usize = 256;
+
+/// Pages of the log, of 4 KiB, at which the writer empties it itself: it has grown faster than that.
+const PAGES_AT_MOST: &str = "8000";
+
 /// Writes that may wait for the writer; more wait in their callers.
 const WAITING: usize = 4096;
 
@@ -73,15 +80,21 @@ impl Sqlite {
         let options = quiet(options);
         // What a savepoint would restore is kept in memory: SQLite else writes every page that a job
         // touches to a temporary file first.
-        let of_writer = options.clone().pragma("temp_store", "MEMORY");
+        let of_writer = options
+            .clone()
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", PAGES_AT_MOST);
         let mut writer = SqliteConnection::connect_with(&of_writer).await?;
         super::migrate::sqlite(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options.clone().pragma("query_only", "ON"))
             .await?;
+        let checkpointer = SqliteConnection::connect_with(&options).await?;
+        let (full, filled) = mpsc::channel(1);
+        host.spawn(checkpoint(checkpointer, filled));
         let (sender, waiting) = mpsc::channel(WAITING);
-        host.spawn(run(writer, waiting));
+        host.spawn(run(writer, waiting, full));
         Ok(Self {
             readers,
             writes: sender,
@@ -156,7 +169,12 @@ fn quiet(options: SqliteConnectOptions) -> SqliteConnectOptions {
 }
 
 /// Runs until every [`Sqlite`] is dropped.
-async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Order>) {
+async fn run(
+    mut conn: SqliteConnection,
+    mut waiting: mpsc::Receiver<Order>,
+    full: mpsc::Sender<()>,
+) {
+    let mut written = 0;
     let mut orders = Vec::with_capacity(GROUP);
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
@@ -168,11 +186,28 @@ async fn run(mut conn: SqliteConnection, mut waiting: mpsc::Receiver<Order>) {
             }
         }
         if !group.is_empty() {
+            written += group.len();
             commit(&mut conn, &mut group).await;
+        }
+        if written >= WRITES_A_CHECKPOINT {
+            written = 0;
+            // One that is under way will do.
+            _ = full.try_send(());
         }
         // What was asked for before is committed by now.
         for done in truncate {
             drop(done.send(truncate_log(&mut conn).await));
+        }
+    }
+    drop(conn.close().await);
+}
+
+/// Moves what is in the write-ahead log into the file whenever it is full, until the writer is gone.
+async fn checkpoint(mut conn: SqliteConnection, mut filled: mpsc::Receiver<()>) {
+    while filled.recv().await.is_some() {
+        if let Err(error) = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+            // The writer will do it, or fail at a commit and say so.
+            tracing::warn!(error = %error, "The write-ahead log could not be emptied");
         }
     }
     drop(conn.close().await);

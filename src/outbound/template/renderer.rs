@@ -190,8 +190,15 @@ mod tests {
         let renderer = Renderer::new(Duration::ZERO, PATIENCE);
         let long =
             "{% for a in range(99) %}{% for b in range(99) %}{{ a }}{% endfor %}{% endfor %}";
-        let why = rendered(&renderer, long).await.unwrap_err();
-        assert!(why.to_string().contains("takes more than"), "{why}");
+        // On a busy machine its thread may be through before anybody looks; not every time.
+        let mut why = String::new();
+        for _ in 0..100 {
+            if let Err(late) = rendered(&renderer, long).await {
+                why = late.to_string();
+                break;
+            }
+        }
+        assert!(why.contains("takes more than"), "{why}");
         let patient = Renderer {
             patience: PATIENCE,
             ..renderer

@@ -163,12 +163,18 @@ async fn groups(client: &Client, filter: &Filter) -> anyhow::Result<Value> {
 
 /// How many letters of how many causes, and the causes.
 fn causes(found: &Value) -> anyhow::Result<()> {
-    let groups: Vec<_> = found["groups"].as_array().into_iter().flatten().collect();
-    if groups.is_empty() {
+    let groups = &found["groups"];
+    if groups.as_array().is_none_or(Vec::is_empty) {
         output::say("No dead letters.")?;
         return Ok(());
     }
     output::say(&format!("{}\n", summary(found)))?;
+    by_cause(groups).say("")?;
+    Ok(())
+}
+
+/// Causes, with how many letters each has.
+pub(super) fn by_cause(causes: &Value) -> Table {
     let mut table = Table::new([
         Column::number("count"),
         Column::word("stage").spare(2),
@@ -177,12 +183,11 @@ fn causes(found: &Value) -> anyhow::Result<()> {
         Column::text("message"),
         Column::word("example").spare(1),
     ]);
-    for group in groups {
+    for cause in causes.as_array().into_iter().flatten() {
         let cells = ["count", "stage", "code", "fault", "message", "example_id"];
-        table.row_of(group, &cells);
+        table.row_of(cause, &cells);
     }
-    table.say("")?;
-    Ok(())
+    table
 }
 
 /// As `4,012 letters, 3 causes`.

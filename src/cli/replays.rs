@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::Globals;
 use super::client::{Client, Remote};
 use super::output::{self, Format, field, grouped};
 use super::progress::Bar;
 use super::table::{Column, Table};
+use super::{Globals, dead};
 use crate::host::Clock;
 use crate::replay::in_words;
 use crate::store::replays::Status;
@@ -155,24 +155,12 @@ fn show(job: &Value, format: Format) -> anyhow::Result<()> {
 /// How a job stands, and of what its letters have failed.
 fn tell(job: &Value) -> anyhow::Result<()> {
     output::say(&told(job))?;
-    let failures: Vec<_> = job["failures"].as_array().into_iter().flatten().collect();
-    if failures.is_empty() {
+    let failures = &job["failures"];
+    if failures.as_array().is_none_or(Vec::is_empty) {
         return Ok(());
     }
     output::say("\nFailed again")?;
-    let mut table = Table::new([
-        Column::number("count"),
-        Column::word("stage").spare(2),
-        Column::word("code"),
-        Column::word("fault").spare(3),
-        Column::text("message"),
-        Column::word("example").spare(1),
-    ]);
-    for failure in failures {
-        let cells = ["count", "stage", "code", "fault", "message", "example_id"];
-        table.row_of(failure, &cells);
-    }
-    table.say("")?;
+    dead::by_cause(failures).say("")?;
     let id = field(job, "id");
     output::say(&format!("\naftercall dead list --failed-in {id}"))?;
     Ok(())

@@ -31,6 +31,7 @@ use crate::time::Timestamp;
 use crate::verdict::{Attempt, Failure as Cause};
 
 mod access;
+mod callers;
 mod endpoints;
 mod operator;
 mod pages;

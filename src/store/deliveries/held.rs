@@ -85,10 +85,7 @@ fn next(
     first: Option<Held>,
     now: Timestamp,
 ) -> Next {
-    let Some(due_at) = delivery.due_at else {
-        return Next::Nothing;
-    };
-    let Some(endpoint) = endpoint else {
+    let (Some(due_at), Some(endpoint)) = (delivery.due_at, endpoint) else {
         return Next::Nothing;
     };
     if delivery.status != Status::Pending {

@@ -46,12 +46,15 @@ async fn a_cause_is_discarded_and_all_that_is_dead_is_not() {
     assert!(page.contains(">Discard 2 letters</button>"), "{page}");
     let form = format!("{csrf}&fingerprint={fingerprint}");
     let done = bench.post(path, &cookie, &form).await;
-    assert_eq!(
-        done.header("location"),
-        "/console/dead-letters?done=discard"
-    );
+    assert_eq!(done.header("location"), format!("{group}&done=discard"));
     let left = bench.get(done.header("location"), &cookie).await.text;
     assert!(left.contains("1 letter, 1 cause") && left.contains("The letters are discarded."));
+    assert!(!left.contains("like these"), "nothing is left: {left}");
+    // Somebody pressed on another search: what that has left is told, and can be discarded.
+    let search = "/console/dead-letters?stage=finalize&done=discard";
+    let left = bench.get(search, &cookie).await.text;
+    assert!(left.contains("1 letter like these is left: one press discards 10,000 at the most."));
+    assert!(left.contains(">Discard 1 letter</button>"), "{left}");
     let audit = bench
         .get("/console/audit?action=dead_letter.discard", &cookie)
         .await

@@ -17,6 +17,7 @@ use crate::console::failure::Failure;
 use crate::console::frame::{Frame, Section};
 use crate::console::show::{Moment, clock, counted, latency, next, page, request};
 use crate::conversation::{Message, Status};
+use crate::deliver::Reach;
 use crate::flow::Flow;
 use crate::id::ConversationKey;
 use crate::page::{Page, PageRequest};
@@ -71,6 +72,7 @@ struct One {
     source: String,
     address: String,
     caller: String,
+    /// What is remembered of the caller, for who may see it; else empty.
     caller_href: String,
     agent: String,
     at: Moment,
@@ -109,7 +111,8 @@ pub(super) async fn show(
     let now = flow.host.now();
     let agents = session.token.agents.clone();
     let around = around(&flow, record.key(), agents, wanted, reads_facts, now).await?;
-    let one = One::new(&session, &record, around, &asked, now);
+    let reach = Reach::of(&flow, &session.token, Scope::OpsRead).await?;
+    let one = One::new(&session, reach.as_ref(), &record, around, &asked, now);
     let mut response = page(&one)?;
     if let Some(policy) = origin(&one.recording).and_then(|origin| policy(&origin)) {
         response
@@ -168,6 +171,7 @@ async fn around(
 impl One {
     fn new(
         session: &Session,
+        reach: Option<&Reach>,
         record: &Record,
         around: Around,
         asked: &Asked,
@@ -198,12 +202,16 @@ impl One {
             untaken: around
                 .untaken
                 .into_iter()
-                .map(|(told, attempts)| untaken(&told, &attempts, session, now))
+                .map(|(told, attempts)| untaken(&told, &attempts, session, reach, now))
                 .collect(),
             fields: fields(record, sensitive),
             id: call.id.to_string(),
             source: call.source.clone(),
-            caller_href: callers::address(call.agent_id.as_str(), &call.caller_identity),
+            caller_href: if Section::Callers.is_open_to(&session.token) {
+                callers::address(call.agent_id.as_str(), &call.caller_identity)
+            } else {
+                String::new()
+            },
             caller: call.caller_identity.clone(),
             agent: agent.unwrap_or_else(|| call.agent_id.to_string()),
             at: Moment::of(call.happened_at(), now),
@@ -320,7 +328,14 @@ fn chain(steps: Vec<Step>, now: Timestamp) -> Vec<Link> {
 
 /// An event that waits for its endpoint, as `conversation.completed to https://…: the endpoint answered 500,
 /// 4 attempts; goes in 5 min`.
-fn untaken(told: &Told, attempts: &[Attempt], session: &Session, now: Timestamp) -> Untaken {
+/// Its page is for those who reach so far among deliveries.
+fn untaken(
+    told: &Told,
+    attempts: &[Attempt],
+    session: &Session,
+    reach: Option<&Reach>,
+    now: Timestamp,
+) -> Untaken {
     let delivery = &told.delivery;
     let to = deliveries_page::destination(told, session);
     let mut detail = format!("{} to {to}", delivery.kind);
@@ -330,7 +345,7 @@ fn untaken(told: &Told, attempts: &[Attempt], session: &Session, now: Timestamp)
         detail = format!("{detail}: {}, {count}", last.message);
     }
     let waits = deliveries_page::Waits::of(told, now);
-    let is_seen = Section::Deliveries.is_open_to(&session.token);
+    let is_seen = reach.is_some_and(|reach| reach.holds(&delivery.endpoint_id));
     Untaken {
         href: if is_seen {
             deliveries_page::address(&delivery.id)

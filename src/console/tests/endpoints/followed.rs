@@ -84,3 +84,43 @@ async fn the_overview_says_what_waits_for_crms_and_which_endpoints_fail() {
         assert!(page.contains(told), "{told}: {page}");
     }
 }
+
+#[tokio::test]
+async fn a_call_leads_only_to_deliveries_that_can_be_seen() {
+    let scopes = crate::store::tokens::Role::Integrator.scopes();
+    let desk = Desk::of(&scopes, &["agent_1", "agent_2"]).await;
+    desk.bench.keep_call("conv_1", "agent_1", "speechify").await;
+    let (own, _) = made(&desk).await;
+    let of_all = Endpoint {
+        id: "ep_of_all".to_owned(),
+        subscription: crate::endpoint::Subscription {
+            events: vec!["*".to_owned()],
+            agents: Vec::new(),
+        },
+        ..own.clone()
+    };
+    let event = results::ResultEvent {
+        key: Some(crate::id::ConversationKey {
+            owner: Owner::platform("speechify"),
+            id: ConversationId::new("conv_1").unwrap(),
+        }),
+        ..event()
+    };
+    let ids = [&own, &of_all].map(|endpoint| deliveries::id_of(&endpoint.id, &event.id));
+    let db = &desk.bench.flow.db;
+    db.write(move |mut conn| {
+        Box::pin(async move {
+            save_endpoint(&mut conn, &of_all).await?;
+            deliveries::add(&mut conn, &[own, of_all], &event, NOW, NOW).await
+        })
+    })
+    .await
+    .unwrap();
+    let page = desk.get("/console/conversations/conv_1").await.text;
+    assert_eq!(page.matches("Waits for a CRM").count(), 2, "{page}");
+    for (id, status) in ids.iter().zip([200, 404]) {
+        let path = format!("/console/deliveries/{id}");
+        assert_eq!(desk.get(&path).await.status.as_u16(), status);
+        assert_eq!(page.contains(&path), status == 200, "{path}: {page}");
+    }
+}

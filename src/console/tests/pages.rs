@@ -73,6 +73,7 @@ async fn what_callers_and_platforms_write_is_only_ever_text() {
         "{{ 7919*7907 }}{% raw %}${7919*7907}<%= 7919*7907 %>#{7919*7907}",
         "'; DROP TABLE conversations; --",
         "</title></textarea><!--",
+        "\u{202e}moc.kcatta\u{2067}",
     ] {
         let bench = Bench::new().await;
         bench.keep_call("conv_1", "agent_1", planted).await;
@@ -104,6 +105,7 @@ async fn what_callers_and_platforms_write_is_only_ever_text() {
             let page = bench.get(path, &cookie).await;
             assert_eq!(page.status, StatusCode::OK, "{path}");
             harmless(path, &page.text);
+            alone(path, &page.text, &escaped(planted));
             shown += usize::from(page.text.contains(&escaped(planted)));
         }
         assert!(shown >= 14, "{planted} is shown on {shown} pages");
@@ -153,6 +155,31 @@ fn harmless(path: &str, page: &str) {
     );
 }
 
+/// Elements that have lines of their own, and `mark`, which is a part of what one person said.
+const BLOCKS: [&str; 14] = [
+    "button", "dd", "div", "dt", "h1", "li", "mark", "option", "p", "pre", "summary", "td", "th",
+    "title",
+];
+
+/// What others write stands in elements of its own, and marks that turn the direction of writing turn
+/// nothing else: the element has lines of its own, or the style sheet isolates it.
+#[track_caller]
+fn alone(path: &str, page: &str, planted: &str) {
+    let style = include_str!("../console.css");
+    let (before, _) = style.split_once(" { unicode-bidi: isolate; }").unwrap();
+    let isolated: Vec<&str> = before.lines().last().unwrap().split(", ").collect();
+    let pieces: Vec<&str> = page.split('<').collect();
+    for pair in pieces.windows(2) {
+        let (tag, text) = pair[0].split_once('>').unwrap_or_default();
+        if text.contains(planted) {
+            let name = tag.split_whitespace().next().unwrap_or_default();
+            assert!(pair[1].starts_with(&format!("/{name}>")), "{path}: <{tag}>");
+            let stands_alone = BLOCKS.contains(&name) || isolated.contains(&name);
+            assert!(stands_alone, "{path}: {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_answer_has_a_strict_policy() {
     let bench = Bench::new().await;
@@ -192,7 +219,7 @@ async fn a_fact_stands_beside_its_sentence_and_leads_to_it() {
     assert!(page.contains("The caller is Ann Lee."));
     let path = "/console/callers/memory?agent_id=agent_1&caller_identity=Ann%20Lee";
     let page = bench.get(path, &cookie).await.text;
-    assert!(page.contains("“Ann Lee”"));
+    assert!(page.contains("“<bdi>Ann Lee</bdi>”"));
     assert!(page.contains("href=\"/console/conversations/conv_1#m-m1\""));
 }
 

@@ -170,13 +170,9 @@ fn counts(found: &Value) -> anyhow::Result<()> {
         Column::time("checked at").spare(1),
     ]);
     for one in found["sources"].as_array().into_iter().flatten() {
-        let never = one["comparison"] == "never";
-        let known = |name: &str, otherwise: &str| {
-            if never {
-                otherwise.to_owned()
-            } else {
-                field(one, name)
-            }
+        let known = |name: &str, otherwise: &str| match &one[name] {
+            Value::Null => otherwise.to_owned(),
+            _ => field(one, name),
         };
         table.row([
             field(one, "source"),

@@ -106,10 +106,11 @@ struct ListParams {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(asked): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
+    let asked = query.read()?;
     let page = api
         .flow
         .db

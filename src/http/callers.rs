@@ -114,9 +114,10 @@ struct ListParams {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(query): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let query = query.read()?;
     let nothing = CallerList {
         callers: Vec::new(),
         next_cursor: None,
@@ -199,9 +200,10 @@ struct EraseParams {
 async fn erase(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(query): Query<EraseQuery>,
+    query: Query<EraseQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    let query = query.read()?;
     match &query.agent_id {
         Some(agent_id) => bearer.require_agent(agent_id)?,
         None => bearer.require_unbound()?,

@@ -82,9 +82,10 @@ struct ShowParams {
 async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(query): Query<ShowQuery>,
+    query: Query<ShowQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
+    let query = query.read()?;
     let Some(caller) = CallerKey::of("", &query.caller_identity) else {
         return Ok(axum::Json(Consents::default().into()));
     };
@@ -158,11 +159,12 @@ impl FromObject for NewConsents {
 async fn set(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<NewConsents>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesWrite)?;
     bearer.require_unbound()?;
+    query.read()?;
     let new = body.read()?;
     let Some(caller) = CallerKey::of("", &new.caller_identity) else {
         return Err(ApiError::invalid(Fields::new()));

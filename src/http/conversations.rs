@@ -57,9 +57,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(query): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let query = query.read()?;
     let ListQuery {
         mut filter,
         with_summary,
@@ -100,9 +101,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(OneQuery { source }): Query<OneQuery>,
+    query: Query<OneQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let OneQuery { source } = query.read()?;
     let record = the_one(&api, &bearer, id, source).await?;
     let view = View {
         sensitive: bearer.reads_sensitive(),
@@ -126,9 +128,10 @@ async fn delete(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(OneQuery { source }): Query<OneQuery>,
+    query: Query<OneQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    let OneQuery { source } = query.read()?;
     let key = the_one(&api, &bearer, id, source).await?.key();
     let id = key.id.to_string();
     let entry = bearer.did(&api, "conversation.erase", &id, "");
@@ -149,9 +152,10 @@ async fn messages(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(PartQuery { source, page }): Query<PartQuery>,
+    query: Query<PartQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let PartQuery { source, page } = query.read()?;
     let key = the_one(&api, &bearer, id, source).await?.key();
     let page = api
         .flow
@@ -185,9 +189,10 @@ async fn facts(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(PartQuery { source, page }): Query<PartQuery>,
+    query: Query<PartQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
+    let PartQuery { source, page } = query.read()?;
     let key = the_one(&api, &bearer, id, source).await?.key();
     let page = api
         .flow
@@ -212,9 +217,10 @@ async fn steps(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(PartQuery { source, page }): Query<PartQuery>,
+    query: Query<PartQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let PartQuery { source, page } = query.read()?;
     let key = the_one(&api, &bearer, id, source).await?.key();
     let page = api
         .flow
@@ -241,9 +247,10 @@ async fn sent(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(PartQuery { source, page }): Query<PartQuery>,
+    query: Query<PartQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let PartQuery { source, page } = query.read()?;
     let filter = deliveries::Filter {
         key: Some(the_one(&api, &bearer, id, source).await?.key()),
         agents: bearer.0.agents.clone(),
@@ -277,9 +284,10 @@ async fn reprocess(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(OneQuery { source }): Query<OneQuery>,
+    query: Query<OneQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    let OneQuery { source } = query.read()?;
     let record = the_one(&api, &bearer, id, source).await?;
     let id = record.conversation.id.to_string();
     let entry = bearer.did(&api, "conversation.reprocess", &id, "");

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::query::{FromParams, PageParams, Params, Query};
 use super::reconciliations::accounts;
 use crate::page::{Cursor, PageRequest};
-use crate::reconcile::{self, Covered};
+use crate::reconcile::{self, Comparison, Covered};
 use crate::store::known_calls::{self, Known};
 use crate::store::reconcile as listings;
 use crate::store::tokens::Scope;
@@ -36,10 +36,12 @@ struct CoverageBody {
     known: i64,
     /// Those of them that were finalized, erased or deleted.
     processed: i64,
-    /// Those that were not.
-    missing: i64,
+    /// Those that were not. Null as long as `comparison` is `never`: what is missing is not known then.
+    #[schema(required = true)]
+    missing: Option<i64>,
     /// How far the platform's list and what is here were compared: `never`, for the list was never read to
-    /// its end, and the counts say nothing; `failing`, for it can't be read whole now; else `current`.
+    /// its end, and the counts are of what was read so far; `failing`, for it can't be read whole now; else
+    /// `current`.
     comparison: &'static str,
     /// The creation of the oldest missing call.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -55,13 +57,14 @@ struct CoverageBody {
 
 impl From<Covered> for CoverageBody {
     fn from(covered: Covered) -> Self {
-        let counted = covered.coverage;
+        let (counted, comparison) = (covered.coverage, covered.comparison());
+        let is_known = comparison != Comparison::Never;
         Self {
-            comparison: covered.comparison().as_str(),
+            comparison: comparison.as_str(),
             source: covered.account,
             known: counted.known,
             processed: counted.known - counted.missing,
-            missing: counted.missing,
+            missing: is_known.then_some(counted.missing),
             oldest_missing_at: counted.oldest_missing_at,
             checked_at: covered.checked_at,
             error: covered.error,
@@ -175,10 +178,11 @@ impl FromParams for MissingQuery {
 async fn coverage(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(CoverageQuery { source, since }): Query<CoverageQuery>,
+    query: Query<CoverageQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    let CoverageQuery { source, since } = query.read()?;
     let accounts = of(&api, source.as_deref())?;
     let covered = reconcile::coverage(&api.flow, accounts, since).await?;
     Ok(axum::Json(CoverageList {
@@ -196,10 +200,11 @@ async fn coverage(
 async fn missing(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(MissingQuery { which, page }): Query<MissingQuery>,
+    query: Query<MissingQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    let MissingQuery { which, page } = query.read()?;
     let accounts = of(&api, which.source.as_deref())?;
     let (page, not_compared) = api
         .flow

@@ -46,9 +46,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(ListQuery { filter, page }): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    let ListQuery { filter, page } = query.read()?;
     let filter = filter.stored(&api, &bearer);
     let page = api
         .flow
@@ -80,9 +81,10 @@ async fn list(
 async fn groups(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(GroupsQuery(filter)): Query<GroupsQuery>,
+    query: Query<GroupsQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    let GroupsQuery(filter) = query.read()?;
     let mut filter = filter.stored(&api, &bearer);
     filter.state.get_or_insert(Fate::Dead);
     let groups = api
@@ -106,9 +108,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(ShowQuery { with_body }): Query<ShowQuery>,
+    query: Query<ShowQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    let ShowQuery { with_body } = query.read()?;
     if with_body {
         bearer.require(Scope::OpsWrite)?;
     }
@@ -145,9 +148,10 @@ async fn replay_one(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let letter = the_letter(&api.flow.db, &bearer, id).await?;
     if letter.state == Fate::Resolved {
         let why = "the letter is resolved: its message has succeeded since";
@@ -175,9 +179,10 @@ async fn discard_one(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let letter = the_letter(&api.flow.db, &bearer, id).await?;
     let entry = bearer.did(&api, "dead_letter.discard", &letter.id, "");
     replay::discard_letter(&api.flow, letter.id.clone(), entry).await?;
@@ -201,10 +206,11 @@ async fn discard_one(
 async fn discard_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let Many { filter, limit } = body.read()?;
     if filter.state().is_some_and(|state| state != Fate::Dead) {
         let why = "only dead letters can be discarded".to_owned();

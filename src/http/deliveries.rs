@@ -111,12 +111,11 @@ impl FromParams for ListQuery {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(ListQuery { mut filter, page }): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
-    bearer
-        .reach(&api, Scope::OpsRead)
-        .await?
-        .narrow(&mut filter);
+    let reach = bearer.reach(&api, Scope::OpsRead).await?;
+    let ListQuery { mut filter, page } = query.read()?;
+    reach.narrow(&mut filter);
     filter.agents.clone_from(&bearer.0.agents);
     let now = api.flow.host.now();
     let page = api
@@ -146,9 +145,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     let reach = bearer.reach(&api, Scope::OpsRead).await?;
+    query.read()?;
     let (told, attempts) = the_delivery(&api, &bearer, &reach, id).await?;
     let body = DeliveryBody::new(told, attempts, bearer.reads_sensitive());
     Ok(axum::Json(body))
@@ -172,9 +172,10 @@ async fn retry(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     let reach = bearer.reach(&api, Scope::OpsWrite).await?;
+    query.read()?;
     let (told, _) = the_delivery(&api, &bearer, &reach, id).await?;
     let conflict = |code, why: &'static str| ApiError::new(StatusCode::CONFLICT, code, why);
     let delivery = told.delivery;

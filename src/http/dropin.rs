@@ -92,6 +92,13 @@ impl<O> From<store::Error> for Refusal<O> {
     }
 }
 
+/// Who may read calls at all: only they learn what is wrong with their request.
+fn reader(bearer: Result<Bearer, ApiError>) -> Result<Bearer, ApiError> {
+    let bearer = bearer?;
+    bearer.require(Scope::ConversationsRead)?;
+    Ok(bearer)
+}
+
 /// A page of the calls that the token may see.
 async fn page(
     api: &Api,
@@ -99,7 +106,6 @@ async fn page(
     mut filter: Filter,
     page: PageRequest,
 ) -> Result<Page<Record>, ApiError> {
-    bearer.require(Scope::ConversationsRead)?;
     filter.agents.clone_from(&bearer.0.agents);
     let page = api
         .flow
@@ -110,7 +116,6 @@ async fn page(
 
 /// The call of an id. Where two platforms gave it, the original's own is meant.
 async fn one(api: &Api, bearer: &Bearer, id: String, platform: &str) -> Result<Record, ApiError> {
-    bearer.require(Scope::ConversationsRead)?;
     let wanted = id.clone();
     let mut records = api
         .flow

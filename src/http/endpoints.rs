@@ -51,9 +51,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
+    query: Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require_either(Scope::EndpointsWrite, Scope::OpsRead)?;
+    let page = query.read()?;
     let agents = bearer.0.agents.clone();
     let page = api
         .flow
@@ -90,10 +91,11 @@ async fn list(
 async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<NewEndpoint>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     let new = body.read()?;
     let (made, key) = life::make(&api.flow, new.into());
     let judged = life::judge(&api.flow, &bearer.0, None, &made).await?;
@@ -119,9 +121,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require_either(Scope::EndpointsWrite, Scope::OpsRead)?;
+    query.read()?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     Ok(axum::Json(EndpointBody::new(endpoint, &api)))
 }
@@ -140,10 +143,11 @@ async fn change(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Changes>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     let changes = body.read()?;
     let current = the_endpoint(&api, &bearer, &id).await?;
     let headers = changes.headers.as_ref();
@@ -167,9 +171,10 @@ async fn remove(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<StatusCode, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
     let entry = bearer.did(&api, "endpoint.remove", &id, "");
     life::remove(&api.flow, &id, entry).await?;
@@ -189,9 +194,10 @@ async fn enable(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.enable", &id, "");
     shown(&api, life::enable(&api.flow, &id, entry).await?)
@@ -210,9 +216,10 @@ async fn disable(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.disable", &id, "");
     shown(&api, life::disable(&api.flow, &id, entry).await?)
@@ -232,10 +239,11 @@ async fn rotate_secret(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Overlap>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     let Overlap { overlap } = body.read()?;
     the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.rotate_secret", &id, "");
@@ -258,9 +266,10 @@ async fn test(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::EndpointsWrite)?;
+    query.read()?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     let entry = bearer.did(&api, "endpoint.test", &endpoint.id, "");
     audit::note(&api.flow.db, entry).await?;
@@ -292,10 +301,11 @@ async fn retry_failed(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Since>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.reach(&api, Scope::OpsWrite).await?;
+    query.read()?;
     let Since { since } = body.read()?;
     let id = the_endpoint(&api, &bearer, &id).await?.id;
     let since_then = format!("since {since}");
@@ -322,10 +332,11 @@ async fn send_missed(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Window>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.reach(&api, Scope::OpsWrite).await?;
+    query.read()?;
     let Window { since, until } = body.read()?;
     let endpoint = the_endpoint(&api, &bearer, &id).await?;
     let Some(since) = since.or(endpoint.disabled.as_ref().map(|(at, _)| *at)) else {

@@ -100,9 +100,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
+    query.read()?;
     let kept = api
         .flow
         .db

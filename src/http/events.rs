@@ -137,9 +137,10 @@ struct FeedParams {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(query): Query<FeedQuery>,
+    query: Query<FeedQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::ConversationsRead)?;
+    let query = query.read()?;
     let mut agents = bearer.0.agents.clone();
     if let Some(agent) = query.agent_id.map(|id| crate::id::canonical(&id)) {
         if !bearer.0.sees(&agent) {

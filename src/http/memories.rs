@@ -96,10 +96,11 @@ async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
-    Query(query): Query<FactsQuery>,
+    query: Query<FactsQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
     bearer.require_agent(&crate::id::canonical(&agent_id))?;
+    let query = query.read()?;
     let page = match Subject::of(&agent_id, &query.caller_identity) {
         Some(subject) => {
             let db = &api.flow.db;
@@ -144,9 +145,10 @@ async fn forget(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
-    Query(query): Query<ForgetQuery>,
+    query: Query<ForgetQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesWrite)?;
+    let query = query.read()?;
     let subject = somebody(&agent_id, &query.caller_identity)?;
     bearer.require_agent(&subject.agent_id)?;
     // The log must not name whom memory has forgotten.
@@ -217,10 +219,11 @@ async fn context(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
-    Query(query): Query<ContextQuery>,
+    query: Query<ContextQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
     bearer.require_agent(&crate::id::canonical(&agent_id))?;
+    let query = query.read()?;
     let held = match Subject::of(&agent_id, &query.caller_identity) {
         Some(subject) => {
             let db = &api.flow.db;

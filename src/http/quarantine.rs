@@ -263,10 +263,11 @@ impl FromObject for Many {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(ListQuery { filter, page }): Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    let ListQuery { filter, page } = query.read()?;
     let page = api
         .flow
         .db
@@ -296,10 +297,11 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(ShowQuery { with_body }): Query<ShowQuery>,
+    query: Query<ShowQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    let ShowQuery { with_body } = query.read()?;
     if with_body {
         bearer.require(Scope::OpsWrite)?;
     }
@@ -337,10 +339,11 @@ async fn release_one(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     bearer.require_unbound()?;
+    query.read()?;
     tell(&api, &bearer, "quarantine.release", &id).await?;
     match api.receiver.release(&id).await? {
         Released::Taken(answer) => Ok(axum::Json(ReleasedBody::new(id, answer)?)),
@@ -360,11 +363,12 @@ async fn release_one(
 async fn release_many(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<Many>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     bearer.require_unbound()?;
+    query.read()?;
     let Many { source } = body.read()?;
     if api.flow.sources.get(&source).is_none() {
         let why = "no such source is configured".to_owned();

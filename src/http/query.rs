@@ -41,9 +41,17 @@ where
     }
 }
 
-/// The query's parameters, all of them known and understood.
+/// The query's parameters, all of them known and understood; or what is wrong with them, which only those
+/// learn who may ask: see [`Query::read`].
 #[derive(Debug)]
-pub(crate) struct Query<T>(pub(crate) T);
+pub(crate) struct Query<T>(Result<T, ApiError>);
+
+impl<T> Query<T> {
+    /// The parameters. Handlers ask for them after they have asked whether the token may do this at all.
+    pub(crate) fn read(self) -> Result<T, ApiError> {
+        self.0
+    }
+}
 
 /// A set of query parameters.
 pub(crate) trait FromParams: Sized {
@@ -53,10 +61,10 @@ pub(crate) trait FromParams: Sized {
 }
 
 impl<T: FromParams> FromRequestParts<Arc<Api>> for Query<T> {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, ApiError> {
-        read(&parts.uri).map(Self).map_err(ApiError::invalid)
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Infallible> {
+        Ok(Self(read(&parts.uri).map_err(ApiError::invalid)))
     }
 }
 
@@ -286,9 +294,11 @@ impl Object {
         self.wrong.insert(name.to_owned(), why.to_owned());
     }
 
-    /// Whether something was wrong with a field.
+    /// Whether something was wrong with a field, or with a value in it.
     pub(crate) fn is_wrong(&self, name: &str) -> bool {
-        self.wrong.contains_key(name)
+        let names = self.wrong.keys().filter_map(|one| one.strip_prefix(name));
+        let mut rests = names.filter(|rest| rest.is_empty() || rest.starts_with('['));
+        rests.next().is_some()
     }
 
     /// Whether a field is there, though it may be null.
@@ -306,6 +316,23 @@ impl Object {
                 None
             }
         }
+    }
+
+    /// A list that may be absent or null. What is wrong with one of its values is noted under its place, as
+    /// `ids[1]`, and of the first that is wrong alone.
+    pub(crate) fn list<T: DeserializeOwned>(&mut self, name: &str) -> Option<Vec<T>> {
+        let values: Vec<Value> = self.optional(name)?;
+        let mut list = Vec::with_capacity(values.len());
+        for (place, value) in values.into_iter().enumerate() {
+            match serde_json::from_value(value) {
+                Ok(value) => list.push(value),
+                Err(error) => {
+                    self.refuse(&format!("{name}[{place}]"), &expected(&error.to_string()));
+                    return None;
+                }
+            }
+        }
+        Some(list)
     }
 
     /// A field that goes by two names.
@@ -436,28 +463,4 @@ fn unreadable(why: String) -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verdict::Fault;
-
-    fn why<T: DeserializeOwned + std::fmt::Debug>(value: Value) -> String {
-        let error = serde_json::from_value::<T>(value).unwrap_err();
-        expected(&error.to_string())
-    }
-
-    #[test]
-    fn what_a_value_should_have_been_is_said_in_plain_words() {
-        use serde_json::json;
-        assert_eq!(why::<u32>(json!(-1)), "must be a whole number from 0");
-        assert_eq!(why::<u32>(json!("x")), "must be a whole number from 0");
-        assert_eq!(why::<i64>(json!(1.5)), "must be a whole number");
-        assert_eq!(why::<f64>(json!("x")), "must be a number");
-        assert_eq!(why::<bool>(json!(1)), "must be true or false");
-        assert_eq!(why::<String>(json!(1)), "must be a text");
-        assert_eq!(why::<Vec<String>>(json!("x")), "must be a list");
-        let faults = "must be one of ours, platform, endpoint, poison";
-        assert_eq!(why::<Fault>(json!("mine")), faults);
-        let time = why::<Timestamp>(json!("today"));
-        assert!(time.contains("RFC 3339"), "{time}");
-    }
-}
+mod tests;

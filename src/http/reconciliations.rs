@@ -211,10 +211,11 @@ impl FromObject for NewReconciliation {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
+    query: Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    let page = query.read()?;
     let page = api
         .flow
         .db
@@ -242,10 +243,11 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
     bearer.require_unbound()?;
+    query.read()?;
     let found = api
         .flow
         .db
@@ -269,11 +271,12 @@ async fn show(
 async fn begin(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<NewReconciliation>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
     bearer.require_unbound()?;
+    query.read()?;
     let new = body.read()?;
     let accounts = accounts(&api, new.source.as_deref())?;
     let wish = Wish {

@@ -41,9 +41,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(JobsQuery { status, page }): Query<JobsQuery>,
+    query: Query<JobsQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    let JobsQuery { status, page } = query.read()?;
     let agents = bearer.0.agents.clone();
     let page = api
         .flow
@@ -78,10 +79,11 @@ async fn list(
 async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<NewReplay>,
 ) -> Result<Response, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let new = body.read()?;
     let (dry_run, plan, told) = (new.dry_run, new.plan(), new.filter.told());
     let usual_canary = new.canary.is_none();
@@ -116,9 +118,10 @@ async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    query.read()?;
     let job = the_job(&api, &bearer, id).await?;
     let id = job.id.clone();
     let failed = api
@@ -142,9 +145,10 @@ async fn pause(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let job = the_job(&api, &bearer, id).await?;
     let entry = bearer.did(&api, "replay.pause", &job.id, "");
     moved(replay::pause(&api.flow, &job.id, entry).await?)
@@ -164,9 +168,10 @@ async fn resume(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let job = the_job(&api, &bearer, id).await?;
     let entry = bearer.did(&api, "replay.resume", &job.id, "");
     moved(replay::resume(&api.flow, &job.id, entry).await?)
@@ -185,9 +190,10 @@ async fn cancel(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsWrite)?;
+    query.read()?;
     let job = the_job(&api, &bearer, id).await?;
     let entry = bearer.did(&api, "replay.cancel", &job.id, "");
     moved(replay::cancel(&api.flow, &job.id, entry).await?)

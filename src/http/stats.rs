@@ -273,9 +273,10 @@ impl StatsBody {
 async fn show(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(StatsQuery(window)): Query<StatsQuery>,
+    query: Query<StatsQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::OpsRead)?;
+    let StatsQuery(window) = query.read()?;
     let stats = stats::gather(&api.flow, window, &bearer.0.agents).await?;
     Ok(axum::Json(StatsBody::new(stats)))
 }

@@ -93,10 +93,11 @@ struct TokenList {
 async fn list(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
+    query: Query<PageRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
+    let page = query.read()?;
     let page = api
         .flow
         .db
@@ -155,7 +156,7 @@ impl FromObject for NewToken {
             name: object.required("name"),
             scopes: object.optional("scopes").unwrap_or_default(),
             role: object.optional("role"),
-            agents: object.optional("agents"),
+            agents: object.list("agents"),
             expires_at: object.optional("expires_at"),
         };
         let length = new.name.trim().chars().count();
@@ -175,7 +176,9 @@ impl FromObject for NewToken {
                 (false, Some(_)) => {
                     object.refuse("role", "stands for its scopes: give either, not both");
                 }
-                (true, Some(role)) if role.is_bound() && new.agents.is_none() => {
+                (true, Some(role))
+                    if role.is_bound() && new.agents.is_none() && !object.is_wrong("agents") =>
+                {
                     object.refuse("agents", "an integrator is bound to agents: name them");
                 }
                 _ => {}
@@ -218,11 +221,12 @@ struct MadeToken {
 async fn create(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
-    Query(()): Query<()>,
+    query: Query<()>,
     body: Json<NewToken>,
 ) -> Result<impl IntoResponse, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
+    query.read()?;
     let new = body.read()?;
     let host = &api.flow.host;
     let now = host.now();
@@ -289,10 +293,11 @@ async fn revoke(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    Query(()): Query<()>,
+    query: Query<()>,
 ) -> Result<StatusCode, ApiError> {
     bearer.require(Scope::Admin)?;
     bearer.require_unbound()?;
+    query.read()?;
     let now = api.flow.host.now();
     let entry = bearer.did(&api, "token.revoke", &id, "");
     let known = api

@@ -1,5 +1,7 @@
 //! Which letters are meant: the same filter as a query and as a body.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -108,7 +110,7 @@ impl LetterFilter {
         // A script whose value came out empty must not mean every letter.
         fields.refuse_nulls("must not be null; leave it out for all");
         let filter = Self {
-            ids: fields.optional("ids"),
+            ids: fields.list("ids"),
             state: fields.optional("state"),
             stage: fields.optional("stage"),
             source: fields.optional("source"),
@@ -144,7 +146,7 @@ impl LetterFilter {
         for (name, text) in self.texts() {
             // No record has one, and PostgreSQL would call it an error.
             if text.contains('\0') {
-                fields.refuse(name, "must not hold U+0000");
+                fields.refuse(&name, "must not hold U+0000");
             }
         }
         if self.state == Some(State::Resolved) {
@@ -153,8 +155,9 @@ impl LetterFilter {
     }
 
     /// The free texts in it.
-    fn texts(&self) -> impl Iterator<Item = (&'static str, &String)> {
-        let ids = self.ids.iter().flatten().map(|id| ("ids", id));
+    fn texts(&self) -> impl Iterator<Item = (Cow<'static, str>, &String)> {
+        let ids = self.ids.iter().flatten().enumerate();
+        let ids = ids.map(|(place, id)| (format!("ids[{place}]").into(), id));
         [
             ("source", &self.source),
             ("platform", &self.platform),
@@ -165,7 +168,7 @@ impl LetterFilter {
             ("failed_in", &self.failed_in),
         ]
         .into_iter()
-        .filter_map(|(name, text)| Some((name, text.as_ref()?)))
+        .filter_map(|(name, text)| Some((name.into(), text.as_ref()?)))
         .chain(ids)
     }
 

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Original, Refusal, named, one, page, transcript};
+use super::{Original, Refusal, named, one, page, reader, transcript};
 use crate::conversation::{Conversation, Message, Status, Transport};
 use crate::end_reason::EndReason;
 use crate::http::Api;
@@ -389,10 +389,10 @@ struct ListParams {
 async fn list(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
-    query: Result<Query<ListQuery>, ApiError>,
+    query: Query<ListQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let Query(query) = query?;
+    let bearer = reader(bearer)?;
+    let query = query.read()?;
     let found = page(&api, &bearer, query.filter, query.page).await?;
     let last = found
         .rows
@@ -425,10 +425,11 @@ async fn show(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
     path: Result<Path<String>, ApiError>,
-    query: Result<Query<()>, ApiError>,
+    query: Query<()>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let (Path(id), Query(())) = (path?, query?);
+    let bearer = reader(bearer)?;
+    let Path(id) = path?;
+    query.read()?;
     let record = one(&api, &bearer, id, "anyreach").await?;
     Ok(axum::Json(body(&api, &bearer, record).await?))
 }

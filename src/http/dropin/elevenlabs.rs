@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use self::shape::{Detail, Row, call_successful};
-use super::{Original, Refusal, one, page, transcript};
+use super::{Original, Refusal, one, page, reader, transcript};
 use crate::conversation::CallSuccess;
 use crate::http::Api;
 use crate::http::auth::Bearer;
@@ -225,10 +225,10 @@ struct FormatParams {
 async fn list(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
-    query: Result<Query<ListQuery>, ApiError>,
+    query: Query<ListQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let Query(query) = query?;
+    let bearer = reader(bearer)?;
+    let query = query.read()?;
     let with_summary = query.with_summary.unwrap_or(false);
     let found = page(&api, &bearer, query.filter, query.page).await?;
     let sensitive = bearer.reads_sensitive();
@@ -257,10 +257,11 @@ async fn show(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
     path: Result<Path<String>, ApiError>,
-    query: Result<Query<FormatQuery>, ApiError>,
+    query: Query<FormatQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let (Path(id), Query(FormatQuery)) = (path?, query?);
+    let bearer = reader(bearer)?;
+    let Path(id) = path?;
+    query.read()?;
     let record = one(&api, &bearer, id, "elevenlabs").await?;
     Ok(axum::Json(detail(&api, &bearer, &record).await?))
 }

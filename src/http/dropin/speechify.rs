@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Original, Refusal, one, page};
+use super::{Original, Refusal, one, page, reader};
 use crate::conversation::{Status, Transport};
 use crate::http::Api;
 use crate::http::auth::Bearer;
@@ -198,10 +198,10 @@ fn fields(value: Value) -> Map<String, Value> {
 async fn list(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
-    query: Result<Query<ListQuery>, ApiError>,
+    query: Query<ListQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let Query(query) = query?;
+    let bearer = reader(bearer)?;
+    let query = query.read()?;
     let found = page(&api, &bearer, query.filter, query.page).await?;
     let view = View {
         sensitive: bearer.reads_sensitive(),
@@ -230,10 +230,11 @@ async fn show(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
     path: Result<Path<String>, ApiError>,
-    query: Result<Query<()>, ApiError>,
+    query: Query<()>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let (Path(id), Query(())) = (path?, query?);
+    let bearer = reader(bearer)?;
+    let Path(id) = path?;
+    query.read()?;
     let record = one(&api, &bearer, id, "speechify").await?;
     let view = View {
         sensitive: bearer.reads_sensitive(),
@@ -256,10 +257,11 @@ async fn messages(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
     path: Result<Path<String>, ApiError>,
-    query: Result<Query<LimitQuery>, ApiError>,
+    query: Query<LimitQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let (Path(id), Query(LimitQuery(page))) = (path?, query?);
+    let bearer = reader(bearer)?;
+    let Path(id) = path?;
+    let LimitQuery(page) = query.read()?;
     let key = one(&api, &bearer, id, "speechify").await?.key();
     let id = key.id.clone();
     let found = api

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::elevenlabs::{self, Detail, Row, call_successful, detail, wrong_parameters};
-use super::{Original, Refusal, one, page};
+use super::{Original, Refusal, one, page, reader};
 use crate::conversation::{Conversation, Presence};
 use crate::http::Api;
 use crate::http::auth::Bearer;
@@ -151,10 +151,10 @@ struct ListParams {
 async fn list(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
-    query: Result<Query<ListQuery>, ApiError>,
+    query: Query<ListQuery>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let Query(ListQuery(query)) = query?;
+    let bearer = reader(bearer)?;
+    let ListQuery(query) = query.read()?;
     let with_summary = query.with_summary.unwrap_or(true);
     let found = page(&api, &bearer, query.filter, query.page).await?;
     let sensitive = bearer.reads_sensitive();
@@ -186,10 +186,11 @@ async fn show(
     bearer: Result<Bearer, ApiError>,
     State(api): State<Arc<Api>>,
     path: Result<Path<String>, ApiError>,
-    query: Result<Query<()>, ApiError>,
+    query: Query<()>,
 ) -> Answer<impl IntoResponse> {
-    let bearer = bearer?;
-    let (Path(id), Query(())) = (path?, query?);
+    let bearer = reader(bearer)?;
+    let Path(id) = path?;
+    query.read()?;
     let record = one(&api, &bearer, id, "voiceable").await?;
     let found = detail(&api, &bearer, &record).await?;
     let sensitive = bearer.reads_sensitive();

@@ -220,7 +220,7 @@ fn events(object: &mut Object) -> Option<Vec<String>> {
     if !object.has("events") {
         return None;
     }
-    let mut events: Vec<String> = object.optional("events").unwrap_or_default();
+    let mut events: Vec<String> = object.list("events").unwrap_or_default();
     let known = events.iter().all(|event| limits::is_event(event));
     if !object.is_wrong("events") && (events.is_empty() || !known) {
         let types = EVENT_TYPES.join(", ");
@@ -233,7 +233,7 @@ fn events(object: &mut Object) -> Option<Vec<String>> {
 }
 
 fn agents(object: &mut Object) -> Option<Vec<String>> {
-    let given: Vec<String> = object.optional("agents")?;
+    let given: Vec<String> = object.list("agents")?;
     let mut agents: Vec<String> = given
         .iter()
         .filter_map(|id| AgentId::new(id).ok())

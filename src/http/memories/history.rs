@@ -102,10 +102,11 @@ async fn history(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
-    Query(query): Query<HistoryQuery>,
+    query: Query<HistoryQuery>,
 ) -> Result<axum::Json<History>, ApiError> {
     bearer.require(Scope::MemoriesRead)?;
     bearer.require_agent(&crate::id::canonical(&agent_id))?;
+    let query = query.read()?;
     let versions = match Subject::of(&agent_id, &query.caller_identity) {
         Some(subject) => {
             let db = &api.flow.db;

@@ -114,10 +114,11 @@ pub(super) async fn pin(
     bearer: Bearer,
     State(api): State<Arc<Api>>,
     Path(agent_id): Path<String>,
-    Query(query): Query<PinQuery>,
+    query: Query<PinQuery>,
     body: Json<NewPin>,
 ) -> Result<Response, ApiError> {
     bearer.require(Scope::MemoriesWrite)?;
+    let query = query.read()?;
     let new = body.read()?;
     let identity = one_of(query.caller_identity, new.caller_identity)?;
     let subject = somebody(&agent_id, &identity)?;

@@ -226,7 +226,11 @@ async fn many_letters_need_a_filter_that_is_understood() {
         (json!({"filter": {"ids": null}}), "filter.ids"),
         (json!({"filter": {"code": null}}), "filter.code"),
         (json!({"filter": {"stage": "x"}}), "filter.stage"),
-        (json!({"filter": {"ids": ["dl_\0"]}}), "filter.ids"),
+        (
+            json!({"filter": {"ids": ["dl_1", "dl_\0"]}}),
+            "filter.ids[1]",
+        ),
+        (json!({"filter": {"ids": ["dl_1", null]}}), "filter.ids[1]"),
         (json!({"filter": {"state": "resolved"}}), "filter.state"),
         (json!({"filter": {}, "limit": 0}), "limit"),
         (json!({"filter": {}, "rate": 1}), "rate"),

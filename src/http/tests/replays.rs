@@ -170,6 +170,7 @@ async fn what_is_wrong_with_a_replay_is_named() {
         (json!({"filter": "all"}), "filter"),
         (json!({"filter": null}), "filter"),
         (json!({"filter": {"ids": null}}), "filter.ids"),
+        (json!({"filter": {"ids": ["dl_1", 1]}}), "filter.ids[1]"),
         (json!({"filter": {"code": null}}), "filter.code"),
         (json!({"filter": {"state": "resolved"}}), "filter.state"),
         (json!({"filter": {"fault": "mine"}}), "filter.fault"),

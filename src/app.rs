@@ -29,7 +29,7 @@ use crate::queue::rabbit::{self, BrokerState};
 use crate::queue::{self, Queue};
 use crate::receive::Receiver;
 use crate::store::{self, Db};
-use crate::{console, platform, reconcile, telemetry, worker};
+use crate::{console, platform, reconcile, worker};
 
 mod begun;
 mod gauges;
@@ -334,7 +334,7 @@ impl Door {
         let listener = TcpListener::from_std(twin.try_clone().map_err(failed)?).map_err(failed)?;
         let twin = TcpListener::from_std(twin).map_err(failed)?;
         let enough = host.stop.child_token();
-        let waiting = health::waiting(WAITING, telemetry::metrics(), host.clone());
+        let waiting = health::waiting(WAITING, process::exposition(), host.clone());
         let answering = http::serve(twin, waiting, enough.clone(), host.clone());
         Ok(Self {
             listener,
@@ -381,7 +381,7 @@ impl Running {
             flow: Arc::clone(flow),
             receiver: Receiver::new(Arc::clone(flow)),
             ready: app.readiness(roles),
-            metrics: telemetry::metrics(),
+            metrics: process::exposition(),
             guesses: http::guesses::Guesses::default(),
         };
         let served = Roles {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -59,8 +58,8 @@ pub struct Api {
     pub receiver: Receiver,
     /// Asks whether the process is ready.
     pub ready: health::Probe,
-    /// Renders the metrics.
-    pub metrics: PrometheusHandle,
+    /// Tells the metrics.
+    pub metrics: health::Exposition,
     /// The wrong tokens of late.
     pub guesses: guesses::Guesses,
 }

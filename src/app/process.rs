@@ -2,18 +2,33 @@
 //! tells that in `/proc`; where there is none, nothing is told.
 
 use std::fs;
+use std::sync::Arc;
+
+use crate::http::health::Exposition;
+use crate::telemetry;
 
 /// Parts of a second in which the kernel counts time for `/proc`: the same on all that Rust runs on.
 const TICKS: u64 = 100;
 
+/// Tells what was recorded, and the CPU that the process has spent until then: a recorder's counters are
+/// whole numbers, and seconds are not.
+pub(super) fn exposition() -> Exposition {
+    let recorded = telemetry::metrics();
+    Arc::new(move || {
+        let mut told = recorded.render();
+        if let Some(spent) = Spent::read(&read("/proc/self/stat")) {
+            told.push_str(&spent.told());
+        }
+        told
+    })
+}
+
 /// Brings the gauges up to date.
 pub(super) fn sample() {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    if let Some(spent) = Spent::read(&read("/proc/self/stat")) {
-        metrics::counter!("process_cpu_seconds_total").absolute(spent.cpu / TICKS);
-        if let Some(booted) = number_after(&read("/proc/stat"), "btime") {
-            set("process_start_time_seconds", booted + spent.began / TICKS);
-        }
+    if let Some(spent) = Spent::read(&read("/proc/self/stat"))
+        && let Some(booted) = number_after(&read("/proc/stat"), "btime")
+    {
+        set("process_start_time_seconds", booted + spent.began / TICKS);
     }
     if let Some(kib) = number_after(&read("/proc/self/status"), "VmRSS:") {
         set("process_resident_memory_bytes", kib * 1024);
@@ -29,10 +44,6 @@ pub(super) fn sample() {
 
 /// Tells the recorder what they mean.
 pub(super) fn describe() {
-    metrics::describe_counter!(
-        "process_cpu_seconds_total",
-        "Seconds of CPU that the process has spent."
-    );
     for (name, help) in [
         (
             "process_start_time_seconds",
@@ -77,6 +88,20 @@ impl Spent {
             began: field(22)?,
         })
     }
+
+    /// The CPU, in Prometheus' text format.
+    fn told(self) -> String {
+        let (seconds, hundredths) = (self.cpu / TICKS, self.cpu % TICKS);
+        format!(
+            "# HELP process_cpu_seconds_total Seconds of CPU that the process has spent.\n\
+             # TYPE process_cpu_seconds_total counter\n\
+             process_cpu_seconds_total {seconds}.{hundredths:02}\n"
+        )
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The first number of the line that begins so.
@@ -97,6 +122,13 @@ mod tests {
             began: 5_550,
         };
         assert_eq!(Spent::read(stat), Some(spent));
+        let told = spent.told();
+        assert!(
+            told.ends_with("\nprocess_cpu_seconds_total 1.50\n"),
+            "{told}"
+        );
+        let little = Spent { cpu: 7, began: 0 };
+        assert!(little.told().ends_with(" 0.07\n"), "{}", little.told());
         assert_eq!(Spent::read(""), None);
         let status = "Name:\tx\nVmRSS:\t   20480 kB\n";
         assert_eq!(number_after(status, "VmRSS:"), Some(20_480));

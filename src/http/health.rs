@@ -11,7 +11,6 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures::future::BoxFuture;
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,6 +35,9 @@ pub struct Readiness {
 
 /// Asks whether the process is ready. `App` knows what its roles need.
 pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Readiness> + Send + Sync>;
+
+/// Tells the metrics, in Prometheus' text format. `App` knows where they are recorded.
+pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The text of a check that found nothing wrong.
 pub const OK: &str = "ok";
@@ -65,7 +67,7 @@ impl Readiness {
 }
 
 /// The routes of a process that can't serve anything else yet, and says what it waits for.
-pub fn waiting(why: &'static str, metrics: PrometheusHandle, host: Host) -> Router {
+pub fn waiting(why: &'static str, metrics: Exposition, host: Host) -> Router {
     let not_ready = move || async move {
         let readiness = Readiness {
             ready: false,
@@ -77,7 +79,7 @@ pub fn waiting(why: &'static str, metrics: PrometheusHandle, host: Host) -> Rout
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(not_ready))
-        .route("/metrics", get(async move || exposition(&metrics)))
+        .route("/metrics", get(async move || told(&metrics)))
         .fallback(not_yet)
         .layer(from_fn_with_state(host, request::observe))
 }
@@ -129,11 +131,10 @@ async fn readyz(State(api): State<Arc<Api>>) -> impl IntoResponse {
     responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
 )]
 async fn metrics(State(api): State<Arc<Api>>) -> impl IntoResponse {
-    exposition(&api.metrics)
+    told(&api.metrics)
 }
 
-/// Prometheus' text format.
-fn exposition(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
+fn told(metrics: &Exposition) -> impl IntoResponse + use<> {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics.render())
+    ([(header::CONTENT_TYPE, kind)], metrics())
 }

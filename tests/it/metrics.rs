@@ -47,6 +47,12 @@ async fn what_alerts_ask_of_is_there_before_it_happens() {
     ] {
         assert!(text.lines().any(|one| one == line), "no {line} in {text}");
     }
+    let spent = |line: &str| Some(line.strip_prefix("process_cpu_seconds_total ")?.to_owned());
+    let spent = text.lines().find_map(spent).unwrap();
+    assert!(
+        spent.contains('.') && spent.parse::<f64>().unwrap() > 0.0,
+        "{spent}"
+    );
     // It grows while the list stays unread.
     let seconds = async || {
         let text = once(&server, age).await;

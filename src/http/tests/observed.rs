@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Mutex;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
+
 use super::*;
 
 #[derive(Clone, Default)]

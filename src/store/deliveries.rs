@@ -277,25 +277,47 @@ pub struct Backlog {
     pub held: i64,
 }
 
-/// Counts what CRMs have not got yet.
+/// Counts what CRMs have not got yet: endpoint by endpoint, off the index of its turns.
 pub async fn backlog(conn: &mut Conn<'_>) -> Result<Backlog> {
-    let rows: Vec<(bool, i64, Option<i64>)> = on!(conn, c => {
+    let counts: Vec<(bool, i64)> = on!(conn, c => {
         sqlx::query_as(
-            "SELECT e.enabled, COUNT(*), MIN(d.created_at) FROM deliveries d \
-             JOIN endpoints e ON e.id = d.endpoint_id \
-             WHERE d.status IN ('pending', 'queued') GROUP BY e.enabled",
+            "SELECT e.enabled, CAST(SUM((SELECT COUNT(*) FROM deliveries d \
+             WHERE d.endpoint_id = e.id AND d.status IN ('pending', 'queued'))) AS BIGINT) \
+             FROM endpoints e GROUP BY e.enabled",
         )
         .fetch_all(c)
         .await?
     });
     let mut backlog = Backlog::default();
-    for (enabled, count, oldest) in rows {
+    for (enabled, count) in counts {
         if enabled {
             backlog.waiting = count;
-            backlog.oldest_at = oldest.map(Timestamp::from_millis);
         } else {
             backlog.held = count;
         }
     }
+    if backlog.waiting > 0 {
+        backlog.oldest_at = oldest(conn).await?;
+    }
     Ok(backlog)
+}
+
+/// When the oldest delivery that waits, or is on its way, to an endpoint that is enabled was made. The
+/// oldest come first off an index, and one is looked at after the other until it is of such an endpoint.
+async fn oldest(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    let mut oldest: Option<i64> = None;
+    for status in [Status::Pending, Status::Queued] {
+        let found: Option<i64> = on!(conn, c => {
+            sqlx::query_scalar(
+                "SELECT d.created_at FROM deliveries d CROSS JOIN endpoints e \
+                 WHERE d.status = $1 AND e.id = d.endpoint_id AND e.enabled = TRUE \
+                 ORDER BY d.created_at LIMIT 1",
+            )
+            .bind(status.as_str())
+            .fetch_optional(c)
+            .await?
+        });
+        oldest = oldest.into_iter().chain(found).min();
+    }
+    Ok(oldest.map(Timestamp::from_millis))
 }

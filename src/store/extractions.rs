@@ -263,7 +263,7 @@ pub async fn outlived(conn: &mut Conn<'_>, before: Timestamp, limit: i64) -> Res
     let rows: Vec<(String, String, String, String)> = on!(conn, c => {
         sqlx::query_as(
             "SELECT owner, conversation_id, agent_id, caller_key FROM extractions \
-             WHERE NOT aged AND created_at < $1 ORDER BY created_at LIMIT $2",
+             WHERE aged = FALSE AND created_at < $1 ORDER BY created_at LIMIT $2",
         )
         .bind(before.as_millis())
         .bind(limit)

@@ -15,7 +15,7 @@ use aftercall::store::dead_letters::State;
 use aftercall::store::dead_letters::list as letters;
 use aftercall::store::deliveries::{self, Status};
 use aftercall::store::{
-    self, Conn, Db, callers, conversations, filling, known_calls, passages, results,
+    self, Conn, Db, callers, conversations, extractions, filling, known_calls, passages, results,
 };
 use aftercall::time::Timestamp;
 use aftercall::verdict::Fault;
@@ -32,6 +32,11 @@ const LETTERS: &str = "INSERT INTO dead_letters (id, state, stage, source, platf
      SELECT 'dl_' || i, 'dead', 'finalize', 'voice', 'speechify', 'event_' || i, 'conv_' || i, \
      'agent_1', 'caller_1', 'code_1', 'why', 'fp_1', 'platform', '{}', 'plans:' || i, \
      $2 - i * 30000, $2 - i * 30000 FROM n";
+/// Calls whose observations are gone.
+const EXTRACTIONS: &str = "INSERT INTO extractions (owner, conversation_id, agent_id, caller_key, \
+     extractor, rank, input_hash, aged, created_at) \
+     SELECT 'speechify', 'conv_' || i, 'agent_1', '+14155550123', 'rules/1', 1, '', TRUE, \
+     $2 - i * 30000 FROM n";
 const ENTRIES: &str = "INSERT INTO audit (id, at, actor, action, target) \
      SELECT 'audit_' || i, $2 - i * 30000, 'token_1', 'dead_letter.show', 'dl_' || i FROM n";
 
@@ -58,7 +63,7 @@ async fn fill(db: &Db) {
         .unwrap();
     db.write(|mut conn| {
         Box::pin(async move {
-            for rows in [LETTERS, ENTRIES] {
+            for rows in [LETTERS, EXTRACTIONS, ENTRIES] {
                 add(&mut conn, rows).await?;
             }
             match &mut conn {
@@ -167,11 +172,12 @@ macro_rules! little {
 
 /// Tables that lists are made of, each with a column that is in none of their indexes. There are so many
 /// rows that a look at all is noticed.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("conversations", "summary"),
     ("deliveries", "spent"),
     ("results", "body"),
     ("dead_letters", "message"),
+    ("extractions", "input_hash"),
     ("audit", "detail"),
 ];
 
@@ -409,6 +415,9 @@ async fn a_page_costs_what_is_on_it() {
         });
         little!(backend, "gap", conn => {
             known_calls::gap(&mut conn, "simulated-voice", None).await
+        });
+        little!(backend, "outlived", conn => {
+            extractions::outlived(&mut conn, START, 100).await
         });
         let accounts = vec!["simulated-voice".to_owned()];
         little!(backend, "missing", conn => {

@@ -16,36 +16,52 @@ pub struct Size {
     pub bytes: Option<i64>,
 }
 
-/// What the tables that grow hold, in words.
-const HELD: [(&str, &str); 21] = [
-    ("audit", "entries of the audit log"),
-    ("bodies", "sealed bodies"),
-    ("callers", "callers"),
-    ("consents", "consents"),
-    ("conversations", "calls"),
-    ("dead_letters", "dead letters"),
-    ("deliveries", "deliveries"),
-    ("delivery_attempts", "attempts to deliver"),
-    ("events", "marks of events"),
-    ("extractions", "readings of calls"),
-    ("known_calls", "calls on platforms' lists"),
-    ("memories", "facts"),
-    ("memory_log", "facts as they were before"),
-    ("messages", "messages of calls"),
-    ("observations", "observations"),
-    ("outbox", "messages waiting"),
-    ("passages", "calls' times"),
-    ("quarantine", "refused deliveries"),
-    ("replay_letters", "letters of replays"),
-    ("results", "results"),
-    ("timeline", "steps of calls"),
+/// What the tables that grow hold, in words: one row, and several.
+const HELD: [(&str, &str, &str); 21] = [
+    (
+        "audit",
+        "entry of the audit log",
+        "entries of the audit log",
+    ),
+    ("bodies", "sealed body", "sealed bodies"),
+    ("callers", "caller", "callers"),
+    ("consents", "consent", "consents"),
+    ("conversations", "call", "calls"),
+    ("dead_letters", "dead letter", "dead letters"),
+    ("deliveries", "delivery", "deliveries"),
+    (
+        "delivery_attempts",
+        "attempt to deliver",
+        "attempts to deliver",
+    ),
+    ("events", "mark of an event", "marks of events"),
+    ("extractions", "reading of a call", "readings of calls"),
+    (
+        "known_calls",
+        "call on a platform's list",
+        "calls on platforms' lists",
+    ),
+    ("memories", "fact", "facts"),
+    (
+        "memory_log",
+        "fact as it was before",
+        "facts as they were before",
+    ),
+    ("messages", "message of a call", "messages of calls"),
+    ("observations", "observation", "observations"),
+    ("outbox", "message waiting", "messages waiting"),
+    ("passages", "call's times", "calls' times"),
+    ("quarantine", "refused delivery", "refused deliveries"),
+    ("replay_letters", "letter of a replay", "letters of replays"),
+    ("results", "result", "results"),
+    ("timeline", "step of a call", "steps of calls"),
 ];
 
 impl Size {
-    /// What its rows are, in words; none of a table that does not grow with the calls.
+    /// What so many rows of it are, in words; none of a table that does not grow with the calls.
     pub fn holds(&self) -> Option<&'static str> {
-        let held = HELD.iter().find(|(table, _)| *table == self.table);
-        held.map(|(_, words)| *words)
+        let held = HELD.iter().find(|(table, ..)| *table == self.table);
+        held.map(|(_, one, many)| if self.rows == 1 { *one } else { *many })
     }
 }
 

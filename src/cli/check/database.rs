@@ -122,3 +122,23 @@ fn told(size: &Size) -> Option<String> {
         None => held,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_is_told_as_one() {
+        let told = |rows, bytes| {
+            told(&Size {
+                table: "audit".to_owned(),
+                rows,
+                bytes,
+            })
+        };
+        let one = "about 1 entry of the audit log";
+        assert_eq!(told(1, None).as_deref(), Some(one));
+        let many = "about 12,000 entries of the audit log (5.0 MiB)";
+        assert_eq!(told(12_000, Some(5 << 20)).as_deref(), Some(many));
+    }
+}

@@ -88,6 +88,7 @@ impl Bench {
     }
 
     async fn on(backend: Backend) -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
         let learner = Arc::new(Learner::default());
         let queue = Queue::in_database(backend.db.clone(), backend.host.clone(), true)
             .await

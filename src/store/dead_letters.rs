@@ -210,12 +210,13 @@ pub async fn resolve_all<'a>(
             QueryBuilder::new("UPDATE dead_letters SET state = 'resolved', last_at = ");
         query
             .push_bind(now.as_millis())
-            .push(" WHERE state IN ('dead', 'replaying') AND message_id IN (");
+            .push(" WHERE message_id IN (");
         let mut ids = query.separated(", ");
         for id in message_ids {
             ids.push_bind(id.to_owned());
         }
-        query.push(")");
+        // Wrapped, so that SQLite does not look through all letters for these.
+        query.push(") AND COALESCE(state, '') IN ('dead', 'replaying')");
         query.build().execute(c).await?;
     });
     Ok(())

@@ -178,10 +178,13 @@ pub async fn claim(
 /// When the next message of a stage that nobody holds is due.
 pub async fn next_due(conn: &mut Conn<'_>, stage: Stage) -> Result<Option<Timestamp>> {
     let due: Option<i64> = on!(conn, c => {
-        sqlx::query_scalar("SELECT MIN(due_at) FROM outbox WHERE stage = $1 AND claimed_until = 0")
-            .bind(stage.as_str())
-            .fetch_one(c)
-            .await?
+        // Below 1, not 0 itself: PostgreSQL takes that for many rows, and so stops at the first of them.
+        sqlx::query_scalar(
+            "SELECT due_at FROM outbox WHERE stage = $1 AND claimed_until < 1 ORDER BY due_at LIMIT 1",
+        )
+        .bind(stage.as_str())
+        .fetch_optional(c)
+        .await?
     });
     Ok(due.map(Timestamp::from_millis))
 }
@@ -203,7 +206,13 @@ pub async fn remove(conn: &mut Conn<'_>, id: &str, claim: &str) -> Result<bool> 
 pub async fn remove_done(conn: &mut Conn<'_>, done: &[(String, String)]) -> Result<()> {
     for some in done.chunks(ROWS_AT_ONCE) {
         on!(conn, c => {
-            let mut query = QueryBuilder::new("DELETE FROM outbox WHERE (id, claim) IN (VALUES ");
+            // SQLite finds a row by one of its columns, and looks at every row for a pair of them.
+            let mut query = QueryBuilder::new("DELETE FROM outbox WHERE id IN (");
+            let mut ids = query.separated(", ");
+            for (id, _) in some {
+                ids.push_bind(id);
+            }
+            query.push(") AND (id, claim) IN (VALUES ");
             let mut pairs = query.separated(", ");
             for (id, claim) in some {
                 pairs

@@ -1,10 +1,13 @@
 //! No list reads a table from end to end, on either database: among twenty thousand made-up calls, and as
-//! many letters and entries of the audit log, each does about the work of one page. Counted are the steps
-//! of SQLite's machine, and the rows that PostgreSQL reads.
+//! many letters and entries of the audit log, each does about the work of one page. Nor does a message or a
+//! delivery cost more for as many that wait beside it. Counted are the steps of SQLite's machine, and the
+//! rows that PostgreSQL reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use aftercall::event::Stage;
 use aftercall::id::{ConversationId, ConversationKey, Owner};
 use aftercall::memory::caller::CallerKey;
 use aftercall::page::{Cursor, PageRequest};
@@ -13,9 +16,10 @@ use aftercall::store::callers::remembered;
 use aftercall::store::conversations::list as calls;
 use aftercall::store::dead_letters::State;
 use aftercall::store::dead_letters::list as letters;
-use aftercall::store::deliveries::{self, Status};
+use aftercall::store::deliveries::{self, After, Status};
 use aftercall::store::{
-    self, Conn, Db, callers, conversations, extractions, filling, known_calls, passages, results,
+    self, Conn, Db, callers, conversations, dead_letters, extractions, filling, known_calls,
+    outbox, passages, results,
 };
 use aftercall::time::Timestamp;
 use aftercall::verdict::Fault;
@@ -40,6 +44,18 @@ const EXTRACTIONS: &str = "INSERT INTO extractions (owner, conversation_id, agen
 const ENTRIES: &str = "INSERT INTO audit (id, at, actor, action, target) \
      SELECT 'audit_' || i, $2 - i * 30000, 'token_1', 'dead_letter.show', 'dl_' || i FROM n";
 
+/// What CRMs that are down have not got, and its endpoints; and as many messages.
+const ENDPOINTS: &str = "INSERT INTO endpoints (id, url, description, events, agents, payload, \
+     headers, secret, concurrency, enabled, slow, ready_at, created_at, updated_at) \
+     SELECT 'ep_down_' || i, 'https://crm.example', '', '*', '', 'thin', '', '', 10, TRUE, FALSE, 0, \
+     $2, $2 FROM n WHERE i < 20";
+const WAITING: &str = "INSERT INTO deliveries (id, endpoint_id, event_id, type, agent_id, owner, \
+     conversation_id, place, status, due_at, created_at, updated_at) \
+     SELECT 'dlv_down_' || i, 'ep_down_' || (i % 20), 'evt_down_' || i, 'conversation.completed', \
+     'agent_1', 'speechify', 'conv_down_' || i, $2 - i, 'pending', $2 - i, $2 - i, $2 - i FROM n";
+const MESSAGES: &str = "INSERT INTO outbox (id, stage, body, due_at, created_at) \
+     SELECT 'down:' || i, 'deliver', '{}', $2 - i, $2 - i FROM n";
+
 /// Steps that a page may take on SQLite: a look at every call takes several times as many.
 const STEPS: u64 = 60_000;
 
@@ -63,9 +79,19 @@ async fn fill(db: &Db) {
         .unwrap();
     db.write(|mut conn| {
         Box::pin(async move {
-            for rows in [LETTERS, EXTRACTIONS, ENTRIES] {
+            for rows in [LETTERS, EXTRACTIONS, ENTRIES, ENDPOINTS, WAITING, MESSAGES] {
                 add(&mut conn, rows).await?;
             }
+            Ok(())
+        })
+    })
+    .await
+    .unwrap();
+}
+
+async fn analyze(db: &Db) {
+    db.write(|mut conn| {
+        Box::pin(async move {
             match &mut conn {
                 Conn::Sqlite(c) => {
                     sqlx::query("ANALYZE").execute(&mut **c).await?;
@@ -144,13 +170,17 @@ async fn end(conn: &mut Conn<'_>, steps: &AtomicU64) -> store::Result<Option<Str
     }
 }
 
-/// Runs a look at the database, and says how much it did, if that was not little.
+/// Runs a look at the database, or with `write` a change of it, and says how much it did, if that was not
+/// little.
 macro_rules! much {
-    ($backend:expr, $conn:ident => $body:expr) => {{
+    ($backend:expr, $conn:ident => $body:expr) => {
+        much!($backend, read, $conn => $body)
+    };
+    ($backend:expr, $access:ident, $conn:ident => $body:expr) => {{
         let steps = Arc::new(AtomicU64::new(0));
         $backend
             .db
-            .read(move |mut $conn| {
+            .$access(move |mut $conn| {
                 Box::pin(async move {
                     begin(&mut $conn, &steps).await?;
                     $body?;
@@ -164,8 +194,11 @@ macro_rules! much {
 
 /// Runs a look at the database, and insists that it does little.
 macro_rules! little {
-    ($backend:expr, $what:expr, $conn:ident => $body:expr) => {{
-        let much = much!($backend, $conn => $body);
+    ($backend:expr, $what:expr, $conn:ident => $body:expr) => {
+        little!($backend, read, $what, $conn => $body)
+    };
+    ($backend:expr, $access:ident, $what:expr, $conn:ident => $body:expr) => {{
+        let much = much!($backend, $access, $conn => $body);
         assert_eq!(much, None, "{:?}: {:?}", $backend.db, $what);
     }};
 }
@@ -395,10 +428,55 @@ async fn look_at_audit(backend: &Backend) {
     }
 }
 
+/// What each delivery takes on its way.
+async fn look_at_sending(backend: &Backend) {
+    let down = || vec![("ep_down_1", 10), ("ep_down_2", 10)];
+    little!(backend, "turns", conn => deliveries::turns(&mut conn, None, START).await);
+    little!(backend, "due", conn => deliveries::due(&mut conn, &down(), START).await);
+    let due = backend.db.read(move |mut conn| {
+        Box::pin(async move { deliveries::due(&mut conn, &down(), START).await })
+    });
+    let due = due.await.unwrap();
+    assert_eq!(due.len(), 20);
+    let settled = due[0].id.clone();
+    little!(backend, write, "queue", conn => deliveries::queue(&mut conn, &due, START).await);
+    little!(backend, write, "settle", conn => {
+        deliveries::settle(&mut conn, &settled, 1, After::Delivered, START).await
+    });
+}
+
+/// What each message takes on its way.
+async fn look_at_queue(backend: &Backend) {
+    let patience = Duration::from_mins(1);
+    little!(backend, "next due", conn => outbox::next_due(&mut conn, Stage::Deliver).await);
+    little!(backend, write, "claim", conn => {
+        outbox::claim(&mut conn, Stage::Deliver, "mine", START, patience, 10).await
+    });
+    let ids = || (0..10).map(|n| format!("down:{n}")).collect::<Vec<_>>();
+    let done: Vec<_> = ids()
+        .into_iter()
+        .map(|id| (id, "mine".to_owned()))
+        .collect();
+    little!(backend, write, "free", conn => outbox::free(&mut conn, &ids(), "mine").await);
+    little!(backend, write, "done", conn => outbox::remove_done(&mut conn, &done).await);
+    little!(backend, write, "resolve", conn => {
+        let ids = ids();
+        dead_letters::resolve_all(&mut conn, ids.iter().map(String::as_str), START).await
+    });
+}
+
 #[tokio::test]
 async fn a_page_costs_what_is_on_it() {
     for backend in backends::all("plans_pages").await {
         fill(&backend.db).await;
+        // Before the database has counted the rows, as SQLite never does, and after.
+        look_at_sending(&backend).await;
+        if backend.db.kind() == "sqlite" {
+            look_at_queue(&backend).await;
+        }
+        analyze(&backend.db).await;
+        look_at_sending(&backend).await;
+        look_at_queue(&backend).await;
         look_at_calls(&backend).await;
         look_at_callers(&backend).await;
         look_at_deliveries(&backend).await;

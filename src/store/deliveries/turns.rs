@@ -106,11 +106,10 @@ pub async fn turns(
             )
             .push_bind(now.as_millis())
             .push(
-                " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = e.id \
-                 AND d.status = 'pending' AND d.due_at <= ",
+                " AND (SELECT d.due_at FROM deliveries d WHERE d.endpoint_id = e.id \
+                 AND d.status = 'pending' ORDER BY d.due_at LIMIT 1) <= ",
             )
-            .push_bind(now.as_millis())
-            .push(")");
+            .push_bind(now.as_millis());
         if let Some(ids) = among {
             query.push(" AND e.id IN (");
             let mut places = query.separated(", ");
@@ -125,25 +124,37 @@ pub async fn turns(
     rows.into_iter().map(Turn::try_from).collect()
 }
 
-/// Up to `limit` due deliveries of an endpoint whose turn it is: none of which another must be through
-/// [`FIRST`].
+/// Due deliveries of the endpoints whose turn it is, of each up to the number beside it: none of which
+/// another must be through [`FIRST`].
 pub async fn due(
     conn: &mut Conn<'_>,
-    endpoint_id: &str,
+    wanted: &[(&str, u32)],
     now: Timestamp,
-    limit: u32,
 ) -> Result<Vec<Delivery>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows: Vec<Row> = on!(conn, c => {
-        sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = $1 AND status = 'pending' \
-             AND due_at <= $2 AND (conversation_id = '' OR NOT EXISTS \
-             (SELECT 1 FROM deliveries e WHERE {FIRST})) ORDER BY due_at, place LIMIT $3"
-        )))
-        .bind(endpoint_id)
-        .bind(now.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await?
+        let mut query = QueryBuilder::new("");
+        for (n, (endpoint_id, limit)) in wanted.iter().enumerate() {
+            if n > 0 {
+                query.push(" UNION ALL ");
+            }
+            query
+                .push(format_args!(
+                    "SELECT * FROM (SELECT {COLUMNS} FROM deliveries d WHERE endpoint_id = "
+                ))
+                .push_bind(*endpoint_id)
+                .push(" AND status = 'pending' AND due_at <= ")
+                .push_bind(now.as_millis())
+                .push(format_args!(
+                    " AND (conversation_id = '' OR NOT EXISTS (SELECT 1 FROM deliveries e \
+                     WHERE {FIRST})) ORDER BY due_at, place LIMIT "
+                ))
+                .push_bind(i64::from(*limit))
+                .push(format_args!(") AS due_{n}"));
+        }
+        query.build_query_as().fetch_all(c).await?
     });
     rows.into_iter().map(Delivery::try_from).collect()
 }
@@ -160,12 +171,13 @@ pub async fn queue(
     }
     Ok(on!(conn, c => {
         let mut query = QueryBuilder::new("UPDATE deliveries SET status = 'queued', updated_at = ");
-        query.push_bind(now.as_millis()).push(" WHERE status = 'pending' AND id IN (");
+        query.push_bind(now.as_millis()).push(" WHERE id IN (");
         let mut ids = query.separated(", ");
         for delivery in deliveries {
             ids.push_bind(&delivery.id);
         }
-        query.push(") RETURNING id");
+        // Wrapped, so that SQLite does not look through all that are pending for these.
+        query.push(") AND COALESCE(status, '') = 'pending' RETURNING id");
         query.build_query_scalar().fetch_all(c).await?
     }))
 }

@@ -18,11 +18,17 @@ const PREFIXES: [&str; 4] = ["conv_", "agent_", "msg_", "memory_"];
 
 /// A new id of ours: `prefix` and a ULID of the time (48 bits) and of 80 random bits.
 pub fn fresh(prefix: &str, now: Timestamp, random: [u8; 10]) -> String {
-    let mut bits = u128::from(u64::try_from(now.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff);
-    for byte in random {
-        bits = bits << 8 | u128::from(byte);
-    }
-    with_prefix(prefix, bits)
+    let time = u128::from(u64::try_from(now.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff);
+    with_prefix(prefix, time << 80 | bits_of(&random))
+}
+
+/// An id that follows from content, and begins with the time of what it is about as those of [`fresh`]
+/// do: what is written at one time stands together in an index, not on a page each.
+pub fn dated(prefix: &str, at: Timestamp, parts: &[&str]) -> String {
+    let hash = hash_of(parts);
+    let mut last = [0; 10];
+    last.copy_from_slice(&hash[..10]);
+    fresh(prefix, at, last)
 }
 
 /// The id of the dead letter that a message becomes: however often it is given up, it is the same one.
@@ -33,16 +39,21 @@ pub fn letter(message_id: &str) -> String {
 /// An id that follows from content alone: `prefix` and the first 128 bits of the SHA-256 of the
 /// parts, each preceded by its length so that moving a boundary changes the id.
 pub fn of_content(prefix: &str, parts: &[&str]) -> String {
+    with_prefix(prefix, bits_of(&hash_of(parts)[..16]))
+}
+
+fn hash_of(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let bytes: [u8; 32] = hash.finalize().into();
-    let bits = bytes[..16]
-        .iter()
-        .fold(0, |bits, byte| bits << 8 | u128::from(*byte));
-    with_prefix(prefix, bits)
+    hash.finalize().into()
+}
+
+fn bits_of(bytes: &[u8]) -> u128 {
+    let more = |bits, byte: &u8| bits << 8 | u128::from(*byte);
+    bytes.iter().fold(0, more)
 }
 
 fn with_prefix(prefix: &str, mut bits: u128) -> String {
@@ -246,6 +257,20 @@ mod tests {
         assert_eq!(
             of_content("x_", &["ab", "c"]),
             of_content("x_", &["ab", "c"])
+        );
+    }
+
+    #[test]
+    fn dated_ids_follow_from_time_and_content() {
+        let dated = |secs, part| dated("x_", Timestamp::from_secs(secs), &[part]);
+        assert_eq!(dated(7, "a"), dated(7, "a"));
+        assert_ne!(dated(7, "a"), dated(7, "b"));
+        for part in ["a", "b", "c", "d"] {
+            assert!(dated(7, part) < dated(8, "a"));
+        }
+        assert_eq!(
+            dated(7, "a")[..12],
+            fresh("x_", Timestamp::from_secs(7), [0; 10])[..12]
         );
     }
 

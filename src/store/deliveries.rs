@@ -11,7 +11,7 @@ use sqlx::FromRow;
 use super::endpoints::{self, Endpoint};
 use super::results::ResultEvent;
 use super::{Conn, Error, Result, on};
-use crate::id::{ConversationKey, of_content};
+use crate::id::{ConversationKey, dated};
 use crate::time::Timestamp;
 
 mod attempts;
@@ -75,7 +75,7 @@ impl Status {
 /// A delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its id (`dlv_…`), which follows from endpoint and event.
+    /// Its id (`dlv_…`), which follows from endpoint and event, and begins with the event's time.
     pub id: String,
     /// Who gets it.
     pub endpoint_id: String,
@@ -151,9 +151,9 @@ impl TryFrom<Row> for Delivery {
     }
 }
 
-/// The id of the delivery of an event to an endpoint.
-pub fn id_of(endpoint_id: &str, event_id: &str) -> String {
-    of_content("dlv_", &[endpoint_id, event_id])
+/// The id of the delivery of an event to an endpoint, where the event has this place in the feed.
+pub fn id_of(endpoint_id: &str, event_id: &str, place: Timestamp) -> String {
+    dated("dlv_", place, &[endpoint_id, event_id])
 }
 
 /// Makes a delivery for every endpoint that subscribed to an event; says how many are new. Belongs
@@ -190,7 +190,7 @@ pub async fn add(
              conversation_id, place, status, due_at, created_at, updated_at) ",
         );
         query.push_values(endpoints, |mut row, endpoint| {
-            row.push_bind(id_of(&endpoint.id, &event.id))
+            row.push_bind(id_of(&endpoint.id, &event.id, place))
                 .push_bind(&endpoint.id)
                 .push_bind(&event.id)
                 .push_bind(&event.kind)
@@ -203,7 +203,8 @@ pub async fn add(
                 .push_bind(now.as_millis())
                 .push_bind(now.as_millis());
         });
-        query.push(" ON CONFLICT (id) DO NOTHING");
+        // Of the same id, or of an earlier release's for the same event and endpoint.
+        query.push(" ON CONFLICT DO NOTHING");
         query.build().execute(c).await?.rows_affected()
     }))
 }

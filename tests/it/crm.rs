@@ -9,6 +9,7 @@ use aftercall::page::PageRequest;
 use aftercall::store::deliveries::list::{self, Filter};
 use aftercall::store::deliveries::{self, Attempt, Status};
 use aftercall::store::endpoints::{self, Off};
+use aftercall::store::results;
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -27,6 +28,7 @@ mod distributed;
 mod erased;
 mod hostile;
 mod measured;
+mod once;
 mod order;
 mod process;
 
@@ -596,7 +598,8 @@ async fn the_store_keeps_searches_and_counts() {
         let failed = bench.write(move |conn| {
             Box::pin(async move {
                 let after = deliveries::After::Failed;
-                let first = deliveries::id_of(&id, "evt_0");
+                let place = results::place(conn, "evt_0").await?.unwrap().at;
+                let first = deliveries::id_of(&id, "evt_0", place);
                 assert!(deliveries::settle(conn, &first, 1, after, now).await?);
                 assert!(!deliveries::settle(conn, &first, 1, after, now).await?);
                 let attempt = Attempt {

@@ -387,7 +387,7 @@ async fn a_test_says_how_it_went_and_what_was_missed_is_sent() {
         assert!(page.contains(told), "{page}");
     }
     // Given up, and sent again from its beginning.
-    let delivery = deliveries::id_of(&endpoint.id, "evt_1");
+    let delivery = deliveries::id_of(&endpoint.id, "evt_1", NOW);
     let failed = delivery.clone();
     db.write(move |mut conn| {
         Box::pin(async move {

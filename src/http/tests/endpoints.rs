@@ -180,7 +180,7 @@ async fn deliver(bench: &Bench, endpoint_path: &str, agent: &str) -> String {
         data: json!({}),
         created_at: now,
     };
-    let delivery = deliveries::id_of(&id, &event.id);
+    let delivery = deliveries::id_of(&id, &event.id, now);
     let db = &bench.flow.db;
     db.write(move |mut conn| {
         Box::pin(async move {

@@ -106,8 +106,9 @@ async fn what_a_delivery_waits_for_is_told() {
         ] {
             bench.add(&bench.event(n, kind, "conv_1")).await;
         }
-        let first = deliveries::id_of(&endpoint.id, "evt_1");
-        let behind = Next::Held(Held::Order(Some(first)));
+        let found = bench.deliveries().await;
+        let first = found.into_iter().find(|its| its.event_id == "evt_1");
+        let behind = Next::Held(Held::Order(first.map(|its| its.id)));
         let before = waits(&bench).await;
         assert_eq!(before["evt_2"], behind);
         assert!(matches!(before["evt_1"], Next::At(_)));

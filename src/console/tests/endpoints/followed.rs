@@ -5,7 +5,7 @@ use super::*;
 /// A delivery of an event of the first agent; its id.
 async fn deliver(desk: &Desk, endpoint: &Endpoint) -> String {
     let (endpoint, event) = (endpoint.clone(), event());
-    let id = deliveries::id_of(&endpoint.id, &event.id);
+    let id = deliveries::id_of(&endpoint.id, &event.id, NOW);
     let db = &desk.bench.flow.db;
     db.write(move |mut conn| {
         Box::pin(async move { deliveries::add(&mut conn, &[endpoint], &event, NOW, NOW).await })
@@ -106,7 +106,8 @@ async fn a_call_leads_only_to_deliveries_that_can_be_seen() {
         }),
         ..event()
     };
-    let ids = [&own, &of_all].map(|endpoint| deliveries::id_of(&endpoint.id, &event.id));
+    let ids = [&own, &of_all]
+        .map(|endpoint| deliveries::id_of(&endpoint.id, &event.id, event.created_at));
     let db = &desk.bench.flow.db;
     db.write(move |mut conn| {
         Box::pin(async move {

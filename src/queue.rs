@@ -94,6 +94,14 @@ impl Queue {
         }
     }
 
+    /// The same, where all of them are of one stage: the others need not look.
+    pub fn wake_stage(&self, stage: Stage) {
+        match self {
+            Self::Sql(queue) => queue.wake_stage(stage),
+            Self::Rabbit(queue) => queue.wake(),
+        }
+    }
+
     /// Takes up to `limit` due messages of a stage; waits until there is one. Empty when the
     /// process should stop.
     pub async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::Message;
+use crate::event::{Message, Stage};
 use crate::flow::Flow;
 use crate::store::deliveries::{Delivery, Turn};
 use crate::store::{Conn, Result, deliveries, endpoints, outbox};
@@ -18,7 +18,12 @@ use crate::time::Timestamp;
 /// How often is looked for what has become due.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Endpoints that are seen to in one transaction: a statement for each, and a few for all.
+/// How often endpoints that do not do well are seen to, whatever is told: the ends of several attempts are
+/// answered at once.
+const OTHERS_EVERY: Duration = Duration::from_millis(25);
+
+/// Endpoints that are seen to in one transaction: in a few statements, whose
+/// length grows with them.
 const AT_ONCE: usize = 32;
 
 /// Deliveries at once to all endpoints that are slow: half of the places that one worker has.
@@ -38,11 +43,13 @@ const RELEASE_EVERY: Duration = Duration::from_mins(1);
 pub async fn keep_dispatching(flow: Arc<Flow>) {
     let mut news = flow.news.listen();
     let mut release_at = flow.host.now().plus(RELEASE_EVERY);
+    let mut others_at = flow.host.now();
     loop {
         news.mark_unchanged();
-        if let Err(error) = dispatch(&flow).await {
+        let nap = look(&flow, &mut others_at).await.unwrap_or_else(|error| {
             tracing::warn!(error = %error, "Deliveries could not be queued");
-        }
+            LOOK_EVERY
+        });
         let now = flow.host.now();
         if now >= release_at {
             release_at = now.plus(RELEASE_EVERY);
@@ -53,20 +60,34 @@ pub async fn keep_dispatching(flow: Arc<Flow>) {
         tokio::select! {
             () = flow.host.stop.cancelled() => return,
             _ = news.changed() => {}
-            () = flow.host.clock.sleep(LOOK_EVERY) => {}
+            () = flow.host.clock.sleep(nap) => {}
         }
     }
 }
 
-/// Queues what is due now; says how many deliveries. Those that do well have theirs on its way before
-/// the others are looked at.
-pub async fn dispatch(flow: &Flow) -> Result<usize> {
-    let queued = queue_for(flow, Turn::does_well).await?;
-    Ok(queued + queue_for(flow, |turn| !turn.does_well()).await?)
+/// Queues what is due now: for those that do well at once, for the others from `others_at` on, which this
+/// moves. Says when to look again, if nothing is told before.
+async fn look(flow: &Flow, others_at: &mut Timestamp) -> Result<Duration> {
+    let (well, others) = turns(flow).await?;
+    queue_for(flow, &well).await?;
+    let now = flow.host.now();
+    let nap = others_at.since(now);
+    if !nap.is_zero() {
+        return Ok(nap);
+    }
+    *others_at = now.plus(OTHERS_EVERY);
+    queue_for(flow, &others).await?;
+    Ok(LOOK_EVERY)
 }
 
-/// The same for those endpoints alone of which `wanted` says so.
-async fn queue_for(flow: &Flow, wanted: fn(&Turn) -> bool) -> Result<usize> {
+/// Queues all that is due now; says how many deliveries.
+pub async fn dispatch(flow: &Flow) -> Result<usize> {
+    let (well, others) = turns(flow).await?;
+    Ok(queue_for(flow, &well).await? + queue_for(flow, &others).await?)
+}
+
+/// The endpoints that may have something now: those that do well, and the others.
+async fn turns(flow: &Flow) -> Result<(Vec<Turn>, Vec<Turn>)> {
     let now = flow.host.now();
     let turns = flow
         .db
@@ -74,20 +95,22 @@ async fn queue_for(flow: &Flow, wanted: fn(&Turn) -> bool) -> Result<usize> {
             Box::pin(async move { deliveries::turns(&mut conn, None, now).await })
         })
         .await?;
-    let ids: Vec<String> = turns
-        .into_iter()
-        .filter(|turn| wanted(turn) && free(turn) > 0)
-        .map(|turn| turn.endpoint_id)
-        .collect();
+    let ready = turns.into_iter().filter(|turn| free(turn) > 0);
+    Ok(ready.partition(Turn::does_well))
+}
+
+/// Queues what is due now for these endpoints; says how many deliveries.
+async fn queue_for(flow: &Flow, turns: &[Turn]) -> Result<usize> {
     let mut queued = 0;
-    for some in ids.chunks(AT_ONCE) {
-        let some = some.to_vec();
+    for some in turns.chunks(AT_ONCE) {
+        let ids: Vec<String> = some.iter().map(|turn| turn.endpoint_id.clone()).collect();
+        let now = flow.host.now();
         queued += flow
             .db
-            .write(move |mut conn| Box::pin(async move { queue_due(&mut conn, &some, now).await }))
+            .write(move |mut conn| Box::pin(async move { queue_due(&mut conn, &ids, now).await }))
             .await?;
         if queued > 0 {
-            flow.queue.wake();
+            flow.queue.wake_stage(Stage::Deliver);
         }
     }
     Ok(queued)
@@ -96,14 +119,19 @@ async fn queue_for(flow: &Flow, wanted: fn(&Turn) -> bool) -> Result<usize> {
 async fn queue_due(conn: &mut Conn<'_>, ids: &[String], now: Timestamp) -> Result<usize> {
     // Two that looked at the same time would give an endpoint twice what it may have.
     deliveries::hold(conn).await?;
-    let (mut due, mut rests) = (Vec::new(), Vec::new());
-    for turn in deliveries::turns(conn, Some(ids), now).await? {
-        let its = deliveries::due(conn, &turn.endpoint_id, now, free(&turn)).await?;
-        if let (Some(rate), Ok(sent @ 1..)) = (turn.rate, u32::try_from(its.len())) {
+    let turns = deliveries::turns(conn, Some(ids), now).await?;
+    let wanted: Vec<(&str, u32)> = turns
+        .iter()
+        .map(|turn| (turn.endpoint_id.as_str(), free(turn)))
+        .collect();
+    let mut due = deliveries::due(conn, &wanted, now).await?;
+    let mut rests = Vec::new();
+    for turn in &turns {
+        let its = due.iter().filter(|its| its.endpoint_id == turn.endpoint_id);
+        if let (Some(rate), Ok(sent @ 1..)) = (turn.rate, u32::try_from(its.count())) {
             let ready_at = now.plus(Duration::from_secs(sent.into()) / rate);
-            rests.push((turn.endpoint_id, ready_at));
+            rests.push((&turn.endpoint_id, ready_at));
         }
-        due.extend(its);
     }
     let queued: HashSet<String> = deliveries::queue(conn, &due, now)
         .await?
@@ -115,7 +143,7 @@ async fn queue_due(conn: &mut Conn<'_>, ids: &[String], now: Timestamp) -> Resul
     outbox::put_all(conn, &messages, now, now).await?;
     // Deliveries before their endpoint: in this order everybody changes them.
     for (endpoint_id, ready_at) in rests {
-        endpoints::rest(conn, &endpoint_id, ready_at).await?;
+        endpoints::rest(conn, endpoint_id, ready_at).await?;
     }
     Ok(messages.len())
 }

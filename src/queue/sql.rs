@@ -55,7 +55,7 @@ impl SqlQueue {
                 Box::pin(async move { outbox::put(&mut conn, &message, due_at, now).await })
             })
             .await?;
-        self.news(stage).notify_one();
+        self.wake_stage(stage);
         Ok(())
     }
 
@@ -65,25 +65,32 @@ impl SqlQueue {
         }
     }
 
+    pub(super) fn wake_stage(&self, stage: Stage) {
+        self.news(stage).notify_one();
+    }
+
     fn news(&self, stage: Stage) -> &Notify {
         &self.news[stage as usize]
     }
 
     pub(super) async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
+        // A claim that finds nothing is a commit, too: what was not told of is looked for by reading.
+        let mut told = false;
         while !self.host.stop.is_cancelled() {
             // Listen *before* looking, so that what is put in meanwhile is not missed.
             let news = self.news(stage).notified();
-            let taken = self.claim(stage, limit).await?;
-            if !taken.is_empty() {
-                return Ok(taken);
+            if told {
+                let taken = self.claim(stage, limit).await?;
+                if !taken.is_empty() {
+                    return Ok(taken);
+                }
             }
-            let next = self
-                .db
-                .read(move |mut conn| {
-                    Box::pin(async move { outbox::next_due(&mut conn, stage).await })
-                })
-                .await?;
-            let until_due = next.map_or(POLL, |due| due.since(self.host.now()));
+            let until_due = self.until_due(stage).await?;
+            let is_due = until_due.is_zero() && !told;
+            told = true;
+            if is_due {
+                continue;
+            }
             // A little late at most: a due time that has just passed must not spin.
             let nap = until_due.clamp(Duration::from_millis(5), POLL);
             tokio::select! {
@@ -93,6 +100,15 @@ impl SqlQueue {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// How long it is until the next message is due, as far as anybody knows.
+    async fn until_due(&self, stage: Stage) -> Result<Duration> {
+        let next = self
+            .db
+            .read(move |mut conn| Box::pin(async move { outbox::next_due(&mut conn, stage).await }))
+            .await?;
+        Ok(next.map_or(POLL, |due| due.since(self.host.now())))
     }
 
     async fn claim(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
@@ -157,7 +173,7 @@ impl SqlQueue {
             metrics::counter!("aftercall_dead_letters_total", "stage" => stage.as_str())
                 .increment(1);
         }
-        self.news(stage).notify_one();
+        self.wake_stage(stage);
         Ok(())
     }
 

@@ -32,6 +32,10 @@ const WRITES_A_CHECKPOINT: usize = 256;
 /// Pages of the log, of 4 KiB, at which the writer empties it itself: it has grown faster than that.
 const PAGES_AT_MOST: &str = "8000";
 
+/// What the writer keeps of the file in memory, in KiB (a negative number of pages, to SQLite): the leaves
+/// of the many indexes that each write touches, of which it would read every one again.
+const WRITER_CACHE: &str = "-32768";
+
 /// Writes that may wait for the writer; more wait in their callers.
 const WAITING: usize = 4096;
 
@@ -83,6 +87,7 @@ impl Sqlite {
         let of_writer = options
             .clone()
             .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", PAGES_AT_MOST);
         let mut writer = SqliteConnection::connect_with(&of_writer).await?;
         super::migrate::sqlite(&mut writer).await?;

@@ -27,10 +27,14 @@ const GROUP: usize = 256;
 
 /// After so many writes the write-ahead log is emptied into the file, by a connection of its own: what
 /// comes meanwhile does not wait for it.
-const WRITES_A_CHECKPOINT: usize = 256;
+const WRITES_A_CHECKPOINT: usize = 512;
 
-/// Pages of the log, of 4 KiB, at which the writer empties it itself: it has grown faster than that.
-const PAGES_AT_MOST: &str = "8000";
+/// Pages of the log, of 4 KiB, from which on the writer ends what that connection has begun. While it
+/// writes nothing the log can be emptied to its end, and is begun anew; few pages are left to do.
+const PAGES_TO_END: i64 = 4000;
+
+/// Pages of the log at which the writer empties it itself, all of it: it has grown faster than that.
+const PAGES_AT_MOST: &str = "16000";
 
 /// What the writer keeps of the file in memory, in KiB (a negative number of pages, to SQLite): the leaves
 /// of the many indexes that each write touches, of which it would read every one again.
@@ -50,6 +54,8 @@ struct Write {
 /// What the writer is asked for.
 enum Order {
     Write(Write),
+    /// Empty the rest of the write-ahead log, most of which is in the file.
+    Checkpoint,
     /// Empty the write-ahead log; says whether nobody reads in it any more.
     Truncate(oneshot::Sender<Result<bool>>),
 }
@@ -97,8 +103,9 @@ impl Sqlite {
             .await?;
         let checkpointer = SqliteConnection::connect_with(&options).await?;
         let (full, filled) = mpsc::channel(1);
-        host.spawn(checkpoint(checkpointer, filled));
         let (sender, waiting) = mpsc::channel(WAITING);
+        // Weak: the writer ends when nobody is left who could ask it.
+        host.spawn(checkpoint(checkpointer, filled, sender.downgrade()));
         host.spawn(run(writer, waiting, full));
         Ok(Self {
             readers,
@@ -183,10 +190,11 @@ async fn run(
     let mut orders = Vec::with_capacity(GROUP);
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
-        let mut truncate = Vec::new();
+        let (mut truncate, mut is_nearly_empty) = (Vec::new(), false);
         for order in orders.drain(..) {
             match order {
                 Order::Write(write) => group.push(write),
+                Order::Checkpoint => is_nearly_empty = true,
                 Order::Truncate(done) => truncate.push(done),
             }
         }
@@ -199,6 +207,9 @@ async fn run(
             // One that is under way will do.
             _ = full.try_send(());
         }
+        if is_nearly_empty {
+            empty(&mut conn).await;
+        }
         // What was asked for before is committed by now.
         for done in truncate {
             drop(done.send(truncate_log(&mut conn).await));
@@ -208,14 +219,35 @@ async fn run(
 }
 
 /// Moves what is in the write-ahead log into the file whenever it is full, until the writer is gone.
-async fn checkpoint(mut conn: SqliteConnection, mut filled: mpsc::Receiver<()>) {
+async fn checkpoint(
+    mut conn: SqliteConnection,
+    mut filled: mpsc::Receiver<()>,
+    writer: mpsc::WeakSender<Order>,
+) {
     while filled.recv().await.is_some() {
-        if let Err(error) = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
-            // The writer will do it, or fail at a commit and say so.
-            tracing::warn!(error = %error, "The write-ahead log could not be emptied");
+        if empty(&mut conn).await >= PAGES_TO_END
+            && let Some(writer) = writer.upgrade()
+        {
+            _ = writer.try_send(Order::Checkpoint);
         }
     }
     drop(conn.close().await);
+}
+
+/// Moves what nobody reads there any more from the write-ahead log into the file; says how many pages the
+/// log has.
+async fn empty(conn: &mut SqliteConnection) -> i64 {
+    let emptied: sqlx::Result<(i64, i64, i64)> = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)")
+        .fetch_one(conn)
+        .await;
+    match emptied {
+        Ok((_, pages, _)) => pages,
+        Err(error) => {
+            // The next one will do it, or the writer, which else fails at a commit and says so.
+            tracing::warn!(error = %error, "The write-ahead log could not be emptied");
+            0
+        }
+    }
 }
 
 /// Waits only briefly for readers: everybody else waits for the writer meanwhile.

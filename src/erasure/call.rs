@@ -32,9 +32,12 @@ pub(crate) async fn erase(
         outbox = traces::delete_work(conn, key, record.revision).await?;
         readings::remove(conn, key, record.revision).await?;
     }
+    // The feed before deliveries, and these before what else is left of the call: in this order everybody
+    // holds them.
+    results::hold(conn).await?;
+    deliveries::erase(conn, key, now).await?;
     let found = conversations::delete(conn, key).await?;
     timeline::delete(conn, key).await?;
-    deliveries::erase(conn, key, now).await?;
     bodies::delete_of(conn, key).await?;
     extractions::remove(conn, key).await?;
     // Whichever call they came from: results that cite this one have its words.

@@ -58,6 +58,8 @@ pub(super) async fn raise(
                     Scope::Caller => Told::OfAll,
                     Scope::Memory | Scope::Conversation => Told::OfMemory,
                 };
+                // The feed before its deliveries: in this order everybody holds them.
+                results::hold(conn).await?;
                 kept.receipt.counts = Counts {
                     memories: memories::delete(conn, &caller, agent_id).await?,
                     results: results::empty_of_caller(conn, agent_id, &caller, gone, now).await?,

@@ -22,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// answered at once.
 const OTHERS_EVERY: Duration = Duration::from_millis(25);
 
-/// Endpoints that are seen to in one transaction: in a few statements, whose
-/// length grows with them.
+/// Endpoints that are seen to in one transaction: in a few statements, whose length grows with
+/// them.
 const AT_ONCE: usize = 32;
 
 /// Deliveries at once to all endpoints that are slow: half of the places that one worker has.

@@ -32,8 +32,7 @@ pub(crate) async fn erase(
         outbox = traces::delete_work(conn, key, record.revision).await?;
         readings::remove(conn, key, record.revision).await?;
     }
-    // The feed before deliveries, and these before what else is left of the call: in this order everybody
-    // holds them.
+    // The feed before its deliveries, and these before what else is left of the call, as sending does.
     results::hold(conn).await?;
     deliveries::erase(conn, key, now).await?;
     let found = conversations::delete(conn, key).await?;

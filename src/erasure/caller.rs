@@ -58,7 +58,7 @@ pub(super) async fn raise(
                     Scope::Caller => Told::OfAll,
                     Scope::Memory | Scope::Conversation => Told::OfMemory,
                 };
-                // The feed before its deliveries: in this order everybody holds them.
+                // The feed before its deliveries, which are emptied with it.
                 results::hold(conn).await?;
                 kept.receipt.counts = Counts {
                     memories: memories::delete(conn, &caller, agent_id).await?,

@@ -74,22 +74,18 @@ impl SqlQueue {
     }
 
     pub(super) async fn take(&self, stage: Stage, limit: usize) -> Result<Vec<Delivery>> {
-        // A claim that finds nothing is a commit, too: what was not told of is looked for by reading.
-        let mut told = false;
+        // A claim that finds nothing is a commit, too: what was not told of is looked for by reading. What is
+        // told between that and listening waits for the listener.
+        let mut until_due = self.until_due(stage).await?;
         while !self.host.stop.is_cancelled() {
             // Listen *before* looking, so that what is put in meanwhile is not missed.
             let news = self.news(stage).notified();
-            if told {
+            if until_due.is_zero() {
                 let taken = self.claim(stage, limit).await?;
                 if !taken.is_empty() {
                     return Ok(taken);
                 }
-            }
-            let until_due = self.until_due(stage).await?;
-            let is_due = until_due.is_zero() && !told;
-            told = true;
-            if is_due {
-                continue;
+                until_due = self.until_due(stage).await?;
             }
             // A little late at most: a due time that has just passed must not spin.
             let nap = until_due.clamp(Duration::from_millis(5), POLL);
@@ -98,6 +94,7 @@ impl SqlQueue {
                 () = news => {}
                 () = self.host.clock.sleep(nap) => {}
             }
+            until_due = Duration::ZERO;
         }
         Ok(Vec::new())
     }

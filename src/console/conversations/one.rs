@@ -111,7 +111,11 @@ pub(super) async fn show(
     let now = flow.host.now();
     let agents = session.token.agents.clone();
     let around = around(&flow, record.key(), agents, wanted, reads_facts, now).await?;
-    let reach = Reach::of(&flow, &session.token, Scope::OpsRead).await?;
+    let reach = if around.untaken.is_empty() {
+        None
+    } else {
+        Reach::of(&flow, &session.token, Scope::OpsRead).await?
+    };
     let one = One::new(&session, reach.as_ref(), &record, around, &asked, now);
     let mut response = page(&one)?;
     if let Some(policy) = origin(&one.recording).and_then(|origin| policy(&origin)) {

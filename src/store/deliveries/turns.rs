@@ -75,7 +75,8 @@ impl TryFrom<TurnRow> for Turn {
 }
 
 /// Holds off everybody else who changes many deliveries at once, until the transaction ends: their rows
-/// would be taken in two orders.
+/// would be taken in two orders. Whoever also adds to the feed holds that first, by
+/// [`results::hold`](crate::store::results::hold), as removing an endpoint does.
 pub async fn hold(conn: &mut Conn<'_>) -> Result<()> {
     lock(conn, "many deliveries").await
 }
